@@ -1,0 +1,80 @@
+"""A RISC-V hart: the state that the unprivileged architecture defines, and its bus.
+
+Source: The RISC-V Instruction Set Manual, Volume I (20240411), chapters 2, 20, 21 and Volume II, table of exception codes.
+"""
+
+from __future__ import annotations
+
+from softmetal.lang import Chip, Trap, u1, u3, u5, u8, u16, u32, u64
+
+ABI = (
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
+    "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+)  # fmt: skip
+FLOAT_ABI = (
+    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5",
+    "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
+)  # fmt: skip
+
+# Exception codes (Volume II, "Machine Cause Register").
+MISALIGNED_FETCH = 0
+FETCH_ACCESS = 1
+ILLEGAL = 2
+BREAKPOINT = 3
+LOAD_MISALIGNED = 4
+LOAD_ACCESS = 5
+STORE_MISALIGNED = 6
+STORE_ACCESS = 7
+ECALL_U = 8
+
+
+class RiscvTrap(Trap):
+    """An exception: its code, and what `tval` receives (an address, or the instruction's bits)."""
+
+    cause: u64
+    tval: u64
+
+
+class Hart(Chip):
+    """Registers and bus of one hart. The chip around it gives the bus its meaning by overriding the last methods."""
+
+    x: u64[32]  # x[0] stays 0: written only through set_x
+    f: u64[32]  # raw bits; narrower values are NaN-boxed
+    pc: u64
+    next_pc: u64  # where the instruction that is running continues
+    count: u64  # instructions retired
+    fflags: u5  # accrued exceptions NV DZ OF UF NX, bits 4 to 0
+    frm: u3  # dynamic rounding mode
+    reserved: u1  # an LR's reservation holds
+    reservation: u64  # its address
+
+    def set_x(self, rd: u5, value: u64) -> None:
+        if rd != 0:
+            self.x[rd] = value
+
+    def fetch(self, address: u64) -> u16:
+        raise RiscvTrap(FETCH_ACCESS, address)
+
+    def load8(self, address: u64) -> u8:
+        raise RiscvTrap(LOAD_ACCESS, address)
+
+    def load16(self, address: u64) -> u16:
+        raise RiscvTrap(LOAD_ACCESS, address)
+
+    def load32(self, address: u64) -> u32:
+        raise RiscvTrap(LOAD_ACCESS, address)
+
+    def load64(self, address: u64) -> u64:
+        raise RiscvTrap(LOAD_ACCESS, address)
+
+    def store8(self, address: u64, value: u8) -> None:
+        raise RiscvTrap(STORE_ACCESS, address)
+
+    def store16(self, address: u64, value: u16) -> None:
+        raise RiscvTrap(STORE_ACCESS, address)
+
+    def store32(self, address: u64, value: u32) -> None:
+        raise RiscvTrap(STORE_ACCESS, address)
+
+    def store64(self, address: u64, value: u64) -> None:
+        raise RiscvTrap(STORE_ACCESS, address)

@@ -1,0 +1,458 @@
+"""Chips: classes with typed fields, whose state is one flat block.
+
+A chip's fields lie one after the other, each aligned to its container; sub-chips lie inside. Memories lie behind the
+block, on pages of their own, in the same mapping. So a machine is one run of bytes:
+
+    +-----------+---------+------------------+----------------------------+
+    | block     | mailbox | memories         | room for an engine         |
+    +-----------+---------+------------------+----------------------------+
+    0           block_size                   size                         size + room
+
+and every field and every memory byte of a board is at a distance from its start that is known when it is compiled.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import mmap
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import FunctionType
+from typing import Any, ClassVar, TypeVar
+
+from softmetal.lang.golden import golden
+from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType
+
+PAGE = 4096
+MAILBOX = PAGE
+"""Bytes between block and memories where compiled code leaves what it has to tell; not part of the state."""
+MAP_NORESERVE = 0x4000  # Linux mman.h; Python names it only from 3.12 on
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def host(function: F) -> F:
+    """Mark a method of a chip as host code: Python that inspects or loads the chip, never compiled."""
+    function.__host__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def reads(offset: int) -> Callable[[F], F]:
+    """Mark a method as what answers a bus read at `offset` inside the chip."""
+    return _register("__reads__", offset)
+
+
+def writes(offset: int) -> Callable[[F], F]:
+    """Mark a method as what takes a bus write at `offset` inside the chip; its one parameter is the value."""
+    return _register("__writes__", offset)
+
+
+def _register(mark: str, offset: int) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        setattr(function, mark, (*getattr(function, mark, ()), offset))
+        return function
+
+    return decorate
+
+
+class Trap(Exception):  # noqa: N818 - the field's word
+    """What leaves an instruction before its end. Subclasses annotate integer fields: `raise IllegalInstruction(bits)`."""
+
+    def __init__(self, *values: int) -> None:
+        names = trap_fields(type(self))
+        if len(values) != len(names):
+            raise TypeError(f"{type(self).__name__} takes {len(names)} values: {', '.join(names)}")
+        self.values = tuple(kind(v) for kind, v in zip(names.values(), values, strict=True))
+        for name, value in zip(names, self.values, strict=True):
+            setattr(self, name, value)
+        super().__init__(*self.values)
+
+
+@lru_cache(maxsize=None)
+def trap_fields(cls: type[Trap]) -> dict[str, IntType]:
+    """The integer fields of a trap class, in order."""
+    found: dict[str, IntType] = {}
+    for base in reversed(cls.__mro__):
+        found |= {n: t for n, t in inspect.get_annotations(base, eval_str=True).items() if isinstance(t, IntType)}
+    return found
+
+
+class _Method:
+    """A method in a chip's class: its golden form is made when it is first looked up."""
+
+    def __init__(self, function: FunctionType, owner: type) -> None:
+        self.function, self.owner = function, owner
+
+    def __get__(self, instance: Any, cls: type) -> Any:
+        made = golden(self.function, self.owner)
+        setattr(self.owner, self.function.__name__, made)
+        return made.__get__(instance, cls)
+
+
+def _scalar(field: Field) -> property:
+    """A number in the block, as an attribute of the chip. Writing cuts."""
+    view, index, cut = field.type.format, field.offset // field.type.size, field.type
+
+    def get(chip: Any) -> Any:
+        return chip.__dict__[view][index]
+
+    def put(chip: Any, value: Any) -> None:
+        chip.__dict__[view][index] = cut(value)
+
+    return property(get, put)
+
+
+@lru_cache(maxsize=None)
+def _prepare(cls: type) -> None:
+    """Give a chip class attributes for its numbers; other fields are attributes of each instance."""
+    for name, field in layout_of(cls).fields.items():
+        if isinstance(field.type, IntType | FloatType):
+            setattr(cls, name, _scalar(field))
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field at rest: `offset` in bytes from its chip's start (memories: none, the board places them)."""
+
+    name: str
+    type: Any
+    offset: int
+    power_on: Any
+
+
+@dataclass(frozen=True)
+class ChipLayout:
+    """Where a chip's fields lie. `size` in bytes, a multiple of 8."""
+
+    fields: dict[str, Field]
+    memories: dict[str, MemoryType]
+    size: int
+
+
+class Chip:
+    """Hardware with state. Subclasses annotate fields and define methods, in hardware Python.
+
+    An instance made by calling the class is a golden model: a whole board at power-on whose methods CPython runs, with
+    a state block of its own. Fields that the class gives a value start with it, the others with 0.
+    """
+
+    __hw_methods__: ClassVar[dict[str, FunctionType]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        annotations = inspect.get_annotations(cls)
+        hidden = {n for n, t in annotations.items() if "ClassVar" in str(t)}
+        cls.__power_on__ = {n: cls.__dict__[n] for n in annotations if n in cls.__dict__ and n not in hidden}  # type: ignore[attr-defined]
+        for name in cls.__power_on__:  # type: ignore[attr-defined]
+            delattr(cls, name)
+        methods = {}
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, FunctionType) and not getattr(value, "__host__", False) and not name.startswith("__"):
+                methods[name] = value
+                setattr(cls, name, _Method(value, cls))
+        cls.__hw_methods__ = methods
+
+    def __class_getitem__(cls, length: int) -> ArrayType:
+        return ArrayType(cls, length)
+
+    def __init__(self, *, room: int = 0) -> None:
+        board = Board.of(type(self))
+        mapping = new_mapping(board.size + room)
+        _attach(self, mapping, 0, "", board)
+        power_on(self)
+
+    @property
+    def __mapping__(self) -> Mapping:
+        found: Mapping = self.__dict__["_mapping"]
+        return found
+
+
+def method_of(cls: type, name: str) -> tuple[FunctionType, type] | None:
+    """The source function that `cls().name` means, and the class that defines it."""
+    for base in cls.__mro__:
+        found = base.__dict__.get("__hw_methods__", {}).get(name)
+        if found is not None:
+            return found, base
+    return None
+
+
+def fields_of(cls: type) -> dict[str, Any]:
+    """Names and types of a chip's fields, bases first."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if base is Chip or not issubclass(base, Chip):
+            continue
+        for name, kind in inspect.get_annotations(base, eval_str=True).items():
+            if "ClassVar" not in str(kind):
+                found[name] = kind
+    return found
+
+
+@lru_cache(maxsize=None)
+def layout_of(cls: type) -> ChipLayout:
+    """Where the fields of a chip lie. Raises TypeError for a field that is no hardware type."""
+    fields: dict[str, Field] = {}
+    memories: dict[str, MemoryType] = {}
+    power_on = {k: v for b in reversed(cls.__mro__) for k, v in b.__dict__.get("__power_on__", {}).items()}
+    at = 0
+    for name, kind in fields_of(cls).items():
+        if isinstance(kind, MemoryType):
+            memories[name] = kind
+            continue
+        element = kind.element if isinstance(kind, ArrayType) else kind
+        is_chip = isinstance(element, type) and issubclass(element, Chip)
+        if is_chip:
+            align, size = 8, layout_of(element).size
+        elif isinstance(element, IntType | FloatType) and element.size <= 8:
+            align = size = element.size
+        else:
+            raise TypeError(
+                f"{cls.__name__}.{name}: {kind!r} cannot be a field; use u1..u64, s1..s64, f32, f64, an array of them, "
+                "memory[n] or a chip"
+            )
+        count = kind.length if isinstance(kind, ArrayType) else 1
+        at = -(-at // align) * align
+        fields[name] = Field(name, kind, at, power_on.get(name))
+        at += size * count
+    return ChipLayout(fields, memories, max(8, -(-at // 8) * 8))
+
+
+def chip_class(kind: Any) -> Any:
+    """`kind` where it is a class of chips, else None."""
+    return kind if isinstance(kind, type) and issubclass(kind, Chip) else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of `layout()`: a field's path, its offset in bytes from the start of the state, its type."""
+
+    path: str
+    offset: int
+    type: Any
+
+
+@dataclass(frozen=True)
+class Board:
+    """The layout of a whole board: a chip class and all that is in it.
+
+    `block_size`, `size` in bytes; `memories` maps a path to (offset from the start of the mapping, type).
+    """
+
+    cls: type
+    block_size: int
+    memories: dict[str, tuple[int, MemoryType]]
+    size: int
+
+    @staticmethod
+    @lru_cache(maxsize=None)
+    def of(cls: type) -> Board:
+        block = -(-layout_of(cls).size // PAGE) * PAGE
+        memories = sorted(_memories(cls, ""), key=lambda m: m[1].length)
+        at, placed = block + MAILBOX, {}
+        for path, kind in memories:
+            align = PAGE if kind.length < 1 << 21 else 1 << 21
+            at = -(-at // align) * align
+            placed[path] = (at, kind)
+            at += -(-kind.length // PAGE) * PAGE
+        return Board(cls, block, placed, at)
+
+    @property
+    def mailbox(self) -> int:
+        """Offset of the mailbox."""
+        return self.block_size
+
+
+def _memories(cls: type, path: str) -> Iterator[tuple[str, MemoryType]]:
+    layout = layout_of(cls)
+    for name, kind in layout.memories.items():
+        yield path + name, kind
+    for name, field in layout.fields.items():
+        for index, sub, _ in _sub_chips(field):
+            yield from _memories(sub, f"{path}{name}{index}.")
+
+
+def _sub_chips(field: Field) -> Iterator[tuple[str, type, int]]:
+    """(index text, class, offset) of each chip that a field holds."""
+    if chip_class(field.type):
+        yield "", field.type, field.offset
+    elif isinstance(field.type, ArrayType) and chip_class(field.type.element):
+        step = layout_of(field.type.element).size
+        for i in range(field.type.length):
+            yield f"[{i}]", field.type.element, field.offset + i * step
+
+
+def layout(cls: type) -> list[Entry]:
+    """Every field and memory of a board, in the order in which they lie."""
+
+    def walk(cls: type, path: str, base: int) -> Iterator[Entry]:
+        for name, field in layout_of(cls).fields.items():
+            subs = list(_sub_chips(field))
+            for index, sub, offset in subs:
+                yield from walk(sub, f"{path}{name}{index}.", base + offset)
+            if not subs:
+                yield Entry(path + name, base + field.offset, field.type)
+
+    memories = [Entry(path, offset, kind) for path, (offset, kind) in Board.of(cls).memories.items()]
+    return [*walk(cls, "", 0), *memories]
+
+
+class Mapping:
+    """The bytes of a board: one private anonymous mapping, its pages taken when touched."""
+
+    def __init__(self, size: int) -> None:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+        try:
+            self.pages = mmap.mmap(-1, size, flags=flags)
+        except OSError as error:
+            raise MemoryError(
+                f"the host refuses {size >> 20} MiB of address space ({error.strerror}); "
+                "check `ulimit -v` and vm.overcommit_memory"
+            ) from None
+        self.view = memoryview(self.pages)
+        self.size = size
+
+    @property
+    def address(self) -> int:
+        """Where the mapping lies in the host process."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
+
+    def discard(self, start: int, end: int) -> None:
+        """Zero the bytes from `start` to `end` and give whole pages back to the host."""
+        first, last = -(-start // PAGE) * PAGE, end // PAGE * PAGE
+        if first < last:
+            self.pages.madvise(mmap.MADV_DONTNEED, first, last - first)
+        for a, b in ((start, min(first, end)), (max(last, start), end)):
+            if a < b and not (first < last and first <= a and b <= last):
+                self.view[a:b] = bytes(b - a)
+
+
+def new_mapping(size: int) -> Mapping:
+    """A mapping for a board of `size` bytes."""
+    return Mapping(-(-size // PAGE) * PAGE)
+
+
+def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) -> None:
+    """Make `chip` the golden view of the bytes at `offset`."""
+    layout = layout_of(type(chip))
+    _prepare(type(chip))
+    own = chip.__dict__
+    own["_mapping"], own["_offset"] = mapping, offset
+    block = mapping.view[offset : offset + layout.size]
+    for letter in "bBhHiIqQfd":
+        own[letter] = block.cast(letter)
+    for name, field in layout.fields.items():
+        kind = field.type
+        subs = []
+        for index, cls, at in _sub_chips(field):
+            sub = cls.__new__(cls)
+            _attach(sub, mapping, offset + at, f"{path}{name}{index}.", board)
+            subs.append(sub)
+        if chip_class(kind):
+            own[name] = subs[0]
+        elif subs:
+            own[name] = subs
+        elif isinstance(kind, ArrayType):
+            start = field.offset // kind.element.size
+            own[name] = Array(own[kind.element.format][start : start + kind.length], kind)
+    for name, kind in layout.memories.items():
+        at = board.memories[path + name][0]
+        own[name] = Memory(mapping.view[at : at + kind.length])
+
+
+def power_on(chip: Chip) -> None:
+    """Give every field its power-on value."""
+    for name, field in layout_of(type(chip)).fields.items():
+        for sub in chip.__dict__[name] if isinstance(chip.__dict__.get(name), list) else [chip.__dict__.get(name)]:
+            if isinstance(sub, Chip):
+                power_on(sub)
+        if field.power_on is not None:
+            if isinstance(field.type, ArrayType):
+                values = field.power_on
+                chip.__dict__[name][:] = values if isinstance(values, Sequence) else [values] * field.type.length
+            else:
+                setattr(chip, name, field.power_on)
+
+
+class Array(Sequence[Any]):
+    """The golden view of an array field."""
+
+    def __init__(self, view: memoryview, kind: ArrayType) -> None:
+        self.view, self.cut, self.length = view, kind.element, kind.length
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int) and index < 0:
+            raise IndexError(f"index {index} is outside the array")
+        found = self.view[index]
+        return list(found) if isinstance(index, slice) else found
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            for i, v in zip(range(*index.indices(self.length)), value, strict=True):
+                self.view[i] = self.cut(v)
+        elif index < 0:
+            raise IndexError(f"index {index} is outside the array")
+        else:
+            self.view[index] = self.cut(value)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+class _Wide:
+    """A memory seen as values of one type, at byte addresses."""
+
+    def __init__(self, view: memoryview, kind: IntType) -> None:
+        self.view, self.cut, self.format = view, kind, struct.Struct("<" + kind.format)
+        self.last = len(view) - kind.size
+
+    def __getitem__(self, address: int) -> int:
+        if not 0 <= address <= self.last:
+            raise IndexError(f"address {address:#x} is outside the memory")
+        value: int = self.format.unpack_from(self.view, address)[0]
+        return value
+
+    def __setitem__(self, address: int, value: int) -> None:
+        if not 0 <= address <= self.last:
+            raise IndexError(f"address {address:#x} is outside the memory")
+        self.format.pack_into(self.view, address, self.cut(value))
+
+
+class Memory:
+    """The golden view of a memory: bytes by index, wider values through `u16`, `s32`, `u64`..."""
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        for bits in (8, 16, 32, 64):
+            setattr(self, f"u{bits}", _Wide(view, UNSIGNED[bits]))
+            setattr(self, f"s{bits}", _Wide(view, SIGNED[bits]))
+
+    def __getitem__(self, address: Any) -> Any:
+        if isinstance(address, int) and address < 0:
+            raise IndexError(f"address {address:#x} is outside the memory")
+        return self.view[address]
+
+    def __setitem__(self, address: Any, value: Any) -> None:
+        if isinstance(address, slice):
+            self.view[address] = value
+        elif address < 0:
+            raise IndexError(f"address {address:#x} is outside the memory")
+        else:
+            self.view[address] = value & 0xFF
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+
+__all__ = [
+    "Board", "Chip", "Entry", "HwType", "Mapping", "Memory", "Trap",
+    "host", "layout", "layout_of", "method_of", "reads", "writes",
+]  # fmt: skip

@@ -1,0 +1,73 @@
+"""Where hardware Python comes from: syntax trees of functions, and errors that point into them."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
+
+
+class HardwareError(Exception):
+    """A construct that hardware Python does not have, or that is not safe.
+
+    `str()` gives file, line and column, what is wrong, the source line with the place marked, and what to write
+    instead.
+    """
+
+    def __init__(self, filename: str, node: ast.AST, message: str, instead: str) -> None:
+        self.filename = filename
+        self.line = getattr(node, "lineno", 0)
+        self.column = getattr(node, "col_offset", 0) + 1
+        self.message = message
+        self.instead = instead
+        text = linecache.getline(filename, self.line).rstrip("\n")
+        end = getattr(node, "end_col_offset", self.column)
+        if getattr(node, "end_lineno", self.line) != self.line:
+            end = len(text)
+        mark = " " * (self.column - 1) + "^" + "~" * max(0, end - self.column)
+        super().__init__(
+            f"{filename}:{self.line}:{self.column}: error: {message}\n    {text}\n    {mark}\n  write instead: {instead}"
+        )
+
+
+@lru_cache(maxsize=None)
+def _functions_of(filename: str, size: int) -> dict[int, ast.FunctionDef]:
+    """Every function in a file, by the line on which Python says its code starts (a decorator's, if it has one)."""
+    tree = ast.parse("".join(linecache.getlines(filename)), filename)
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            found[min([node.lineno, *(d.lineno for d in node.decorator_list)])] = node
+    return found
+
+
+def tree_of(function: FunctionType) -> tuple[ast.FunctionDef, str]:
+    """The syntax tree of a function, and its file's name. Raises TypeError where Python has no source for it."""
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename)
+    node = _functions_of(code.co_filename, len(lines)).get(code.co_firstlineno) if lines else None
+    if node is None or node.name != function.__name__:
+        raise TypeError(f"no source for {function.__qualname__}: hardware Python must come from a file, by `def`")
+    return node, code.co_filename
+
+
+def is_hardware_function(value: Any) -> bool:
+    """A plain function whose parameters all have annotations: one that hardware Python may call."""
+    if not isinstance(value, FunctionType) or getattr(value, "__host__", False):
+        return False
+    code = value.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return all(n in value.__annotations__ or n == "self" for n in names)
+
+
+def annotation(function: FunctionType, owner: type | None, name: str) -> Any:
+    """The annotation of a parameter (or `return`), evaluated in the function's module."""
+    value = function.__annotations__.get(name)
+    return evaluate(value, function, owner) if isinstance(value, str) else value
+
+
+def evaluate(text: str, function: FunctionType, owner: type | None) -> Any:
+    """A type expression as written in the body of a function of class `owner`."""
+    return eval(text, function.__globals__, dict(vars(owner)) if owner else {})
