@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmetal.isa.table import Isa
+from softmetal.isa.table import Insn, Isa
 from softmetal.lang.chip import Trap
 from softmetal.lang.golden import golden
 
@@ -12,13 +12,13 @@ from softmetal.lang.golden import golden
 class GoldenEngine:
     """Runs the core of a golden board, one instruction at a time.
 
-    The core's class gives `fetch(address)`, which returns a parcel or raises a trap. A core that does its own
-    bookkeeping of the program counter (it has no `next_pc`) fetches at its `pc` through `fetch()` instead.
+    The core's class gives `fetch(address)`, which returns a parcel or raises a trap.
     """
 
     def __init__(self, isa: Isa, core: Any) -> None:
         self.isa, self.core = isa, core
         self._decoded: dict[int, tuple[Any, list[int], int]] = {}
+        self._recognised: dict[int, Insn | None] = {}
 
     def fetch(self) -> int:
         """The code at the program counter, as many parcels as the instruction has."""
@@ -37,7 +37,8 @@ class GoldenEngine:
         if entry is None:
             insn = self.isa.decode(code)
             if insn is None:
-                return golden(self.isa.illegal)(core, code)
+                golden(self.isa.illegal)(core, code)
+                return
             entry = self._decoded[code] = (insn.golden, insn.arguments(code), insn.size)
         meaning, arguments, size = entry
         core.next_pc = core.pc + size
@@ -53,3 +54,35 @@ class GoldenEngine:
         except Trap as trap:
             return trap
         return None
+
+
+class FetchingGoldenEngine(GoldenEngine):
+    """Runs a core whose table says `fetching`: the core's own `poll()` and `fetch()` put each fetch in its place."""
+
+    def step(self) -> None:
+        """Run one instruction, and before it the interrupt that is due. A Trap leaves the core where it was raised."""
+        core = self.core
+        core.poll()
+        code, have = core.fetch(), 1
+        try:
+            while (entry := self._recognise(code, have)) is None:
+                code |= core.fetch() << 8 * have
+                have += 1
+        except LookupError:
+            golden(self.isa.illegal)(core, code)
+            return
+        for at in range(have, entry.fetched):
+            code |= core.fetch() << 8 * at
+        entry.golden(core, *entry.arguments(code))
+        core.count += 1
+
+    def _recognise(self, code: int, have: int) -> Insn | None:
+        key = code << 4 | have
+        if key not in self._recognised:
+            self._recognised[key] = self.isa.recognise(code, have)
+        return self._recognised[key]
+
+
+def golden_engine(isa: Isa, core: Any) -> GoldenEngine:
+    """The golden engine for a table."""
+    return (FetchingGoldenEngine if isa.fetching else GoldenEngine)(isa, core)

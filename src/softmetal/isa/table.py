@@ -105,6 +105,13 @@ class Insn:
         """The meaning's operand parameters and their types, in order."""
         return dict(list(parameters_of(self.meaning).items())[1:])
 
+    @cached_property
+    def fetched(self) -> int:
+        """How many of its bytes an engine fetches before the meaning runs, where the table says `fetching`."""
+        taken = {self.bound.get(p, p) for p in self.parameters}
+        places = [s.place + s.width for o in self.operands if o.name in taken for s in o.segments]
+        return -(-max([self.mask.bit_length(), *places]) // 8)
+
     def decode(self, code: int) -> dict[str, int]:
         """Every operand's value, by name."""
         return {o.name: o.decode(code) for o in self.operands}
@@ -123,9 +130,11 @@ class Insn:
 
     @property
     def doc(self) -> str:
-        """What the instruction does, in its author's words."""
-        meaning = self.meaning.func if isinstance(self.meaning, partial) else self.meaning
-        return " ".join((meaning.__doc__ or "").split())
+        """What the instruction does, in its author's words; those of the functions that are bound to it go first."""
+        parts = [self.meaning]
+        if isinstance(self.meaning, partial):
+            parts = [v for v in self.meaning.keywords.values() if callable(v)] + [self.meaning.func]
+        return " ".join(" ".join((p.__doc__ or "").split()) for p in parts).strip()
 
 
 def parameters_of(meaning: Any) -> dict[str, Any]:
@@ -219,7 +228,12 @@ class Isa:
     `parcel` is the number of bits in which code is fetched; `registers` maps a kind of register to its names, `kinds` an
     operand's name to the kind of register it names; `pc` and `next_pc` name the core's fields. `flow_bits`: code
     addresses are below 2**flow_bits. `zero` names the operand whose value 0 makes a different instruction of every
-    entry that has it (the register that is always 0), so that engines decide it when they decode.
+    entry that has it (the register that is always 0), so that engines decide it when they decode. `operands` gives
+    types to operands by name, for those that no meaning's parameter of that name describes.
+
+    `fetching` is for code that is a run of bytes whose fetches have a place in time: the core's `fetch()` gives the
+    byte at `pc` and moves `pc`. The engine calls the core's `poll()`, fetches the opcode's bytes, then those of the
+    operands that the meaning takes, in order; the meaning fetches the others. There is no `next_pc`.
     """
 
     name: str
@@ -230,6 +244,8 @@ class Isa:
     order: str = "word"
     title: str = ""
     zero: str = ""
+    operands: Mapping[str, IntType] = field(default_factory=dict)
+    fetching: bool = False
     aliases: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     insns: list[Insn] = field(default_factory=list)
     pseudos: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -258,7 +274,7 @@ class Isa:
     def _enter(
         self, pattern: str, syntax: str, meaning: Any, name: str, types: dict[str, IntType], bound: Any, of: str
     ) -> Insn:
-        mask, match, bits, operands = parse_pattern(pattern, types, self.order, self.kinds)
+        mask, match, bits, operands = parse_pattern(pattern, {**self.operands, **types}, self.order, self.kinds)
         name = name or syntax.split()[0]
         known = {o.name for o in operands}
         made = Insn(name, pattern, syntax, mask, match, bits // 8, operands, meaning, bound, self.group, of)
@@ -309,6 +325,17 @@ class Isa:
             if entry.matches(code & (1 << 8 * entry.size) - 1):
                 return entry
         return None
+
+    def recognise(self, code: int, have: int) -> Insn | None:
+        """The entry that the first `have` bytes of code decide on; None while another byte is needed.
+
+        Raises LookupError where no entry begins so.
+        """
+        low = (1 << 8 * have) - 1
+        for entry in self.by_specificity:
+            if (code ^ entry.match) & entry.mask & low == 0:
+                return entry if entry.mask <= low else None
+        raise LookupError(f"no instruction begins with {code:#x}")
 
     def __hash__(self) -> int:
         return id(self)
