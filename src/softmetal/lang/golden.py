@@ -78,9 +78,9 @@ def _fill(names: dict[str, Any], module: dict[str, Any], code: Any) -> None:
 
 def divide(a: float, b: float) -> float:
     """IEEE 754 division: by zero gives an infinity or NaN instead of an exception."""
-    if b != 0 or a != a or b != b:
+    if b != 0:
         return a / b
-    if a == 0:
+    if a == 0 or a != a:
         return NAN
     return float("inf") if (a > 0) == (str(b)[0] != "-") else float("-inf")
 

@@ -1,0 +1,134 @@
+"""The cache of compiled code, in the user's cache directory.
+
+An entry's file name is a digest of what was asked for (board, engine, versions, host CPU). The entry holds the digests
+of all source files it was made from, the facts and code, and a checksum of itself; one that does not match, for
+whatever reason, is built anew. Entries are written to the side and renamed, so processes may start at once.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import linecache
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+MAGIC = b"softmetal code\n"
+
+
+@dataclass
+class Compiled:
+    """Object code, what else has to be known to use it, and the digests of its sources."""
+
+    code: bytes
+    facts: dict[str, Any]
+    sources: dict[str, str]
+
+
+def digest_of(filename: str) -> str:
+    """The digest of a source file as it is now ("" if it is gone)."""
+    try:
+        with open(filename, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        lines = linecache.getlines(filename)
+        return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+
+
+def sources_of(program: Any) -> dict[str, str]:
+    """The files from which a program's functions come, and all that these import of the same packages."""
+    todo = {f.key[0].__module__ for f in program.functions.values()}
+    todo |= {c.cls.__module__ for f in program.functions.values() for _, c in f.chips}
+    files = {f.key[0].__code__.co_filename for f in program.functions.values()}
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        module = sys.modules.get(name)
+        filename = getattr(module, "__file__", None)
+        if name in seen or not filename or _foreign(filename):
+            continue
+        seen.add(name)
+        files.add(filename)
+        for node in ast.walk(ast.parse("".join(linecache.getlines(filename)))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                todo |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+            elif isinstance(node, ast.Import):
+                todo |= {a.name for a in node.names}
+    return {f: digest_of(f) for f in sorted(files)}
+
+
+def _foreign(filename: str) -> bool:
+    return "site-packages" in filename or filename.startswith(os.path.dirname(os.__file__))
+
+
+@lru_cache(maxsize=None)
+def compiler_digest() -> str:
+    """The digest of this compiler."""
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *(here.parent / "engines").rglob("*.py"), here.parent / "isa" / "table.py"])
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+
+
+@lru_cache(maxsize=None)
+def host_digest() -> str:
+    """What the host's CPU is, as LLVM sees it."""
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    parts = (llvm.get_default_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    return "|".join((llvmlite.__version__, *parts))
+
+
+def directory() -> Path:
+    """Where the cache lies; `SOFTMETAL_CACHE` names another place."""
+    import platformdirs
+
+    return Path(os.environ.get("SOFTMETAL_CACHE") or platformdirs.user_cache_dir("softmetal"))
+
+
+def read(path: Path) -> Compiled | None:
+    """An entry, if it is whole and its sources are as they were."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    body = data[len(MAGIC) + 32 :]
+    if data[: len(MAGIC)] != MAGIC or hashlib.sha256(body).digest() != data[len(MAGIC) : len(MAGIC) + 32]:
+        return None
+    head, _, code = body.partition(b"\n")
+    fields = json.loads(head)
+    if any(digest_of(f) != d for f, d in fields["sources"].items()):
+        return None
+    return Compiled(code, fields["facts"], fields["sources"])
+
+
+def write(path: Path, made: Compiled) -> None:
+    """Store an entry; a cache that cannot be written to is no error."""
+    body = json.dumps({"facts": made.facts, "sources": made.sources}).encode() + b"\n" + made.code
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + hashlib.sha256(body).digest() + body)
+        os.replace(name, path)
+    except OSError:
+        pass
+
+
+def cached(what: tuple[Any, ...], build: Callable[[], Compiled]) -> Compiled:
+    """The compiled form of `what`, from the cache or built now."""
+    key = repr((VERSION, what, sys.version_info[:2], compiler_digest(), host_digest()))
+    path = directory() / (hashlib.sha256(key.encode()).hexdigest()[:40] + ".bin")
+    found = read(path)
+    if found is None:
+        found = build()
+        write(path, found)
+    return found

@@ -1,0 +1,237 @@
+"""The typed tree between the checker and the back ends.
+
+Every integer expression carries the exact range of its values; cuts are explicit; names are resolved to fields, locals
+and function instances. Control flow is structured. A back end needs nothing else: no Python object, no type rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from softmetal.lang.chip import Field
+from softmetal.lang.ranges import Range
+from softmetal.lang.types import IntType
+
+
+@dataclass(slots=True)
+class Expr:
+    """A value. `range` is None for a float (binary64)."""
+
+    range: Range | None
+
+
+@dataclass(slots=True)
+class Const(Expr):
+    value: Any
+
+
+@dataclass(slots=True)
+class Local(Expr):
+    name: str
+
+
+@dataclass(slots=True)
+class ChipRef:
+    """A chip: a parameter's, or one at `offset` bytes inside another, or an element of an array of chips.
+
+    `place` is its offset from the start of the state where that is known when compiling, `path` its name on the board.
+    """
+
+    cls: type
+    parameter: str
+    place: int | None
+    path: str | None
+    base: ChipRef | None = None
+    offset: int = 0
+    index: Expr | None = None
+    step: int = 0
+
+
+@dataclass(slots=True)
+class FieldLoad(Expr):
+    chip: ChipRef
+    field: Field
+    index: Expr | None  # of an array's element
+
+
+@dataclass(slots=True)
+class MemoryLoad(Expr):
+    chip: ChipRef
+    memory: str
+    type: IntType
+    address: Expr
+
+
+@dataclass(slots=True)
+class TableLoad(Expr):
+    values: tuple[int, ...]
+    index: Expr
+
+
+@dataclass(slots=True)
+class Bin(Expr):
+    op: str
+    a: Expr
+    b: Expr
+
+
+@dataclass(slots=True)
+class Cmp(Expr):
+    op: str
+    a: Expr
+    b: Expr
+
+
+@dataclass(slots=True)
+class Not(Expr):
+    a: Expr
+
+
+@dataclass(slots=True)
+class Select(Expr):
+    """`a if condition else b`; only one of them is evaluated."""
+
+    condition: Expr
+    a: Expr
+    b: Expr
+
+
+@dataclass(slots=True)
+class Logic(Expr):
+    """Python's `a and b` and `a or b`: a value, `b` evaluated only if needed."""
+
+    op: str
+    a: Expr
+    b: Expr
+
+
+@dataclass(slots=True)
+class Cut(Expr):
+    type: Any  # IntType, or FloatType
+    a: Expr
+
+
+@dataclass(slots=True)
+class Op(Expr):
+    """bit_length, bit_count, abs, min, max; and of floats fneg, fabs, sqrt, fma, bits32, bits64, float32, float64, float."""
+
+    name: str
+    args: list[Expr]
+
+
+@dataclass(slots=True)
+class Call(Expr):
+    """A call; `types` are the results' types, none or several for a call that is no single value."""
+
+    function: Function
+    chips: list[ChipRef]
+    args: list[Expr]
+
+
+@dataclass(slots=True)
+class SetLocal:
+    name: str
+    value: Expr
+
+
+@dataclass(slots=True)
+class SetField:
+    chip: ChipRef
+    field: Field
+    index: Expr | None
+    value: Expr
+
+
+@dataclass(slots=True)
+class SetMemory:
+    chip: ChipRef
+    memory: str
+    type: IntType
+    address: Expr
+    value: Expr
+
+
+@dataclass(slots=True)
+class Unpack:
+    """Several results of a call to several locals (None: dropped)."""
+
+    names: list[str]
+    call: Call
+
+
+@dataclass(slots=True)
+class If:
+    condition: Expr
+    then: list[Any]
+    other: list[Any]
+
+
+@dataclass(slots=True)
+class While:
+    condition: Expr
+    body: list[Any]
+
+
+@dataclass(slots=True)
+class For:
+    """`step` is not 0 and has one sign. `counter` is the range of all that the hidden counter may be."""
+
+    name: str
+    start: Expr
+    stop: Expr
+    step: int
+    counter: Range
+    body: list[Any]
+
+
+@dataclass(slots=True)
+class Switch:
+    value: Expr
+    cases: list[tuple[list[int], list[Any]]]
+    default: list[Any]
+
+
+@dataclass(slots=True)
+class Return:
+    values: list[Expr]
+
+
+@dataclass(slots=True)
+class Raise:
+    trap: type
+    args: list[Expr]
+
+
+@dataclass(slots=True)
+class Break:
+    pass
+
+
+@dataclass(slots=True)
+class Continue:
+    pass
+
+
+@dataclass(slots=True)
+class Do:
+    """An expression evaluated for its effects."""
+
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A function, checked for one set of argument chips and compile-time constants."""
+
+    name: str
+    key: Any
+    chips: list[tuple[str, ChipRef]] = field(default_factory=list)
+    params: list[tuple[str, Any]] = field(default_factory=list)  # name, IntType or FloatType
+    results: list[Any] = field(default_factory=list)
+    locals: dict[str, Range | None] = field(default_factory=dict)
+    body: list[Any] = field(default_factory=list)
+    traps: bool = False
+    loads: set[tuple[Any, str]] = field(default_factory=set)
+    stores: set[tuple[Any, str]] = field(default_factory=set)
+    calls: list[Function] = field(default_factory=list)

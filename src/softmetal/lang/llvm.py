@@ -1,0 +1,711 @@
+"""The native back end: typed trees to LLVM IR, as text.
+
+A value whose range is known is an LLVM integer of just the bits it needs (unsigned where it cannot be negative), so that
+exact arithmetic is exact by construction and LLVM's narrowing finds the machine's widths. Locals are stack slots, which
+LLVM turns into registers. Every function gets `%root`, the start of the board's state; fields lie at constant distances.
+
+An engine may keep some 8-byte fields of the core in registers (`kept`: offset in the state -> slot): then every
+function that touches one of them gets `%kept`, a pointer to such slots, and uses them instead of the state.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from softmetal.lang import ir
+from softmetal.lang.chip import Board, layout_of
+from softmetal.lang.infer import type_range
+from softmetal.lang.ranges import BIT, Range
+from softmetal.lang.types import ArrayType, FloatType, IntType
+
+Typed = tuple[str, Range | None]
+"""A value's text in LLVM IR, and its range; None for a double."""
+
+NAN_BITS = "0x7FF8000000000000"
+INT_COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+FLOAT_COMPARE = {"==": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
+
+
+def llvm_type(kind: Any) -> str:
+    """The LLVM type of a value of a hardware type in an expression."""
+    return "double" if isinstance(kind, FloatType) else f"i{kind.bits}"
+
+
+def type_of(found: Range | None) -> str:
+    """The LLVM type of a value in this range."""
+    return "double" if found is None else f"i{found.bits}"
+
+
+class Unit:
+    """A piece of LLVM IR under construction: functions, tables, declarations, for one board."""
+
+    def __init__(self, board: Board, kept: dict[int, int] | None = None) -> None:
+        self.board = board
+        self.kept = kept or {}
+        self.parts: list[str] = []
+        self.names: dict[ir.Function, str] = {}
+        self.declared: set[str] = set()
+        self.tables: dict[tuple[int, ...], str] = {}
+        self.traps: list[type] = []
+        self._touching: dict[ir.Function, bool] = {}
+
+    def touches(self, function: ir.Function) -> bool:
+        """Does a call of the function use a kept field?"""
+        if function not in self._touching:
+            kept = {
+                (0, name) for name, f in layout_of(self.board.cls).fields.items() if f.offset in self.kept
+            }  # cores whose fields are kept are the board itself
+            mine = bool(kept & (function.loads | function.stores))
+            self._touching[function] = mine or any(self.touches(c) for c in function.calls)
+        return self._touching[function]
+
+    def add(self, function: ir.Function, attributes: str = "") -> str:
+        """Emit a function (once) and give its name."""
+        if function not in self.names:
+            self.names[function] = f'@"{function.name}#{len(self.names)}"'
+            cold = getattr(function.key[0], "__cold__", False)
+            self.parts.append(_Body(self, function).text("noinline cold" if cold else attributes))
+        return self.names[function]
+
+    def trap_number(self, trap: type) -> int:
+        """The number by which compiled code names a trap class, 1 or more."""
+        if trap not in self.traps:
+            self.traps.append(trap)
+        return self.traps.index(trap) + 1
+
+    def intrinsic(self, name: str, result: str, *args: str) -> str:
+        """Declare an LLVM intrinsic and give its name."""
+        line = f"declare {result} @{name}({', '.join(args)})"
+        if line not in self.declared:
+            self.declared.add(line)
+        return f"@{name}"
+
+    def table(self, values: tuple[int, ...]) -> tuple[str, Range]:
+        """A constant table; its name and the range of its values."""
+        found = Range(min(values), max(values))
+        if values not in self.tables:
+            name = self.tables[values] = f"@table.{len(self.tables)}"
+            size = next(n for n in (8, 16, 32, 64, 128, 256) if n >= found.bits)
+            items = ", ".join(f"i{size} {v & (1 << size) - 1}" for v in values)
+            self.parts.append(f"{name} = internal constant [{len(values)} x i{size}] [{items}]\n")
+        return self.tables[values], found
+
+    def text(self) -> str:
+        """The whole unit as LLVM IR."""
+        return "\n".join([*sorted(self.declared), *self.parts])
+
+
+def result_type(function: ir.Function) -> str:
+    """What a compiled function gives: its results, after an i1 that says whether it trapped (if it can)."""
+    parts = [llvm_type(k) for k in function.results]
+    if function.traps:
+        return "{" + ", ".join(["i1", *parts]) + "}"
+    return "void" if not parts else parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"
+
+
+class Writer:
+    """Writes LLVM instructions: values, blocks, loads and stores. Bodies of functions and engines build on it."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.lines: list[str] = []
+        self.slots: list[str] = []
+        self.count = 0
+        self.done = False
+        self.block_name = "entry"
+
+    def emit(self, line: str) -> None:
+        if not self.done:
+            self.lines.append("  " + line)
+
+    def new(self, line: str) -> str:
+        """Write an instruction and give its result a name."""
+        self.count += 1
+        name = f"%{self.count}v"
+        name = f'%"v{self.count}"'
+        self.emit(f"{name} = {line}")
+        return name
+
+    def label(self, hint: str) -> str:
+        self.count += 1
+        return f"{hint}{self.count}"
+
+    def start(self, label: str) -> None:
+        """Begin a block; one that is still open goes on into it."""
+        if not self.done:
+            self.emit(f"br label %{label}")
+        self.done = False
+        self.lines.append(f"{label}:")
+        self.block_name = label
+
+    def end(self, line: str) -> None:
+        """End the block with a terminator."""
+        self.emit(line)
+        self.done = True
+
+    def jump(self, label: str) -> None:
+        self.end(f"br label %{label}")
+
+    def branch(self, condition: str, yes: str, no: str) -> None:
+        self.end(f"br i1 {condition}, label %{yes}, label %{no}")
+
+    def slot(self, kind: str, hint: str = "slot") -> str:
+        """A place on the stack, in the entry block."""
+        self.count += 1
+        name = f'%"{hint}.{self.count}"'
+        self.slots.append(f"  {name} = alloca {kind}")
+        return name
+
+    def resize(self, value: str, found: Range, bits: int) -> str:
+        """An integer value, as `bits` bits: extended by its sign if it has one, or cut."""
+        if found.bits == bits:
+            return value
+        if _is_number(value):
+            return str(int(value) & (1 << bits) - 1) if found.bits > bits or found.lo >= 0 else value
+        how = "trunc" if found.bits > bits else "sext" if found.signed else "zext"
+        return self.new(f"{how} i{found.bits} {value} to i{bits}")
+
+    def gep(self, base: str, offset: int) -> str:
+        if offset == 0:
+            return base
+        return self.new(f"getelementptr i8, ptr {base}, i64 {offset}")
+
+    def canonical(self, value: str) -> str:
+        """A double whose NaN is the one that rests."""
+        nan = self.new(f"fcmp uno double {value}, {value}")
+        return self.new(f"select i1 {nan}, double {NAN_BITS}, double {value}")
+
+    def load_as(self, pointer: str, kind: Any, align: int = 0) -> Typed:
+        """Load a value at rest."""
+        aligned = f", align {align}" if align else ""
+        if isinstance(kind, FloatType):
+            if kind.bits == 64:
+                return self.new(f"load double, ptr {pointer}{aligned}"), None
+            value = self.new(f"load float, ptr {pointer}{aligned}")
+            return self.new(f"fpext float {value} to double"), None
+        size = kind.size * 8
+        value = self.new(f"load i{size}, ptr {pointer}{aligned}")
+        if size != kind.bits:
+            value = self.new(f"trunc i{size} {value} to i{kind.bits}")
+        return value, type_range(kind)
+
+    def store_as(self, pointer: str, kind: Any, value: Typed, align: int = 0) -> None:
+        """Put a value, already cut, to rest."""
+        aligned = f", align {align}" if align else ""
+        text, found = value
+        if isinstance(kind, FloatType):
+            if kind.bits == 32:
+                text = self.new(f"fptrunc double {text} to float")
+                self.emit(f"store float {text}, ptr {pointer}{aligned}")
+            else:
+                self.emit(f"store double {text}, ptr {pointer}{aligned}")
+            return
+        assert found is not None
+        size = kind.size * 8
+        self.emit(f"store i{size} {self.resize(text, found, size)}, ptr {pointer}{aligned}")
+
+    def invoke(self, function: ir.Function, chips: list[str], args: list[str], kept: str = "") -> str:
+        """Call a compiled function; `args` are already of its parameters' types."""
+        name = self.unit.add(function)
+        given = ["ptr %root"]
+        if self.unit.touches(function):
+            given.append(f"ptr {kept or '%kept'}")
+        given += [f"ptr {c}" for c in chips]
+        given += [f"{llvm_type(k)} {a}" for (_, k), a in zip(function.params, args, strict=True)]
+        kind = result_type(function)
+        line = f"call {kind} {name}({', '.join(given)})"
+        if kind == "void":
+            self.emit(line)
+            return ""
+        return self.new(line)
+
+    def results(self, function: ir.Function, value: str) -> list[Typed]:
+        """The results in what a call gave."""
+        kind = result_type(function)
+        if not kind.startswith("{"):
+            return [(value, type_range(k)) for k in function.results]
+        first = int(function.traps)
+        return [
+            (self.new(f"extractvalue {kind} {value}, {i}"), type_range(k))
+            for i, k in enumerate(function.results, first)
+        ]
+
+
+class _Body(Writer):
+    """One function."""
+
+    def __init__(self, unit: Unit, function: ir.Function) -> None:
+        super().__init__(unit)
+        self.function = function
+        self.trap_block = ""
+        self.loops: list[tuple[str, str]] = []
+
+    def text(self, attributes: str) -> str:
+        function = self.function
+        params = ["ptr %root"]
+        if self.unit.touches(function):
+            params.append("ptr %kept")
+        params += [f'ptr %"chip.{n}"' for n, c in function.chips if c.place is None]
+        params += [f'{llvm_type(k)} %"arg.{n}"' for n, k in function.params]
+        self.vars = {n: (self.slot(type_of(r), n), r) for n, r in function.locals.items()}
+        for name, kind in function.params:
+            self._set(name, (f'%"arg.{name}"', type_range(kind)))
+        self.block(function.body)
+        if not self.done:
+            self._return([])
+        if self.trap_block:
+            self.start(self.trap_block)
+            kind = result_type(function)
+            self.end(f"ret {kind} {self._insert(kind, ['true'])}")
+        head = f"define internal {result_type(function)} {self.unit.names[function]}({', '.join(params)}) nounwind {attributes}"
+        return "\n".join([head + " {", "entry:", *self.slots, *self.lines, "}\n"])
+
+    def _insert(self, kind: str, values: list[str]) -> str:
+        """A struct of the values (the first ones of it)."""
+        made = "poison"
+        parts = kind.strip("{}").split(", ")
+        for i, value in enumerate(values):
+            made = self.new(f"insertvalue {kind} {made}, {parts[i]} {value}, {i}")
+        return made
+
+    def _return(self, values: list[Typed]) -> None:
+        kind = result_type(self.function)
+        texts = []
+        for (text, found), want in zip(values, self.function.results, strict=True):
+            texts.append(text if found is None else self.resize(text, found, want.bits))
+        if self.function.traps:
+            texts.insert(0, "false")
+        if kind == "void":
+            self.end("ret void")
+        elif kind.startswith("{"):
+            self.end(f"ret {kind} {self._insert(kind, texts)}")
+        else:
+            self.end(f"ret {kind} {texts[0]}")
+
+    # -- places
+
+    def _set(self, name: str, value: Typed) -> None:
+        slot, found = self.vars[name]
+        text, had = value
+        if found is None or had is None:
+            self.emit(f"store double {text}, ptr {slot}")
+        else:
+            self.emit(f"store i{found.bits} {self.resize(text, had, found.bits)}, ptr {slot}")
+
+    def chip(self, ref: ir.ChipRef) -> tuple[str, int]:
+        """(pointer, bytes to add) of a chip."""
+        if ref.place is not None:
+            return "%root", ref.place
+        if ref.base is None:
+            return f'%"chip.{ref.parameter}"', 0
+        pointer, offset = self.chip(ref.base)
+        if ref.index is None:
+            return pointer, offset + ref.offset
+        text, found = self.value(ref.index)
+        assert found is not None
+        at = self.new(f"mul i64 {self.resize(text, found, 64)}, {ref.step}")
+        whole = self.gep(pointer, offset + ref.offset)
+        return self.new(f"getelementptr i8, ptr {whole}, i64 {at}"), 0
+
+    def place(self, ref: ir.ChipRef, field: Any, index: ir.Expr | None) -> tuple[str, Any]:
+        """(pointer, type) of a field or an array's element."""
+        kind = field.type
+        if ref.place is not None and index is None and ref.place + field.offset in self.unit.kept:
+            return self.gep("%kept", 8 * self.unit.kept[ref.place + field.offset]), kind
+        pointer, offset = self.chip(ref)
+        if index is None:
+            return self.gep(pointer, offset + field.offset), kind
+        element = kind.element
+        if isinstance(index, ir.Const):
+            return self.gep(pointer, offset + field.offset + element.size * index.value), element
+        text, found = self.value(index)
+        assert found is not None
+        base = self.gep(pointer, offset + field.offset)
+        at = self.resize(text, found, 64)
+        return self.new(f"getelementptr i{element.size * 8}, ptr {base}, i64 {at}"), element
+
+    def memory(self, ref: ir.ChipRef, name: str, address: ir.Expr) -> str:
+        """Pointer to a byte of a memory."""
+        if ref.path is None:
+            raise TypeError(f"{ref.cls.__name__}.{name}: a memory in an array of chips needs a constant index")
+        offset, _ = self.unit.board.memories[ref.path + name]
+        text, found = self.value(address)
+        assert found is not None
+        base = self.gep("%root", offset)
+        return self.new(f"getelementptr i8, ptr {base}, i64 {self.resize(text, found, 64)}")
+
+    # -- statements
+
+    def block(self, body: list[Any]) -> None:
+        for statement in body:
+            getattr(self, "do_" + type(statement).__name__)(statement)
+
+    def do_SetLocal(self, node: ir.SetLocal) -> None:
+        self._set(node.name, self.value(node.value))
+
+    def do_SetField(self, node: ir.SetField) -> None:
+        value = self.value(node.value)
+        pointer, kind = self.place(node.chip, node.field, node.index)
+        self.store_as(pointer, kind, value)
+
+    def do_SetMemory(self, node: ir.SetMemory) -> None:
+        value = self.value(node.value)
+        self.store_as(self.memory(node.chip, node.memory, node.address), node.type, value, align=1)
+
+    def do_Unpack(self, node: ir.Unpack) -> None:
+        results = self._call(node.call)
+        for name, value in zip(node.names, results, strict=True):
+            self._set(name, value)
+
+    def do_Do(self, node: ir.Do) -> None:
+        if isinstance(node.value, ir.Call):
+            self._call(node.value)
+        else:
+            self.value(node.value)
+
+    def do_If(self, node: ir.If) -> None:
+        then, other, after = self.label("then"), self.label("else"), self.label("after")
+        self.branch(self.test(node.condition), then, other)
+        live = False
+        for label, body in ((then, node.then), (other, node.other)):
+            self.start(label)
+            self.block(body)
+            live |= not self.done
+            if not self.done:
+                self.jump(after)
+        if live:
+            self.start(after)
+
+    def do_While(self, node: ir.While) -> None:
+        head, body, after = self.label("while"), self.label("body"), self.label("after")
+        self.start(head)
+        self.branch(self.test(node.condition), body, after)
+        self.start(body)
+        self.loops.append((head, after))
+        self.block(node.body)
+        self.loops.pop()
+        if not self.done:
+            self.jump(head)
+        self.start(after)
+
+    def do_For(self, node: ir.For) -> None:
+        bits = node.counter.bits
+        counter = self.slot(f"i{bits}", "counter")
+        start, start_range = self.value(node.start)
+        stop, stop_range = self.value(node.stop)
+        assert start_range is not None
+        assert stop_range is not None
+        self.emit(f"store i{bits} {self.resize(start, start_range, bits)}, ptr {counter}")
+        head, body, more, after = (self.label(n) for n in ("for", "body", "next", "after"))
+        self.start(head)
+        now = self.new(f"load i{bits}, ptr {counter}")
+        test = self._compare("<" if node.step > 0 else ">", (now, node.counter), (stop, stop_range))
+        self.branch(test, body, after)
+        self.start(body)
+        self._set(node.name, (now, node.counter))
+        self.loops.append((more, after))
+        self.block(node.body)
+        self.loops.pop()
+        self.start(more)
+        old = self.new(f"load i{bits}, ptr {counter}")
+        self.emit(f"store i{bits} {self.new(f'add i{bits} {old}, {node.step}')}, ptr {counter}")
+        self.jump(head)
+        self.start(after)
+
+    def do_Switch(self, node: ir.Switch) -> None:
+        text, found = self.value(node.value)
+        assert found is not None
+        after, default = self.label("after"), self.label("default")
+        labels = [self.label("case") for _ in node.cases]
+        arms = " ".join(
+            f"i{found.bits} {v}, label %{label}" for (vs, _), label in zip(node.cases, labels, strict=True) for v in vs
+        )
+        self.end(f"switch i{found.bits} {text}, label %{default} [{arms}]")
+        live = False
+        bodies = [(label, body) for label, (_, body) in zip(labels, node.cases, strict=True)]
+        for label, body in (*bodies, (default, node.default)):
+            self.start(label)
+            self.block(body)
+            live |= not self.done
+            if not self.done:
+                self.jump(after)
+        if live:
+            self.start(after)
+
+    def do_Return(self, node: ir.Return) -> None:
+        self._return([self.value(v) for v in node.values])
+
+    def do_Raise(self, node: ir.Raise) -> None:
+        values = [self.value(a) for a in node.args]
+        box = self.unit.board.mailbox
+        for i, (text, found) in enumerate(values):
+            assert found is not None
+            self.emit(f"store i64 {self.resize(text, found, 64)}, ptr {self.gep('%root', box + 8 + 8 * i)}")
+        self.emit(f"store i64 {self.unit.trap_number(node.trap)}, ptr {self.gep('%root', box)}")
+        self._to_trap()
+
+    def _to_trap(self) -> None:
+        if not self.trap_block:
+            self.trap_block = self.label("trap")
+        self.jump(self.trap_block)
+
+    def do_Break(self, node: ir.Break) -> None:
+        self.jump(self.loops[-1][1])
+
+    def do_Continue(self, node: ir.Continue) -> None:
+        self.jump(self.loops[-1][0])
+
+    # -- values
+
+    def value(self, node: ir.Expr) -> Typed:
+        """Emit an expression."""
+        if isinstance(node, ir.Const):
+            if node.range is None:
+                return "0x" + struct.pack(">d", node.value).hex().upper(), None
+            return str(node.value), node.range
+        method = getattr(self, "on_" + type(node).__name__)
+        made: Typed = method(node)
+        return made
+
+    def test(self, node: ir.Expr) -> str:
+        """An expression as an i1: is it other than 0?"""
+        text, found = self.value(node)
+        assert found is not None
+        if found == BIT or (found.bits == 1 and not found.signed):
+            return text
+        return self.new(f"icmp ne i{found.bits} {text}, 0")
+
+    def on_Local(self, node: ir.Local) -> Typed:
+        slot, widest = self.vars[node.name]
+        if widest is None or node.range is None:
+            return self.new(f"load double, ptr {slot}"), None
+        if node.range.single:
+            return str(node.range.lo), node.range
+        text = self.new(f"load i{widest.bits}, ptr {slot}")
+        return self.resize(text, widest, node.range.bits), node.range
+
+    def on_FieldLoad(self, node: ir.FieldLoad) -> Typed:
+        return self.load_as(*self.place(node.chip, node.field, node.index))
+
+    def on_MemoryLoad(self, node: ir.MemoryLoad) -> Typed:
+        return self.load_as(self.memory(node.chip, node.memory, node.address), node.type, align=1)
+
+    def on_TableLoad(self, node: ir.TableLoad) -> Typed:
+        name, found = self.unit.table(node.values)
+        text, span = self.value(node.index)
+        assert span is not None
+        assert node.range is not None
+        size = next(n for n in (8, 16, 32, 64, 128, 256) if n >= found.bits)
+        at = self.new(f"getelementptr i{size}, ptr {name}, i64 {self.resize(text, span, 64)}")
+        value = self.new(f"load i{size}, ptr {at}")
+        whole = Range(0, (1 << size) - 1) if found.lo >= 0 else Range(-(1 << size - 1), (1 << size - 1) - 1)
+        return self.resize(value, whole, node.range.bits), node.range
+
+    def on_Bin(self, node: ir.Bin) -> Typed:
+        a, b = self.value(node.a), self.value(node.b)
+        if node.range is None:
+            op = {"+": "fadd", "-": "fsub", "*": "fmul", "/": "fdiv"}[node.op]
+            return self.new(f"{op} double {a[0]}, {b[0]}"), None
+        if a[1] is None or b[1] is None:
+            raise AssertionError("integers")
+        if node.op in ("//", "%"):
+            return self._divide(node.op, a, b, node.range)
+        if node.op == ">>":
+            return self._shift_right(a, b, node.range)
+        bits = node.range.bits
+        op = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor", "<<": "shl"}[node.op]
+        x, y = self.resize(a[0], a[1], bits), self.resize(b[0], b[1], bits)
+        return self.new(f"{op} i{bits} {x}, {y}"), node.range
+
+    def _shift_right(self, a: Typed, b: Typed, found: Range) -> Typed:
+        had, amount = a[1], b[1]
+        assert had is not None
+        assert amount is not None
+        bits = had.bits
+        op = "ashr" if had.signed else "lshr"
+        if amount.hi < bits:
+            shifted = self.new(f"{op} i{bits} {a[0]}, {self.resize(b[0], amount, bits)}")
+            return self.resize(shifted, had, found.bits), found
+        wide = max(bits, amount.bits) + 1
+        x, n = self.resize(a[0], had, wide), self.resize(b[0], amount, wide)
+        over = self.new(f"icmp ugt i{wide} {n}, {wide - 1}") if amount.hi >= wide else "false"
+        most = self.new(f"select i1 {over}, i{wide} {wide - 1}, i{wide} {n}")
+        shifted = self.new(f"{op} i{wide} {x}, {most}")
+        return self._narrow(shifted, wide, found), found
+
+    def _narrow(self, text: str, bits: int, found: Range) -> str:
+        """An integer of `bits` bits whose value lies in `found`, as a value of that range."""
+        if bits == found.bits:
+            return text
+        if bits < found.bits:
+            return self.new(f"{'sext' if found.signed else 'zext'} i{bits} {text} to i{found.bits}")
+        return self.new(f"trunc i{bits} {text} to i{found.bits}")
+
+    def _divide(self, op: str, a: Typed, b: Typed, found: Range) -> Typed:
+        left, right = a[1], b[1]
+        assert left is not None
+        assert right is not None
+        if left.lo >= 0 and right.lo >= 0:
+            bits = _divisible(max(left.bits, right.bits))
+            x, y = self.resize(a[0], left, bits), self.resize(b[0], right, bits)
+            made = self.new(f"{'udiv' if op == '//' else 'urem'} i{bits} {x}, {y}")
+            return self._narrow(made, bits, found), found
+        bits = _divisible(max(left.bits + (not left.signed), right.bits + (not right.signed)) + 1)
+        x, y = self.resize(a[0], left, bits), self.resize(b[0], right, bits)
+        rest = self.new(f"srem i{bits} {x}, {y}")
+        some = self.new(f"icmp ne i{bits} {rest}, 0")
+        differ = self.new(f"icmp slt i{bits} {self.new(f'xor i{bits} {rest}, {y}')}, 0")
+        adjust = self.new(f"and i1 {some}, {differ}")
+        if op == "%":
+            more = self.new(f"select i1 {adjust}, i{bits} {y}, i{bits} 0")
+            return self._narrow(self.new(f"add i{bits} {rest}, {more}"), bits, found), found
+        quotient = self.new(f"sdiv i{bits} {x}, {y}")
+        less = self.new(f"sext i1 {adjust} to i{bits}")
+        return self._narrow(self.new(f"add i{bits} {quotient}, {less}"), bits, found), found
+
+    def _compare(self, op: str, a: Typed, b: Typed) -> str:
+        if a[1] is None or b[1] is None:
+            return self.new(f"fcmp {FLOAT_COMPARE[op]} double {a[0]}, {b[0]}")
+        both = a[1].join(b[1])
+        x, y = self.resize(a[0], a[1], both.bits), self.resize(b[0], b[1], both.bits)
+        sign = "" if op in ("==", "!=") else "s" if both.signed else "u"
+        return self.new(f"icmp {sign}{INT_COMPARE[op]} i{both.bits} {x}, {y}")
+
+    def on_Cmp(self, node: ir.Cmp) -> Typed:
+        a, b = self.value(node.a), self.value(node.b)
+        return self._compare(node.op, a, b), BIT
+
+    def on_Not(self, node: ir.Not) -> Typed:
+        return self.new(f"xor i1 {self.test(node.a)}, true"), BIT
+
+    def _meet(self, ways: list[tuple[str, Typed]], found: Range | None, after: str) -> Typed:
+        """The value that came, where several blocks meet."""
+        self.start(after)
+        arms = ", ".join(f"[ {text}, %{block} ]" for block, (text, _) in ways)
+        return self.new(f"phi {type_of(found)} {arms}"), found
+
+    def on_Select(self, node: ir.Select) -> Typed:
+        yes, no, after = self.label("yes"), self.label("no"), self.label("after")
+        self.branch(self.test(node.condition), yes, no)
+        ways = []
+        for label, each in ((yes, node.a), (no, node.b)):
+            self.start(label)
+            text, had = self.value(each)
+            if node.range is not None and had is not None:
+                text = self.resize(text, had, node.range.bits)
+            ways.append((self.block_name, (text, node.range)))
+            self.jump(after)
+        return self._meet(ways, node.range, after)
+
+    def on_Logic(self, node: ir.Logic) -> Typed:
+        assert node.range is not None
+        more, after = self.label("more"), self.label("after")
+        text, found = self.value(node.a)
+        assert found is not None
+        bits = node.range.bits
+        test = text if found.bits == 1 and not found.signed else self.new(f"icmp ne i{found.bits} {text}, 0")
+        kept = self.resize(text, found, bits)
+        first = self.block_name
+        self.branch(test, *((more, after) if node.op == "and" else (after, more)))
+        self.start(more)
+        text, found = self.value(node.b)
+        assert found is not None
+        other = self.resize(text, found, bits)
+        second = self.block_name
+        self.jump(after)
+        return self._meet([(first, (kept, node.range)), (second, (other, node.range))], node.range, after)
+
+    def on_Cut(self, node: ir.Cut) -> Typed:
+        text, found = self.value(node.a)
+        kind = node.type
+        if isinstance(kind, IntType):
+            assert found is not None
+            return self.resize(text, found, kind.bits), type_range(kind)
+        if kind.bits == 32:
+            text = self.new(f"fpext float {self.new(f'fptrunc double {text} to float')} to double")
+        return self.canonical(text), None
+
+    def on_Op(self, node: ir.Op) -> Typed:
+        values = [self.value(a) for a in node.args]
+        text, found = values[0]
+        unit = self.unit
+        match node.name:
+            case "fneg":
+                return self.new(f"fneg double {text}"), None
+            case "fabs" | "sqrt":
+                name = unit.intrinsic(f"llvm.{node.name}.f64", "double", "double")
+                return self.new(f"call double {name}(double {text})"), None
+            case "fma":
+                name = unit.intrinsic("llvm.fma.f64", "double", "double", "double", "double")
+                args = ", ".join(f"double {v}" for v, _ in values)
+                return self.new(f"call double {name}({args})"), None
+            case "bits64":
+                return self.new(f"bitcast double {self.canonical(text)} to i64"), node.range
+            case "bits32":
+                small = self.new(f"fptrunc double {self.canonical(text)} to float")
+                return self.new(f"bitcast float {small} to i32"), node.range
+        assert found is not None
+        match node.name:
+            case "float64":
+                return self.canonical(self.new(f"bitcast i64 {self.resize(text, found, 64)} to double")), None
+            case "float32":
+                small = self.new(f"bitcast i32 {self.resize(text, found, 32)} to float")
+                return self.canonical(self.new(f"fpext float {small} to double")), None
+            case "float":
+                return self.new(f"{'si' if found.signed else 'ui'}tofp i{found.bits} {text} to double"), None
+        assert node.range is not None
+        bits = found.bits
+        match node.name:
+            case "bit_length":
+                name = unit.intrinsic(f"llvm.ctlz.i{bits}", f"i{bits}", f"i{bits}", "i1")
+                zeros = self.new(f"call i{bits} {name}(i{bits} {text}, i1 false)")
+                return self._narrow(self.new(f"sub i{bits} {bits}, {zeros}"), bits, node.range), node.range
+            case "bit_count":
+                name = unit.intrinsic(f"llvm.ctpop.i{bits}", f"i{bits}", f"i{bits}")
+                return self._narrow(self.new(f"call i{bits} {name}(i{bits} {text})"), bits, node.range), node.range
+            case "abs":
+                wide = bits + 1
+                x = self.resize(text, found, wide)
+                minus = self.new(f"sub i{wide} 0, {x}")
+                below = self.new(f"icmp slt i{wide} {x}, 0")
+                made = self.new(f"select i1 {below}, i{wide} {minus}, i{wide} {x}")
+                return self._narrow(made, wide, node.range), node.range
+        test = self._compare("<" if node.name == "min" else ">", values[0], values[1])
+        both = found.join(values[1][1] or found)
+        x = self.resize(text, found, both.bits)
+        y = self.resize(values[1][0], values[1][1] or found, both.bits)
+        made = self.new(f"select i1 {test}, i{both.bits} {x}, i{both.bits} {y}")
+        return self._narrow(made, both.bits, node.range), node.range
+
+    def on_Call(self, node: ir.Call) -> Typed:
+        return self._call(node)[0]
+
+    def _call(self, node: ir.Call) -> list[Typed]:
+        chips = [self.gep(*self.chip(c)) for c in node.chips if c.place is None]
+        args = []
+        for value, (_, kind) in zip(node.args, node.function.params, strict=True):
+            text, found = self.value(value)
+            args.append(text if found is None else self.resize(text, found, kind.bits))
+        made = self.invoke(node.function, chips, args)
+        if node.function.traps:
+            kind = result_type(node.function)
+            trapped = self.new(f"extractvalue {kind} {made}, 0")
+            after = self.label("untrapped")
+            if not self.trap_block:
+                self.trap_block = self.label("trap")
+            self.branch(trapped, self.trap_block, after)
+            self.start(after)
+        return self.results(node.function, made)
+
+
+def _divisible(bits: int) -> int:
+    """A width at which LLVM divides without a library: to 64 bits by the machine, above 128 bits by its own expansion."""
+    return bits if bits <= 64 else max(bits, 129)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+__all__ = ["ArrayType", "Unit", "Writer", "llvm_type", "result_type", "type_of"]

@@ -1,0 +1,209 @@
+"""Native code: LLVM compiles a unit for this host, the cache keeps it, and Python calls it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from typing import Any
+
+from softmetal.lang import ir
+from softmetal.lang.cache import Compiled, cached, sources_of
+from softmetal.lang.check import Program
+from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
+from softmetal.lang.infer import type_range
+from softmetal.lang.llvm import Unit, Writer, result_type
+from softmetal.lang.types import FloatType
+
+
+def compile_ir(text: str, level: int = 2) -> bytes:
+    """An object file for this host from LLVM IR."""
+    import llvmlite.binding as llvm
+
+    machine = target_machine(level)
+    module = llvm.parse_assembly(text)
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    made: bytes = machine.emit_object(module)
+    return made
+
+
+def target_machine(level: int = 2) -> Any:
+    """LLVM's description of this host."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="jitdefault", jit=True
+    )
+
+
+class Library:
+    """Native code in this process."""
+
+    def __init__(self, object_code: bytes) -> None:
+        import llvmlite.binding as llvm
+
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_code))
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Where a function begins."""
+        found: int = self._engine.get_function_address(name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+
+class Entry(Writer):
+    """A function that Python calls: `u64 name(root, arguments...)`, each argument 64 bits.
+
+    It gives 0, or the number of the trap that was raised; results, or the trap's values, are left in the mailbox
+    from its second word on, 16 bytes a result.
+    """
+
+    def text(self, name: str, function: ir.Function) -> str:
+        """The entry's LLVM IR."""
+        box = self.unit.board.mailbox
+        args = []
+        for i, (_, kind) in enumerate(function.params):
+            if isinstance(kind, FloatType):
+                args.append(self.new(f"bitcast i64 %a{i} to double"))
+            else:
+                wide = type_range(kind)
+                if kind.bits > 64:
+                    raise TypeError(f"{function.name}: a parameter of {kind} cannot be called from Python")
+                args.append(f"%a{i}" if kind.bits == 64 else self.new(f"trunc i64 %a{i} to i{wide.bits}"))
+        made = self.invoke(function, [], args)
+        if function.traps:
+            trapped = self.new(f"extractvalue {result_type(function)} {made}, 0")
+            self.branch(trapped, "trapped", "fine")
+            self.start("trapped")
+            number = self.new(f"load i64, ptr {self.gep('%root', box)}")
+            self.end(f"ret i64 {number}")
+            self.start("fine")
+        for i, (text, found) in enumerate(self.results(function, made)):
+            at = self.gep("%root", box + 8 + 16 * i)
+            if found is None:
+                self.emit(f"store double {text}, ptr {at}")
+            else:
+                self.emit(f"store i128 {self.resize(text, found, 128)}, ptr {at}, align 8")
+        self.end("ret i64 0")
+        params = ", ".join(["ptr %root", *(f"i64 %a{i}" for i in range(len(function.params)))])
+        return "\n".join([f"define i64 @{name}({params}) nounwind {{", *self.slots, *self.lines, "}\n"])
+
+
+class Native:
+    """A board whose methods run as native code.
+
+    `state` is the golden view of the same bytes, so every field can be read and written there. Methods are called on
+    the object itself: `Native(Mos6526).tick()`; `names` limits what is compiled (all public methods).
+    """
+
+    def __init__(self, cls: type[Chip], names: Iterable[str] | None = None) -> None:
+        self.state: Any = cls()
+        board = Board.of(cls)
+        chosen = tuple(sorted(names if names is not None else _public(cls)))
+
+        def build() -> Compiled:
+            program, unit = Program(), Unit(board)
+            for name in chosen:
+                found = method_of(cls, name)
+                if found is None:
+                    raise AttributeError(f"{cls.__name__} has no method {name!r}")
+                function = _entry_function(program, cls, found)
+                unit.parts.append(Entry(unit).text(f"call.{name}", function))
+            facts = {"traps": [[t.__module__, t.__qualname__] for t in unit.traps]}
+            return Compiled(compile_ir(unit.text()), facts, sources_of(program))
+
+        compiled = cached(("native", cls.__module__, cls.__qualname__, chosen), build)
+        self._library = Library(compiled.code)
+        self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
+        self._mapping = self.state.__mapping__
+        self._box = board.mailbox
+        self._calls: dict[str, Any] = {}
+        self._cls = cls
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._calls:
+            self._calls[name] = self._caller(name)
+        return self._calls[name]
+
+    def _caller(self, name: str) -> Any:
+        found = method_of(self._cls, name)
+        if found is None:
+            raise AttributeError(f"{self._cls.__name__} has no method {name!r}")
+        params, results = signature(*found)
+        address = self._library.address(f"call.{name}")
+        call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * len(params))(address)
+        root, view, box = self._mapping.address, self._mapping.view, self._box
+
+        def run(*args: Any) -> Any:
+            number = call(root, *[_to_bits(k, a) for k, a in zip(params, args, strict=True)])
+            if number:
+                kind = self._traps[number - 1]
+                words = [int.from_bytes(view[box + 8 + 8 * i :][:8], "little") for i in range(len(trap_fields(kind)))]
+                raise kind(*words)
+            values = [_from_bits(k, view[box + 8 + 16 * i :][:16]) for i, k in enumerate(results)]
+            return None if not values else values[0] if len(values) == 1 else tuple(values)
+
+        return run
+
+
+def trap_class(module: str, name: str) -> type[Trap]:
+    """The trap class of a name that a compiled unit remembers."""
+    import sys
+
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part)
+    kind: type[Trap] = found
+    return kind
+
+
+def _public(cls: type) -> list[str]:
+    found: dict[str, None] = {}
+    for base in cls.__mro__:
+        found |= dict.fromkeys(base.__dict__.get("__hw_methods__", {}))
+    return [n for n in found if not n.startswith("_")]
+
+
+def signature(function: Any, owner: type) -> tuple[list[Any], list[Any]]:
+    """The types of a method's parameters (without `self`) and results."""
+    from softmetal.lang.source import annotation
+
+    code = function.__code__
+    params = [annotation(function, owner, n) for n in code.co_varnames[1 : code.co_argcount]]
+    result = annotation(function, owner, "return")
+    return params, [] if result is None else list(getattr(result, "__args__", (result,)))
+
+
+def _entry_function(program: Program, cls: type, found: tuple[Any, type]) -> ir.Function:
+    params, _ = signature(*found)
+    args: list[Any] = [program.root(cls), *(ir.Local(type_range(k), "argument") for k in params)]
+    made, _, _ = program.instance(found[0], found[1], args, {})
+    return made
+
+
+def _to_bits(kind: Any, value: Any) -> int:
+    if isinstance(kind, FloatType):
+        from softmetal.lang.ops import bits64
+
+        return bits64(kind(value))
+    return int(kind(value)) & (1 << 64) - 1
+
+
+def _from_bits(kind: Any, data: memoryview) -> Any:
+    if isinstance(kind, FloatType):
+        return data[:8].cast("d")[0]
+    return kind(int.from_bytes(data, "little"))
