@@ -13,7 +13,8 @@ the order in which they lie in memory. `name'` is a three-bit register field tha
 (and every name that begins with `nz`) an operand that must not be 0.
 
 A *meaning* is a hardware Python function. Its first parameter is the core, the others are operands; their types say how
-wide they are and whether they are signed. Operands that the meaning does not take may still stand in the pattern.
+wide they are and whether they are signed. A parameter named `code` gets the instruction's bits. Operands that the
+meaning does not take may still stand in the pattern.
 """
 
 from __future__ import annotations
@@ -117,8 +118,8 @@ class Insn:
         return {o.name: o.decode(code) for o in self.operands}
 
     def arguments(self, code: int) -> list[int]:
-        """What the meaning is called with, after the core."""
-        values = self.decode(code)
+        """What the meaning is called with, after the core; a parameter `code` gets the instruction's bits."""
+        values = {"code": code, **self.decode(code)}
         bound = (self.bound.get(p, p) for p in self.parameters)
         return [values[b] if isinstance(b, str) else b for b in bound]
 
@@ -130,9 +131,9 @@ class Insn:
 
     @property
     def doc(self) -> str:
-        """What the instruction does, in its author's words; those of the functions that are bound to it go first."""
+        """What the instruction does, in its author's words: a partial's own, or those of the functions bound to it first."""
         parts = [self.meaning]
-        if isinstance(self.meaning, partial):
+        if isinstance(self.meaning, partial) and "__doc__" not in vars(self.meaning):
             parts = [v for v in self.meaning.keywords.values() if callable(v)] + [self.meaning.func]
         return " ".join(" ".join((p.__doc__ or "").split()) for p in parts).strip()
 
@@ -231,6 +232,9 @@ class Isa:
     entry that has it (the register that is always 0), so that engines decide it when they decode. `operands` gives
     types to operands by name, for those that no meaning's parameter of that name describes.
 
+    `names` gives names to numbers (see `syntax`), `hex` says how the field writes hexadecimal ("0x" or "$"), `word` is
+    what `.word` means in bits.
+
     `fetching` is for code that is a run of bytes whose fetches have a place in time: the core's `fetch()` gives the
     byte at `pc` and moves `pc`. The engine calls the core's `poll()`, fetches the opcode's bytes, then those of the
     operands that the meaning takes, in order; the meaning fetches the others. There is no `next_pc`.
@@ -248,8 +252,11 @@ class Isa:
     fetching: bool = False
     aliases: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     insns: list[Insn] = field(default_factory=list)
-    pseudos: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    pseudos: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     illegal: Any = None
+    names: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    hex: str = "0x"
+    word: int = 32
     group: str = ""
 
     def insn(self, pattern: str, syntax: str, name: str = "", **bound: int) -> Callable[[Any], Any]:
@@ -276,7 +283,7 @@ class Isa:
     ) -> Insn:
         mask, match, bits, operands = parse_pattern(pattern, {**self.operands, **types}, self.order, self.kinds)
         name = name or syntax.split()[0]
-        known = {o.name for o in operands}
+        known = {"code", *(o.name for o in operands)}
         made = Insn(name, pattern, syntax, mask, match, bits // 8, operands, meaning, bound, self.group, of)
         for parameter in made.parameters:
             value = bound.get(parameter, parameter)
@@ -286,8 +293,11 @@ class Isa:
         self.__dict__.pop("by_name", None)
         return made
 
-    def pseudo(self, syntax: str, *expansions: str) -> None:
-        """Enter a pseudo-instruction: lines of assembly that one line stands for."""
+    def pseudo(self, syntax: str, *expansions: str | Callable[..., list[str]]) -> None:
+        """Enter a pseudo-instruction: lines of assembly that one line stands for, or a function that gives them.
+
+        The function gets the operands by name: registers as they were written, numbers as integers.
+        """
         self.pseudos.append((syntax, expansions))
 
     @cached_property

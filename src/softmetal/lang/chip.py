@@ -40,6 +40,12 @@ def host(function: F) -> F:
     return function
 
 
+def cold(function: F) -> F:
+    """Mark a method or function as rarely run: it is kept out of the way of the code that calls it."""
+    function.__cold__ = True  # type: ignore[attr-defined]
+    return function
+
+
 def reads(offset: int) -> Callable[[F], F]:
     """Mark a method as what answers a bus read at `offset` inside the chip."""
     return _register("__reads__", offset)

@@ -11,7 +11,7 @@ import ast
 import builtins
 import copy
 from functools import partial, update_wrapper
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from softmetal.lang.source import annotation, evaluate, is_hardware_function, tree_of
@@ -73,7 +73,20 @@ def _fill(names: dict[str, Any], module: dict[str, Any], code: Any) -> None:
     for name in code.co_names:
         if name in module:
             value = module[name]
-            names[name] = golden(value) if _callable(value) else value
+            names[name] = _Module(value) if isinstance(value, ModuleType) else golden(value) if _callable(value) else value
+
+
+class _Module:
+    """A module as golden code sees it: its hardware functions in their golden forms."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        value = golden(value) if _callable(value) else value
+        setattr(self, name, value)
+        return value
 
 
 def divide(a: float, b: float) -> float:

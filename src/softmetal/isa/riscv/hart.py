@@ -52,6 +52,9 @@ class Hart(Chip):
         if rd != 0:
             self.x[rd] = value
 
+    def probe_store(self, address: u64) -> None:
+        """Raise what a store at an aligned address would raise; atomics load only where they may store."""
+
     def fetch(self, address: u64) -> u16:
         raise RiscvTrap(FETCH_ACCESS, address)
 
