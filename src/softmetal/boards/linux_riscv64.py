@@ -11,7 +11,7 @@ Not modelled: anything outside a process (privileged modes, page tables, other h
 from __future__ import annotations
 
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, Hart, RiscvTrap
-from softmetal.lang import Trap, cold, memory, u4, u8, u16, u32, u64
+from softmetal.lang import Trap, cold, memory, u1, u4, u8, u16, u32, u64
 
 SPACE = 1 << 38
 """Bytes of a process's address space."""
@@ -30,6 +30,7 @@ class CodeWrite(Trap):
 class LinuxRiscv64(Hart):
     """A hart whose bus is the address space of a process."""
 
+    CODE_BITS = 38
     perm: memory[SPACE >> PAGE_SHIFT]
     ram: memory[SPACE]
 
@@ -37,6 +38,15 @@ class LinuxRiscv64(Hart):
         if address >= SPACE - 1 or self.perm[address >> PAGE_SHIFT] & X == 0:
             raise RiscvTrap(FETCH_ACCESS, address)
         return self.ram.u16[address]
+
+    def watch(self, address: u64) -> u1:
+        """An engine has decoded what lies here: see that it hears of stores. 1 if it now has to listen."""
+        if address < SPACE:
+            page = address >> PAGE_SHIFT
+            if self.perm[page] & W != 0:
+                self.perm[page] = self.perm[page] & ~W | WATCHED
+                return 1
+        return 0
 
     def load8(self, address: u64) -> u8:
         if address >= SPACE or self.perm[address >> PAGE_SHIFT] & R == 0:

@@ -38,11 +38,15 @@ class GoldenEngine:
             insn = self.isa.decode(code)
             if insn is None:
                 golden(self.isa.illegal)(core, code)
-                return
+                raise AssertionError("the meaning of an illegal code must trap")
             entry = self._decoded[code] = (insn.golden, insn.arguments(code), insn.size)
         meaning, arguments, size = entry
         core.next_pc = core.pc + size
-        meaning(core, *arguments)
+        try:
+            meaning(core, *arguments)
+        except Trap:
+            core.next_pc = core.pc
+            raise
         core.pc = core.next_pc
         core.count += 1
 

@@ -77,7 +77,7 @@ class Operand:
         return code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Insn:
     """One entry of the table. `size` in bytes; `code & mask == match` recognises it.
 

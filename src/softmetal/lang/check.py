@@ -180,6 +180,7 @@ class _Checker(Expressions):
         if self.state is not None and function.results:
             self.fail(tree, f"{tree.name}() can end without a result", "a return on every way through it")
         function.locals = self.widest
+        function.returns |= self.state is not None
         function.traps = function.traps or any(c.traps for c in function.calls)
 
     def _results(self) -> list[Any]:
@@ -554,6 +555,7 @@ class _Checker(Expressions):
 
     def do_Return(self, node: ast.Return) -> list[Any]:
         kinds = self.function.results
+        self.function.returns = True
         given = [] if node.value is None else node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
         if isinstance(node.value, ast.Constant) and node.value.value is None:
             given = []

@@ -232,6 +232,7 @@ class Function:
     locals: dict[str, Range | None] = field(default_factory=dict)
     body: list[Any] = field(default_factory=list)
     traps: bool = False
+    returns: bool = False  # can it end without a trap?
     loads: set[tuple[Any, str]] = field(default_factory=set)
     stores: set[tuple[Any, str]] = field(default_factory=set)
     calls: list[Function] = field(default_factory=list)

@@ -40,9 +40,10 @@ def type_of(found: Range | None) -> str:
 class Unit:
     """A piece of LLVM IR under construction: functions, tables, declarations, for one board."""
 
-    def __init__(self, board: Board, kept: dict[int, int] | None = None) -> None:
+    def __init__(self, board: Board, kept: dict[int, int] | None = None, attributes: str = "") -> None:
         self.board = board
         self.kept = kept or {}
+        self.attributes = attributes
         self.parts: list[str] = []
         self.names: dict[ir.Function, str] = {}
         self.declared: set[str] = set()
@@ -60,12 +61,12 @@ class Unit:
             self._touching[function] = mine or any(self.touches(c) for c in function.calls)
         return self._touching[function]
 
-    def add(self, function: ir.Function, attributes: str = "") -> str:
+    def add(self, function: ir.Function) -> str:
         """Emit a function (once) and give its name."""
         if function not in self.names:
             self.names[function] = f'@"{function.name}#{len(self.names)}"'
             cold = getattr(function.key[0], "__cold__", False)
-            self.parts.append(_Body(self, function).text("noinline cold" if cold else attributes))
+            self.parts.append(_Body(self, function).text("noinline cold" if cold else self.attributes))
         return self.names[function]
 
     def trap_number(self, trap: type) -> int:

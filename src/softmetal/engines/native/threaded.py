@@ -1,0 +1,548 @@
+"""The threaded interpreter, as LLVM IR: one function an instruction, each ending in a tail call of the next.
+
+Every code address has a *record* of 16 bytes, at a fixed place for its address, so finding a record costs nothing:
+
+    0        8           10                16
+    | handler | remaining | operands        |
+
+`handler` is the native function that does the instruction, 0 where nothing has been decoded yet. Decoding goes from an
+address up to the next instruction that may change the flow of control. `remaining` counts the instructions up to
+and with that one: whoever enters a run of instructions subtracts it from the budget once, and whoever leaves in the
+middle gives back the `remaining` of the instruction it did not finish. So counts are exact and cost nothing inside.
+
+Handlers get (root, record, budget) in registers. `pc`, `next_pc` and `count` of the core are not kept in memory while
+it runs: they follow from the record's address and the budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from softmetal.engines.native.decoder import DecodeTree, extract
+from softmetal.isa.table import Insn, Isa
+from softmetal.lang import ir
+from softmetal.lang.check import Program
+from softmetal.lang.chip import Board, Field, layout_of, method_of
+from softmetal.lang.infer import type_range
+from softmetal.lang.llvm import Unit, Writer, llvm_type, result_type
+from softmetal.lang.types import IntType
+
+RECORD = 16
+OPERANDS = 10
+"""Where in a record the operands begin."""
+LONGEST = 60000
+"""The most instructions that are decoded in one go; `remaining` has 16 bits."""
+
+# Words of the mailbox, behind those in which a trap leaves its number and values.
+REASON, LEFT, LIMIT = 32, 33, 34
+PAUSED, TRAPPED, ASTRAY, STUCK = 0, 1, 2, 3
+"""Why the interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode."""
+
+SIGNATURE = "ptr %root, ptr %ip, i64 %budget"
+ARGUMENTS = "ptr %root, ptr {ip}, i64 {budget}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Offsets from the start of the state to what the interpreter keeps behind it.
+
+    `code` records, `marks` a byte a 4 KiB page that says whether anything in it is decoded, `run` a work area, `watch` a
+    count and the addresses of pages whose stores are watched; `end` the end. `code_bits`: code lies below 2**code_bits.
+    """
+
+    code: int
+    marks: int
+    run: int
+    watch: int
+    end: int
+    code_bits: int
+    shift: int
+
+    @staticmethod
+    def of(board: Board, isa: Isa) -> Places:
+        bits: int = board.cls.CODE_BITS  # type: ignore[attr-defined]
+        shift = {8: 4, 16: 3, 32: 2}[isa.parcel]
+        code = -(-board.size // (1 << 21)) * (1 << 21)
+        marks = code + (1 << bits + shift)
+        run = marks + max(1 << bits - 12, 1 << 12)
+        watch = run + 8 * (LONGEST + 8)
+        return Places(code, marks, run, watch, watch + 8 * 8192, bits, shift)
+
+
+class Threaded:
+    """Writes the interpreter of a table for a board whose class is the core's or derived from it."""
+
+    def __init__(self, isa: Isa, board: Board) -> None:
+        self.isa, self.board = isa, board
+        self.fields: dict[str, Field] = layout_of(board.cls).fields
+        names = ("pc", "next_pc", "count")
+        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(names)}, "alwaysinline")
+        self.program = Program()
+        self.root = self.program.root(board.cls)
+        self.places = Places.of(board, isa)
+        self.handlers: dict[Any, str] = {}
+
+    def text(self) -> str:
+        """The whole interpreter."""
+        self.unit.parts.append(self._decode_one())
+        self.unit.parts += [self._dispatch(), self._exits(), self._decode_run(), self._run()]
+        return self.unit.text()
+
+    # -- handlers
+
+    def _layout(self, entry: Insn) -> list[tuple[str, Any, int, int]] | None:
+        """(parameter, type, offset in the record, bytes) of the operands; None where they do not fit in."""
+        at, found = OPERANDS, []
+        free = [(n, k) for n, k in entry.parameters.items() if not isinstance(entry.bound.get(n, n), int)]
+        for name, kind in sorted(free, key=lambda p: -p[1].size):
+            at = -(-at // kind.size) * kind.size
+            found.append((name, kind, at, kind.size))
+            at += kind.size
+        return found if at <= RECORD else None
+
+    def _is_zero(self, entry: Insn) -> str:
+        """The parameter that tells an entry's two variants apart, or ""."""
+        zero = self.isa.zero
+        return zero if zero in entry.parameters and not isinstance(entry.bound.get(zero, zero), int) else ""
+
+    def handler(self, entry: Insn, zero: bool) -> str:
+        """The handler of an entry (of its variant for the register that is always 0)."""
+        constants = {n: b for n in entry.parameters if isinstance(b := entry.bound.get(n, n), int)}
+        layout = self._layout(entry)
+        split = self._is_zero(entry)
+        if zero:
+            constants[split] = 0
+        key = (entry.meaning, tuple(constants.items()), entry.size, layout is None and entry)
+        if key not in self.handlers:
+            name = self.handlers[key] = f'@"h.{entry.name}.{len(self.handlers)}"'
+            self.unit.parts.append(self._handler(name, entry, constants, "" if zero else split))
+        return self.handlers[key]
+
+    def _handler(self, name: str, entry: Insn, constants: dict[str, int], split: str) -> str:
+        writer = Writer(self.unit)
+        operands = self._operands(writer, entry, constants, split)
+        return self._body(writer, name, entry.meaning, entry.size, operands)
+
+    def _operands(self, writer: Writer, entry: Insn, constants: dict[str, int], split: str) -> dict[str, str]:
+        """Write the loads of the operands; their texts by parameter."""
+        operands = {n: str(v) for n, v in constants.items()}
+        layout = self._layout(entry)
+        if layout is None:  # they did not fit in the record, which holds the code instead
+            code = writer.new(f"load i32, ptr {writer.gep('%ip', OPERANDS + 2)}")
+            code = writer.new(f"zext i32 {code} to i64")
+            by_name = {o.name: o for o in entry.operands}
+            for parameter, kind in entry.parameters.items():
+                if parameter not in operands:
+                    source = entry.bound.get(parameter, parameter)
+                    value = code if source == "code" else extract(writer, by_name[str(source)], code)
+                    operands[parameter] = value if kind.bits == 64 else writer.new(f"trunc i64 {value} to i{kind.bits}")
+            return operands
+        for parameter, kind, offset, size in layout:
+            if parameter in operands:
+                continue
+            spread = f", !range !{{i{8 * size} 1, i{8 * size} {1 << kind.bits}}}" if parameter == split else ""
+            value = writer.new(f"load i{8 * size}, ptr {writer.gep('%ip', offset)}{spread}")
+            operands[parameter] = value if kind.bits == 8 * size else writer.new(f"trunc i{8 * size} {value} to i{kind.bits}")
+        return operands
+
+    def _instance(self, meaning: Any) -> ir.Function:
+        found, _, _ = self.program.instance(meaning, None, [self.root], self._anything(meaning))
+        return found
+
+    def _anything(self, meaning: Any) -> dict[str, Any]:
+        from softmetal.isa.table import parameters_of
+
+        kinds = dict(list(parameters_of(meaning).items())[1:])
+        return {n: ir.Local(type_range(k), n) for n, k in kinds.items() if isinstance(k, IntType)}
+
+    def _prepare(self, writer: Writer, size: int) -> str:
+        """Write the kept fields' values at the record `%ip`; the pointer to them."""
+        kept = writer.slot("[3 x i64]", "kept")
+        pc = self._address_of(writer, "%ip")
+        writer.emit(f"store i64 {pc}, ptr {kept}")
+        writer.emit(f"store i64 {writer.new(f'add i64 {pc}, {size}')}, ptr {writer.gep(kept, 8)}")
+        limit = writer.new(f"load i64, ptr {writer.gep('%root', self.board.mailbox + 8 * LIMIT)}")
+        rest = writer.new(f"load i16, ptr {writer.gep('%ip', 8)}")
+        rest = writer.new(f"zext i16 {rest} to i64")
+        ahead = writer.new(f"add i64 %budget, {rest}")
+        writer.emit(f"store i64 {writer.new(f'sub i64 {limit}, {ahead}')}, ptr {writer.gep(kept, 16)}")
+        return kept
+
+    def _address_of(self, writer: Writer, record: str) -> str:
+        """Write the code address of a record."""
+        base = writer.new(f"getelementptr i8, ptr %root, i64 {self.places.code}")
+        far = writer.new(f"sub i64 {writer.new(f'ptrtoint ptr {record} to i64')}, {writer.new(f'ptrtoint ptr {base} to i64')}")
+        return writer.new(f"lshr exact i64 {far}, {self.places.shift}")
+
+    def _record_of(self, writer: Writer, address: str) -> str:
+        """Write the record of a code address."""
+        far = writer.new(f"shl i64 {address}, {self.places.shift}")
+        base = writer.new(f"getelementptr i8, ptr %root, i64 {self.places.code}")
+        return writer.new(f"getelementptr i8, ptr {base}, i64 {far}")
+
+    def _body(self, writer: Writer, name: str, meaning: Any, size: int, operands: dict[str, str]) -> str:
+        function = self._instance(meaning)
+        kept = self._prepare(writer, size)
+        args = [operands[n] for n, _ in function.params]
+        made = writer.invoke(function, [], args, kept)
+        if function.traps:
+            trapped = writer.new(f"extractvalue {result_type(function)} {made}, 0")
+            writer.branch(trapped, "trapped", "fine")
+            writer.start("trapped")
+            self._tail(writer, "@exit.trap", "%ip", "%budget")
+            writer.start("fine")
+        if self.flows(function):
+            target = writer.new(f"load i64, ptr {writer.gep(kept, 8)}")
+            self._enter(writer, target)
+        else:
+            following = writer.gep("%ip", size << self.places.shift)
+            handler = writer.new(f"load ptr, ptr {following}")
+            self._tail(writer, handler, following, "%budget")
+        return "\n".join(
+            [f"define internal preserve_nonecc void {name}({SIGNATURE}) nounwind {{", "entry:", *writer.slots, *writer.lines, "}\n"]
+        )
+
+    def _enter(self, writer: Writer, target: str) -> None:
+        """Write the entry into the run of instructions at a code address."""
+        inside = writer.new(f"icmp ult i64 {target}, {1 << self.places.code_bits}")
+        writer.branch(self._likely(writer, inside), "inside", "astray")
+        writer.start("astray")
+        self._tail(writer, "@exit.astray", f"{writer.new(f'inttoptr i64 {target} to ptr')}", "%budget")
+        writer.start("inside")
+        record = self._record_of(writer, target)
+        handler = writer.new(f"load ptr, ptr {record}")
+        missing = writer.new(f"icmp eq ptr {handler}, null")
+        rest = writer.new(f"load i16, ptr {writer.gep(record, 8)}")
+        after = writer.new(f"sub i64 %budget, {writer.new(f'zext i16 {rest} to i64')}")
+        short = writer.new(f"icmp slt i64 {after}, 0")
+        stop = writer.new(f"or i1 {missing}, {short}")
+        writer.branch(self._unlikely(writer, stop), "stop", "go")
+        writer.start("stop")
+        self._tail(writer, "@enter.slowly", record, "%budget")
+        writer.start("go")
+        self._tail(writer, handler, record, after)
+
+    def _likely(self, writer: Writer, test: str) -> str:
+        name = self.unit.intrinsic("llvm.expect.i1", "i1", "i1", "i1")
+        return writer.new(f"call i1 {name}(i1 {test}, i1 true)")
+
+    def _unlikely(self, writer: Writer, test: str) -> str:
+        name = self.unit.intrinsic("llvm.expect.i1", "i1", "i1", "i1")
+        return writer.new(f"call i1 {name}(i1 {test}, i1 false)")
+
+    def _tail(self, writer: Writer, callee: str, record: str, budget: str) -> None:
+        given = ARGUMENTS.format(ip=record, budget=budget)
+        writer.emit(f"musttail call preserve_nonecc void {callee}({given})")
+        writer.end("ret void")
+
+    def flows(self, function: ir.Function) -> bool:
+        """May a meaning change the flow of control? Then it ends a run."""
+        stores = function.stores
+        return (0, "next_pc") in stores or any(self.flows(c) for c in function.calls)
+
+    # -- decoding
+
+    def _decode_one(self) -> str:
+        """`decode.one(root, ip)`: fill a record; its instruction's bytes, negated where it ends a run, 0 on a trap."""
+        writer = Writer(self.unit)
+        fetch = self._method("fetch")
+        address = self._address_of(writer, "%ip")
+        kept = writer.slot("[3 x i64]", "kept")
+
+        def parcel(at: int) -> str:
+            place = writer.new(f"add i64 {address}, {at}") if at else address
+            made = writer.invoke(fetch, [], [place], kept)
+            if fetch.traps:
+                trapped = writer.new(f"extractvalue {result_type(fetch)} {made}, 0")
+                fine = writer.label("fetched")
+                writer.branch(trapped, "trap", fine)
+                writer.start(fine)
+            text, had = writer.results(fetch, made)[0]
+            assert had is not None
+            return writer.resize(text, had, 64)
+
+        def fill(handler: str, size: int, ends: bool) -> None:
+            writer.emit(f"store ptr {handler}, ptr %ip")
+            writer.end(f"ret i64 {-size if ends else size}")
+
+        def found(entry: Insn, code: str) -> None:
+            function = self._instance(entry.meaning)
+            ends = self.flows(function) or not function.returns
+            layout = self._layout(entry)
+            by_name = {o.name: o for o in entry.operands}
+            values: dict[str, str] = {}
+            if layout is None:
+                short = writer.new(f"trunc i64 {code} to i32")
+                writer.emit(f"store i32 {short}, ptr {writer.gep('%ip', OPERANDS + 2)}")
+            for parameter, _, offset, size in layout or []:
+                source = str(entry.bound.get(parameter, parameter))
+                value = values[parameter] = code if source == "code" else extract(writer, by_name[source], code)
+                cut = value if size == 8 else writer.new(f"trunc i64 {value} to i{8 * size}")
+                writer.emit(f"store i{8 * size} {cut}, ptr {writer.gep('%ip', offset)}")
+            split = self._is_zero(entry)
+            if not split:
+                fill(self.handler(entry, False), entry.size, ends)
+                return
+            value = values.get(split) or extract(writer, by_name[str(entry.bound.get(split, split))], code)
+            test = writer.new(f"icmp eq i64 {value}, 0")
+            none, some = writer.label("zero"), writer.label("nonzero")
+            writer.branch(test, none, some)
+            writer.start(none)
+            fill(self.handler(entry, True), entry.size, ends)
+            writer.start(some)
+            fill(self.handler(entry, False), entry.size, ends)
+
+        def unknown(size: int, code: str) -> None:
+            short = writer.new(f"trunc i64 {code} to i32")
+            writer.emit(f"store i32 {short}, ptr {writer.gep('%ip', 12)}")
+            fill(self._illegal(size), size, True)
+
+        DecodeTree(writer, self.isa, parcel, found, unknown).write()
+        if fetch.traps:
+            writer.start("trap")
+            writer.end("ret i64 0")
+        return "\n".join(
+            ["define internal i64 @decode.one(ptr %root, ptr %ip) nounwind noinline {", "entry:", *writer.slots, *writer.lines, "}\n"]
+        )
+
+    def _illegal(self, size: int) -> str:
+        name = self.handlers.get(("illegal", size))
+        if name is None:
+            name = self.handlers["illegal", size] = f'@"h.illegal.{size}"'
+            writer = Writer(self.unit)
+            code = writer.new(f"load i32, ptr {writer.gep('%ip', 12)}")
+            function = self._instance(self.isa.illegal)
+            parameter, kind = function.params[0]
+            code = code if kind.bits == 32 else writer.new(f"trunc i32 {code} to {llvm_type(kind)}")
+            self.unit.parts.append(self._body(writer, name, self.isa.illegal, size, {parameter: code}))
+        return name
+
+    def _method(self, name: str) -> ir.Function:
+        found = method_of(self.board.cls, name)
+        if found is None:
+            raise TypeError(f"{self.board.cls.__name__} has no method {name!r}, which the engine needs")
+        function, owner = found
+        from softmetal.lang.native import signature
+
+        kinds, _ = signature(function, owner)
+        args: list[Any] = [self.root, *(ir.Local(type_range(k), "argument") for k in kinds)]
+        made, _, _ = self.program.instance(function, owner, args, {})
+        return made
+
+    def _decode_run(self) -> str:
+        """`decode.run(root, ip)`: decode from a record to the end of its run. 0: done; 1: trap; 2: too long."""
+        places = self.places
+        writer = Writer(self.unit)
+        address = self._address_of(writer, "%at")
+        page = writer.new(f"lshr i64 {address}, 12")
+        watched = "false"
+        if method_of(self.board.cls, "watch"):
+            watched = writer.invoke(self._method("watch"), [], [address], "%kept")
+        code = "\n".join(writer.lines)
+        return f"""
+define internal i64 @decode.run(ptr %root, ptr %ip) nounwind noinline cold {{
+entry:
+  %kept = alloca [3 x i64]
+  %work = getelementptr i8, ptr %root, i64 {places.run}
+  %list = getelementptr i8, ptr %root, i64 {places.watch}
+  br label %next
+next:
+  %at = phi ptr [ %ip, %entry ], [ %after, %more ]
+  %n = phi i64 [ 0, %entry ], [ %n1, %more ]
+  %full = icmp eq i64 %n, {LONGEST}
+  br i1 %full, label %long, label %look
+look:
+  %known = load ptr, ptr %at
+  %fresh = icmp eq ptr %known, null
+  br i1 %fresh, label %decode, label %meet
+meet:
+  %restat = getelementptr i8, ptr %at, i64 8
+  %rest16 = load i16, ptr %restat
+  %rest = zext i16 %rest16 to i64
+  %sum = add i64 %rest, %n
+  %over = icmp ugt i64 %sum, {LONGEST}
+  br i1 %over, label %long, label %count
+decode:
+  %size = call i64 @decode.one(ptr %root, ptr %at)
+  %trapped = icmp eq i64 %size, 0
+  br i1 %trapped, label %unfetched, label %got
+got:
+{code}
+  %mark = getelementptr i8, ptr %root, i64 {places.marks}
+  %markat = getelementptr i8, ptr %mark, i64 {page}
+  store i8 1, ptr %markat
+  br i1 {watched}, label %note, label %noted
+note:
+  %many = load i64, ptr %list
+  %many1 = add i64 %many, 1
+  %room = icmp ult i64 %many1, 8192
+  %entry1 = select i1 %room, i64 %many1, i64 8191
+  store i64 %entry1, ptr %list
+  %where = getelementptr i64, ptr %list, i64 %entry1
+  store i64 {page}, ptr %where
+  br label %noted
+noted:
+  %slot = getelementptr ptr, ptr %work, i64 %n
+  store ptr %at, ptr %slot
+  %n1 = add i64 %n, 1
+  %ends = icmp slt i64 %size, 0
+  br i1 %ends, label %last, label %more
+more:
+  %bytes = shl i64 %size, {places.shift}
+  %after = getelementptr i8, ptr %at, i64 %bytes
+  br label %next
+unfetched:
+  %none = icmp eq i64 %n, 0
+  br i1 %none, label %fault, label %wall
+wall:
+  ; the run goes on where nothing can be fetched: what stands there is found out when it is reached
+  store ptr @h.wall, ptr %at
+  %wslot = getelementptr ptr, ptr %work, i64 %n
+  store ptr %at, ptr %wslot
+  %nw = add i64 %n, 1
+  br label %last
+fault:
+  ret i64 1
+long:
+  store ptr @h.stuck, ptr %at
+  %lslot = getelementptr ptr, ptr %work, i64 %n
+  store ptr %at, ptr %lslot
+  %nl = add i64 %n, 1
+  br label %last
+last:
+  %nn = phi i64 [ %n1, %noted ], [ %nw, %wall ], [ %nl, %long ]
+  br label %count
+count:
+  %base = phi i64 [ 0, %last ], [ %rest, %meet ]
+  %total = phi i64 [ %nn, %last ], [ %n, %meet ]
+  br label %each
+each:
+  %i = phi i64 [ 0, %count ], [ %i1, %set ]
+  %done = icmp eq i64 %i, %total
+  br i1 %done, label %finish, label %set
+set:
+  %eslot = getelementptr ptr, ptr %work, i64 %i
+  %rec = load ptr, ptr %eslot
+  %left0 = sub i64 %total, %i
+  %left = add i64 %left0, %base
+  %left16 = trunc i64 %left to i16
+  %recrest = getelementptr i8, ptr %rec, i64 8
+  store i16 %left16, ptr %recrest
+  %i1 = add i64 %i, 1
+  br label %each
+finish:
+  ret i64 0
+}}
+"""
+
+    # -- the frame
+
+    def _dispatch(self) -> str:
+        return f"""
+define internal preserve_nonecc void @enter.slowly({SIGNATURE}) nounwind noinline cold {{
+entry:
+  %handler = load ptr, ptr %ip
+  %missing = icmp eq ptr %handler, null
+  br i1 %missing, label %decode, label %charge
+decode:
+  %some = icmp sgt i64 %budget, 0
+  br i1 %some, label %really, label %pause
+really:
+  %failed = call i64 @decode.run(ptr %root, ptr %ip)
+  %trap = icmp ne i64 %failed, 0
+  br i1 %trap, label %fault, label %charge
+fault:
+  musttail call preserve_nonecc void @exit.fetch({ARGUMENTS.format(ip="%ip", budget="%budget")})
+  ret void
+charge:
+  %restat = getelementptr i8, ptr %ip, i64 8
+  %rest16 = load i16, ptr %restat
+  %rest = zext i16 %rest16 to i64
+  %after = sub i64 %budget, %rest
+  %short = icmp slt i64 %after, 0
+  br i1 %short, label %pause, label %go
+pause:
+  musttail call preserve_nonecc void @exit.pause({ARGUMENTS.format(ip="%ip", budget="%budget")})
+  ret void
+go:
+  %now = load ptr, ptr %ip
+  musttail call preserve_nonecc void %now({ARGUMENTS.format(ip="%ip", budget="%after")})
+  ret void
+}}
+"""
+
+    def _exit(self, name: str, reason: int, refund: bool, astray: bool = False) -> str:
+        """An end of the interpreter: the address and what is left of the budget come to rest."""
+        writer = Writer(self.unit)
+        left = "%budget"
+        if refund:
+            rest = writer.new(f"load i16, ptr {writer.gep('%ip', 8)}")
+            left = writer.new(f"add i64 %budget, {writer.new(f'zext i16 {rest} to i64')}")
+        pc = writer.new("ptrtoint ptr %ip to i64") if astray else self._address_of(writer, "%ip")
+        writer.emit(f"store i64 {pc}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+        writer.emit(f"store i64 {left}, ptr {writer.gep('%root', self.board.mailbox + 8 * LEFT)}")
+        writer.emit(f"store i64 {reason}, ptr {writer.gep('%root', self.board.mailbox + 8 * REASON)}")
+        writer.end("ret void")
+        head = f"define internal preserve_nonecc void {name}({SIGNATURE}) nounwind noinline {{"
+        return "\n".join([head, *writer.lines, "}\n"])
+
+    def _exits(self) -> str:
+        return "\n".join(
+            [
+                self._exit("@exit.pause", PAUSED, False),
+                self._exit("@exit.fetch", TRAPPED, False),
+                self._exit("@exit.trap", TRAPPED, True),
+                self._exit("@exit.astray", ASTRAY, False, astray=True),
+                self._exit("@h.stop", PAUSED, True),
+                self._exit("@h.stuck", STUCK, True),
+                self._exit("@h.wall", STUCK, True),
+            ]
+        )
+
+    def _run(self) -> str:
+        """`run(root, budget)`: go on from the core's `pc` until the budget is used or something happens."""
+        writer = Writer(self.unit)
+        pc = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+        count = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['count'].offset)}")
+        limit = writer.new(f"add i64 {count}, %budget")
+        writer.emit(f"store i64 {limit}, ptr {writer.gep('%root', self.board.mailbox + 8 * LIMIT)}")
+        record = self._record_of(writer, pc)
+        writer.emit(f"call preserve_nonecc void @enter.slowly({ARGUMENTS.format(ip=record, budget='%budget')})")
+        box = self.board.mailbox
+        reason_at = writer.gep("%root", box + 8 * REASON)
+        reason = writer.new(f"load i64, ptr {reason_at}")
+        left = writer.new(f"load i64, ptr {writer.gep('%root', box + 8 * LEFT)}")
+        paused = writer.new(f"icmp eq i64 {reason}, {PAUSED}")
+        some = writer.new(f"icmp sgt i64 {left}, 0")
+        writer.branch(writer.new(f"and i1 {paused}, {some}"), "exact", "done")
+        # The next run is longer than what is left: go there, with a stop put in its way for as long as it takes.
+        writer.start("exact")
+        pc2 = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+        start = self._record_of(writer, pc2)
+        writer.emit("br label %walk")
+        writer.lines.append("walk:")
+        lines = f"""  %at = phi ptr [ {start}, %exact ], [ %after, %walk ]
+  %k = phi i64 [ {left}, %exact ], [ %k1, %walk ]
+  %size = call i64 @decode.one(ptr %root, ptr %at)
+  %bytes = shl i64 %size, {self.places.shift}
+  %after = getelementptr i8, ptr %at, i64 %bytes
+  %k1 = sub i64 %k, 1
+  %last = icmp eq i64 %k1, 0
+  br i1 %last, label %place, label %walk
+place:
+  %saved = load ptr, ptr %after
+  store ptr @h.stop, ptr %after
+  %restat = getelementptr i8, ptr {start}, i64 8
+  %rest16 = load i16, ptr %restat
+  %rest = zext i16 %rest16 to i64
+  %less = sub i64 {left}, %rest
+  %first = load ptr, ptr {start}
+  call preserve_nonecc void %first({ARGUMENTS.format(ip=start, budget="%less")})
+  store ptr %saved, ptr %after
+  br label %done
+done:
+  %why = load i64, ptr {reason_at}
+  ret i64 %why"""
+        text = "\n".join([*writer.lines, lines])
+        return f"define i64 @run(ptr %root, i64 %budget) nounwind {{\nentry:\n{text}\n}}\n"
