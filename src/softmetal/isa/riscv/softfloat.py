@@ -1,6 +1,6 @@
 """IEEE 754 arithmetic on bit patterns, exact, with every rounding mode and flag, for any format up to binary64.
 
-A format is two numbers: `fbits`, its fraction's width, and `ebits`, its exponent's. Every operation takes patterns and a
+A format is two numbers: `fbits`, its fraction's width, and `ebits`, its exponent's. An operation takes patterns and a
 rounding mode and gives a pattern and the exceptions it raised. A NaN result is the canonical one; tininess is detected
 after rounding.
 
@@ -14,7 +14,7 @@ Not modelled: significands of more than 53 bits (binary128 needs wider ones).
 
 from __future__ import annotations
 
-from softmetal.lang import s16, s17, u1, u3, u4, u5, u6, u7, u53, u64, u128
+from softmetal.lang import cold, s16, s17, u1, u3, u4, u5, u6, u7, u53, u64, u128
 
 # Rounding modes, as `frm` and the instructions' `rm` encode them.
 RNE, RTZ, RDN, RUP, RMM, DYN = 0, 1, 2, 3, 4, 7
@@ -109,7 +109,7 @@ def round_pack(sign: u1, exp: s16, sig: u64, mode: u3, fbits: u6, ebits: u4) -> 
     # The significand's top bit adds 1 to the exponent, and a carry out of it once more.
     packed = (biased - 1 << fbits) + kept
     if packed >= top << fbits:
-        away = mode == RNE or mode == RMM or mode == RUP - sign
+        away = mode & 3 == 0 or mode == RUP - sign  # RNE and RMM, or towards this sign's infinity
         return sign << fbits + ebits | (top << fbits) - (not away), OF | NX
     return sign << fbits + ebits | packed, flags | NX if rest != 0 else 0
 
@@ -119,6 +119,7 @@ def invalid(kind_a: u3, kind_b: u3) -> u5:
     return NV if kind_a == SIGNALING or kind_b == SIGNALING else 0
 
 
+@cold
 def add(a: u64, b: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     kind_a, sign_a, exp_a, sig_a = unpack(a, fbits, ebits)
     kind_b, sign_b, exp_b, sig_b = unpack(b, fbits, ebits)
@@ -168,6 +169,7 @@ def product(exp_a: s16, sig_a: u64, exp_b: s16, sig_b: u64) -> tuple[s16, u128]:
     return exp_a + exp_b + top, sig << (1 - top)
 
 
+@cold
 def mul(a: u64, b: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     kind_a, sign_a, exp_a, sig_a = unpack(a, fbits, ebits)
     kind_b, sign_b, exp_b, sig_b = unpack(b, fbits, ebits)
@@ -184,6 +186,7 @@ def mul(a: u64, b: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     return zero(sign, fbits, ebits), 0
 
 
+@cold
 def div(a: u64, b: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     kind_a, sign_a, exp_a, sig_a = unpack(a, fbits, ebits)
     kind_b, sign_b, exp_b, sig_b = unpack(b, fbits, ebits)
@@ -214,6 +217,7 @@ def quotient(a: u53, b: u53) -> u64:
     return found << 1 | (rest != 0)
 
 
+@cold
 def sqrt(a: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     kind, sign, exp, sig = unpack(a, fbits, ebits)
     if kind >= QUIET:
@@ -242,6 +246,7 @@ def root(sig: u64) -> u64:
     return found << 8 | (rest != 0)
 
 
+@cold
 def fma(a: u64, b: u64, c: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     """`a * b + c`, rounded once."""
     kind_a, sign_a, exp_a, sig_a = unpack(a, fbits, ebits)
@@ -266,6 +271,7 @@ def fma(a: u64, b: u64, c: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5
     return c, 0
 
 
+@cold
 def convert(a: u64, mode: u3, from_fbits: u6, from_ebits: u4, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     """The same number in another format."""
     kind, sign, exp, sig = unpack(a, from_fbits, from_ebits)
@@ -278,6 +284,7 @@ def convert(a: u64, mode: u3, from_fbits: u6, from_ebits: u4, fbits: u6, ebits: 
     return nan(fbits, ebits), invalid(kind, kind)
 
 
+@cold
 def from_int(sign: u1, magnitude: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
     if magnitude == 0:
         return 0, 0
