@@ -79,12 +79,20 @@ def compiler_digest() -> str:
 
 @lru_cache(maxsize=None)
 def host_digest() -> str:
-    """What the host's CPU is, as LLVM sees it."""
-    import llvmlite
-    import llvmlite.binding as llvm
+    """What the host's CPU is, and the version of LLVM (asking LLVM itself would mean loading it for each run)."""
+    import platform
+    from importlib.metadata import version
 
-    parts = (llvm.get_default_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
-    return "|".join((llvmlite.__version__, *parts))
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            cpu = "".join(sorted(set(line for line in file.read().split("\n\n")[0].splitlines() if _describes(line))))
+    except OSError:
+        cpu = platform.processor()
+    return "|".join((version("llvmlite"), platform.machine(), sys.platform, cpu))
+
+
+def _describes(line: str) -> bool:
+    return line.split("\t")[0] in ("model name", "cpu family", "model", "stepping", "flags", "Features", "CPU part")
 
 
 def directory() -> Path:

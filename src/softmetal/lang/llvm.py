@@ -1,7 +1,8 @@
 """The native back end: typed trees to LLVM IR, as text.
 
-A value whose range is known is an LLVM integer of just the bits it needs (unsigned where it cannot be negative), so that
-exact arithmetic is exact by construction and LLVM's narrowing finds the machine's widths. Locals are stack slots, which
+A value is an LLVM integer that is wide enough for its range (8, 16, 32 or 64 bits, or as wide as it needs), extended by its
+sign where it can be negative and by zeros where not. So exact arithmetic is exact by construction, and LLVM's narrowing
+undoes what was too careful. Locals are stack slots, which
 LLVM turns into registers. Every function gets `%root`, the start of the board's state; fields lie at constant distances.
 
 An engine may keep some 8-byte fields of the core in registers (`kept`: offset in the state -> slot): then every
@@ -29,12 +30,12 @@ FLOAT_COMPARE = {"==": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", 
 
 def llvm_type(kind: Any) -> str:
     """The LLVM type of a value of a hardware type in an expression."""
-    return "double" if isinstance(kind, FloatType) else f"i{kind.bits}"
+    return "double" if isinstance(kind, FloatType) else f"i{type_range(kind).width}"
 
 
 def type_of(found: Range | None) -> str:
     """The LLVM type of a value in this range."""
-    return "double" if found is None else f"i{found.bits}"
+    return "double" if found is None else f"i{found.width}"
 
 
 class Unit:
@@ -160,12 +161,12 @@ class Writer:
 
     def resize(self, value: str, found: Range, bits: int) -> str:
         """An integer value, as `bits` bits: extended by its sign if it has one, or cut."""
-        if found.bits == bits:
+        if found.width == bits:
             return value
         if _is_number(value):
-            return str(int(value) & (1 << bits) - 1) if found.bits > bits or found.lo >= 0 else value
-        how = "trunc" if found.bits > bits else "sext" if found.signed else "zext"
-        return self.new(f"{how} i{found.bits} {value} to i{bits}")
+            return str(int(value) & (1 << bits) - 1) if found.width > bits or found.lo >= 0 else value
+        how = "trunc" if found.width > bits else "sext" if found.signed else "zext"
+        return self.new(f"{how} i{found.width} {value} to i{bits}")
 
     def gep(self, base: str, offset: int) -> str:
         if offset == 0:
@@ -187,9 +188,16 @@ class Writer:
             return self.new(f"fpext float {value} to double"), None
         size = kind.size * 8
         value = self.new(f"load i{size}, ptr {pointer}{aligned}")
-        if size != kind.bits:
-            value = self.new(f"trunc i{size} {value} to i{kind.bits}")
-        return value, type_range(kind)
+        return self.cut(value, size, kind), type_range(kind)
+
+    def cut(self, value: str, bits: int, kind: IntType) -> str:
+        """The low bits of an integer of `bits` bits, as a value of an integer type."""
+        width = type_range(kind).width
+        if width == kind.bits and bits >= width:
+            return value if bits == width else self.new(f"trunc i{bits} {value} to i{width}")
+        if bits > kind.bits:
+            value = self.new(f"trunc i{bits} {value} to i{kind.bits}")
+        return self.new(f"{'sext' if kind.signed else 'zext'} i{kind.bits} {value} to i{width}")
 
     def store_as(self, pointer: str, kind: Any, value: Typed, align: int = 0) -> None:
         """Put a value, already cut, to rest."""
@@ -274,7 +282,7 @@ class _Body(Writer):
         kind = result_type(self.function)
         texts = []
         for (text, found), want in zip(values, self.function.results, strict=True):
-            texts.append(text if found is None else self.resize(text, found, want.bits))
+            texts.append(text if found is None else self.resize(text, found, type_range(want).width))
         if self.function.traps:
             texts.insert(0, "false")
         if kind == "void":
@@ -292,7 +300,7 @@ class _Body(Writer):
         if found is None or had is None:
             self.emit(f"store double {text}, ptr {slot}")
         else:
-            self.emit(f"store i{found.bits} {self.resize(text, had, found.bits)}, ptr {slot}")
+            self.emit(f"store i{found.width} {self.resize(text, had, found.width)}, ptr {slot}")
 
     def chip(self, ref: ir.ChipRef) -> tuple[str, int]:
         """(pointer, bytes to add) of a chip."""
@@ -391,7 +399,7 @@ class _Body(Writer):
         self.start(after)
 
     def do_For(self, node: ir.For) -> None:
-        bits = node.counter.bits
+        bits = node.counter.width
         counter = self.slot(f"i{bits}", "counter")
         start, start_range = self.value(node.start)
         stop, stop_range = self.value(node.stop)
@@ -420,9 +428,9 @@ class _Body(Writer):
         after, default = self.label("after"), self.label("default")
         labels = [self.label("case") for _ in node.cases]
         arms = " ".join(
-            f"i{found.bits} {v}, label %{label}" for (vs, _), label in zip(node.cases, labels, strict=True) for v in vs
+            f"i{found.width} {v}, label %{label}" for (vs, _), label in zip(node.cases, labels, strict=True) for v in vs
         )
-        self.end(f"switch i{found.bits} {text}, label %{default} [{arms}]")
+        self.end(f"switch i{found.width} {text}, label %{default} [{arms}]")
         live = False
         bodies = [(label, body) for label, (_, body) in zip(labels, node.cases, strict=True)]
         for label, body in (*bodies, (default, node.default)):
@@ -473,9 +481,9 @@ class _Body(Writer):
         """An expression as an i1: is it other than 0?"""
         text, found = self.value(node)
         assert found is not None
-        if found == BIT or (found.bits == 1 and not found.signed):
+        if found == BIT or (found.width == 1):
             return text
-        return self.new(f"icmp ne i{found.bits} {text}, 0")
+        return self.new(f"icmp ne i{found.width} {text}, 0")
 
     def on_Local(self, node: ir.Local) -> Typed:
         slot, widest = self.vars[node.name]
@@ -483,8 +491,8 @@ class _Body(Writer):
             return self.new(f"load double, ptr {slot}"), None
         if node.range.single:
             return str(node.range.lo), node.range
-        text = self.new(f"load i{widest.bits}, ptr {slot}")
-        return self.resize(text, widest, node.range.bits), node.range
+        text = self.new(f"load i{widest.width}, ptr {slot}")
+        return self.resize(text, widest, node.range.width), node.range
 
     def on_FieldLoad(self, node: ir.FieldLoad) -> Typed:
         return self.load_as(*self.place(node.chip, node.field, node.index))
@@ -501,7 +509,7 @@ class _Body(Writer):
         at = self.new(f"getelementptr i{size}, ptr {name}, i64 {self.resize(text, span, 64)}")
         value = self.new(f"load i{size}, ptr {at}")
         whole = Range(0, (1 << size) - 1) if found.lo >= 0 else Range(-(1 << size - 1), (1 << size - 1) - 1)
-        return self.resize(value, whole, node.range.bits), node.range
+        return self.resize(value, whole, node.range.width), node.range
 
     def on_Bin(self, node: ir.Bin) -> Typed:
         a, b = self.value(node.a), self.value(node.b)
@@ -514,7 +522,7 @@ class _Body(Writer):
             return self._divide(node.op, a, b, node.range)
         if node.op == ">>":
             return self._shift_right(a, b, node.range)
-        bits = node.range.bits
+        bits = node.range.width
         op = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor", "<<": "shl"}[node.op]
         x, y = self.resize(a[0], a[1], bits), self.resize(b[0], b[1], bits)
         return self.new(f"{op} i{bits} {x}, {y}"), node.range
@@ -523,12 +531,12 @@ class _Body(Writer):
         had, amount = a[1], b[1]
         assert had is not None
         assert amount is not None
-        bits = had.bits
+        bits = had.width
         op = "ashr" if had.signed else "lshr"
         if amount.hi < bits:
             shifted = self.new(f"{op} i{bits} {a[0]}, {self.resize(b[0], amount, bits)}")
-            return self.resize(shifted, had, found.bits), found
-        wide = max(bits, amount.bits) + 1
+            return self.resize(shifted, had, found.width), found
+        wide = max(bits, amount.width, amount.hi.bit_length() + 1) + 1
         x, n = self.resize(a[0], had, wide), self.resize(b[0], amount, wide)
         over = self.new(f"icmp ugt i{wide} {n}, {wide - 1}") if amount.hi >= wide else "false"
         most = self.new(f"select i1 {over}, i{wide} {wide - 1}, i{wide} {n}")
@@ -537,11 +545,11 @@ class _Body(Writer):
 
     def _narrow(self, text: str, bits: int, found: Range) -> str:
         """An integer of `bits` bits whose value lies in `found`, as a value of that range."""
-        if bits == found.bits:
+        if bits == found.width:
             return text
-        if bits < found.bits:
-            return self.new(f"{'sext' if found.signed else 'zext'} i{bits} {text} to i{found.bits}")
-        return self.new(f"trunc i{bits} {text} to i{found.bits}")
+        if bits < found.width:
+            return self.new(f"{'sext' if found.signed else 'zext'} i{bits} {text} to i{found.width}")
+        return self.new(f"trunc i{bits} {text} to i{found.width}")
 
     def _divide(self, op: str, a: Typed, b: Typed, found: Range) -> Typed:
         left, right = a[1], b[1]
@@ -569,9 +577,9 @@ class _Body(Writer):
         if a[1] is None or b[1] is None:
             return self.new(f"fcmp {FLOAT_COMPARE[op]} double {a[0]}, {b[0]}")
         both = a[1].join(b[1])
-        x, y = self.resize(a[0], a[1], both.bits), self.resize(b[0], b[1], both.bits)
+        x, y = self.resize(a[0], a[1], both.width), self.resize(b[0], b[1], both.width)
         sign = "" if op in ("==", "!=") else "s" if both.signed else "u"
-        return self.new(f"icmp {sign}{INT_COMPARE[op]} i{both.bits} {x}, {y}")
+        return self.new(f"icmp {sign}{INT_COMPARE[op]} i{both.width} {x}, {y}")
 
     def on_Cmp(self, node: ir.Cmp) -> Typed:
         a, b = self.value(node.a), self.value(node.b)
@@ -594,7 +602,7 @@ class _Body(Writer):
             self.start(label)
             text, had = self.value(each)
             if node.range is not None and had is not None:
-                text = self.resize(text, had, node.range.bits)
+                text = self.resize(text, had, node.range.width)
             ways.append((self.block_name, (text, node.range)))
             self.jump(after)
         return self._meet(ways, node.range, after)
@@ -604,8 +612,8 @@ class _Body(Writer):
         more, after = self.label("more"), self.label("after")
         text, found = self.value(node.a)
         assert found is not None
-        bits = node.range.bits
-        test = text if found.bits == 1 and not found.signed else self.new(f"icmp ne i{found.bits} {text}, 0")
+        bits = node.range.width
+        test = text if found.width == 1 else self.new(f"icmp ne i{found.width} {text}, 0")
         kept = self.resize(text, found, bits)
         first = self.block_name
         self.branch(test, *((more, after) if node.op == "and" else (after, more)))
@@ -622,7 +630,10 @@ class _Body(Writer):
         kind = node.type
         if isinstance(kind, IntType):
             assert found is not None
-            return self.resize(text, found, kind.bits), type_range(kind)
+            full = type_range(kind)
+            if found.width < full.width:
+                return self.cut(self.resize(text, found, full.width), full.width, kind), full
+            return self.cut(text, found.width, kind), full
         if kind.bits == 32:
             text = self.new(f"fpext float {self.new(f'fptrunc double {text} to float')} to double")
         return self.canonical(text), None
@@ -654,9 +665,9 @@ class _Body(Writer):
                 small = self.new(f"bitcast i32 {self.resize(text, found, 32)} to float")
                 return self.canonical(self.new(f"fpext float {small} to double")), None
             case "float":
-                return self.new(f"{'si' if found.signed else 'ui'}tofp i{found.bits} {text} to double"), None
+                return self.new(f"{'si' if found.signed else 'ui'}tofp i{found.width} {text} to double"), None
         assert node.range is not None
-        bits = found.bits
+        bits = found.width
         match node.name:
             case "bit_length":
                 name = unit.intrinsic(f"llvm.ctlz.i{bits}", f"i{bits}", f"i{bits}", "i1")
@@ -666,7 +677,7 @@ class _Body(Writer):
                 name = unit.intrinsic(f"llvm.ctpop.i{bits}", f"i{bits}", f"i{bits}")
                 return self._narrow(self.new(f"call i{bits} {name}(i{bits} {text})"), bits, node.range), node.range
             case "abs":
-                wide = bits + 1
+                wide = max(bits, node.range.width)
                 x = self.resize(text, found, wide)
                 minus = self.new(f"sub i{wide} 0, {x}")
                 below = self.new(f"icmp slt i{wide} {x}, 0")
@@ -674,10 +685,10 @@ class _Body(Writer):
                 return self._narrow(made, wide, node.range), node.range
         test = self._compare("<" if node.name == "min" else ">", values[0], values[1])
         both = found.join(values[1][1] or found)
-        x = self.resize(text, found, both.bits)
-        y = self.resize(values[1][0], values[1][1] or found, both.bits)
-        made = self.new(f"select i1 {test}, i{both.bits} {x}, i{both.bits} {y}")
-        return self._narrow(made, both.bits, node.range), node.range
+        x = self.resize(text, found, both.width)
+        y = self.resize(values[1][0], values[1][1] or found, both.width)
+        made = self.new(f"select i1 {test}, i{both.width} {x}, i{both.width} {y}")
+        return self._narrow(made, both.width, node.range), node.range
 
     def on_Call(self, node: ir.Call) -> Typed:
         return self._call(node)[0]
@@ -687,7 +698,7 @@ class _Body(Writer):
         args = []
         for value, (_, kind) in zip(node.args, node.function.params, strict=True):
             text, found = self.value(value)
-            args.append(text if found is None else self.resize(text, found, kind.bits))
+            args.append(text if found is None else self.resize(text, found, type_range(kind).width))
         made = self.invoke(node.function, chips, args)
         if node.function.traps:
             kind = result_type(node.function)
@@ -702,7 +713,7 @@ class _Body(Writer):
 
 def _divisible(bits: int) -> int:
     """A width at which LLVM divides without a library: to 64 bits by the machine, above 128 bits by its own expansion."""
-    return bits if bits <= 64 else max(bits, 129)
+    return next((w for w in (8, 16, 32, 64) if w >= bits), max(bits, 129))
 
 
 def _is_number(text: str) -> bool:

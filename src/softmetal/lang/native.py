@@ -11,6 +11,7 @@ from softmetal.lang.cache import Compiled, cached, sources_of
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.infer import type_range
+from softmetal.lang.loader import Library
 from softmetal.lang.llvm import Unit, Writer, result_type
 from softmetal.lang.types import FloatType
 
@@ -41,26 +42,8 @@ def target_machine(level: int = 2) -> Any:
     target = llvm.Target.from_default_triple()
     features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="jitdefault", jit=True
+        cpu=llvm.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="small", jit=True
     )
-
-
-class Library:
-    """Native code in this process."""
-
-    def __init__(self, object_code: bytes) -> None:
-        import llvmlite.binding as llvm
-
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_code))
-        self._engine.finalize_object()
-
-    def address(self, name: str) -> int:
-        """Where a function begins."""
-        found: int = self._engine.get_function_address(name)
-        if not found:
-            raise KeyError(name)
-        return found
 
 
 class Entry(Writer):
@@ -81,7 +64,7 @@ class Entry(Writer):
                 wide = type_range(kind)
                 if kind.bits > 64:
                     raise TypeError(f"{function.name}: a parameter of {kind} cannot be called from Python")
-                args.append(f"%a{i}" if kind.bits == 64 else self.new(f"trunc i64 %a{i} to i{wide.bits}"))
+                args.append(f"%a{i}" if wide.width == 64 else self.new(f"trunc i64 %a{i} to i{wide.width}"))
         made = self.invoke(function, [], args)
         if function.traps:
             trapped = self.new(f"extractvalue {result_type(function)} {made}, 0")
@@ -125,7 +108,7 @@ class Native:
             return Compiled(compile_ir(unit.text()), facts, sources_of(program))
 
         compiled = cached(("native", cls.__module__, cls.__qualname__, chosen), build)
-        self._library = Library(compiled.code)
+        self._library = Library(compiled.code, [f"call.{n}" for n in chosen])
         self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
         self._mapping = self.state.__mapping__
         self._box = board.mailbox

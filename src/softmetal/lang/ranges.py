@@ -24,6 +24,14 @@ class Range(NamedTuple):
         return max((-self.lo - 1).bit_length(), self.hi.bit_length() if self.hi > 0 else 0) + 1
 
     @property
+    def width(self) -> int:
+        """The width in which the native back end holds them: a machine's, or beyond 64 bits just as wide as needed."""
+        bits = self.bits
+        if bits == 1 and self.lo >= 0:
+            return 1
+        return next((w for w in (8, 16, 32, 64) if w >= bits), bits)
+
+    @property
     def signed(self) -> bool:
         """Must a type that holds them be signed?"""
         return self.lo < 0

@@ -12,7 +12,8 @@ from softmetal.engines.native.threaded import ASTRAY, LEFT, PAUSED, REASON, TRAP
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, sources_of
 from softmetal.lang.chip import Board, Chip, Trap, trap_fields
-from softmetal.lang.native import Library, compile_ir, trap_class
+from softmetal.lang.loader import Library
+from softmetal.lang.native import compile_ir, trap_class
 
 
 class NativeEngine:
@@ -28,7 +29,7 @@ class NativeEngine:
         self.board = Board.of(cls)
         self.places = Places.of(self.board, isa)
         compiled = load(isa, cls, progress)
-        self._library = Library(compiled.code)
+        self._library = Library(compiled.code, ["run"])
         self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
         self._golden = GoldenEngine(isa, core)
         mapping = core.__mapping__

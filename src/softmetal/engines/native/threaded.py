@@ -26,6 +26,7 @@ from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Field, layout_of, method_of
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit, Writer, llvm_type, result_type
+from softmetal.lang.ranges import Range
 from softmetal.lang.types import IntType
 
 RECORD = 16
@@ -33,6 +34,10 @@ OPERANDS = 10
 """Where in a record the operands begin."""
 LONGEST = 60000
 """The most instructions that are decoded in one go; `remaining` has 16 bits."""
+
+NEAR = 1 << 21
+"""Relative jumps shorter than this many bytes are not checked: the records are surrounded by as many that are 0."""
+GUARD = NEAR << 4
 
 # Words of the mailbox, behind those in which a trap leaves its number and values.
 REASON, LEFT, LIMIT = 32, 33, 34
@@ -63,11 +68,30 @@ class Places:
     def of(board: Board, isa: Isa) -> Places:
         bits: int = board.cls.CODE_BITS  # type: ignore[attr-defined]
         shift = {8: 4, 16: 3, 32: 2}[isa.parcel]
-        code = -(-board.size // (1 << 21)) * (1 << 21)
-        marks = code + (1 << bits + shift)
+        code = -(-board.size // (1 << 21)) * (1 << 21) + GUARD
+        marks = code + (1 << bits + shift) + GUARD
         run = marks + max(1 << bits - 12, 1 << 12)
         watch = run + 8 * (LONGEST + 8)
         return Places(code, marks, run, watch, watch + 8 * 8192, bits, shift)
+
+
+def assignments(body: Any, field: str) -> list[ir.SetField]:
+    """Every statement in a body that sets a field of this name."""
+    if isinstance(body, list | tuple):
+        return [found for part in body for found in assignments(part, field)]
+    if isinstance(body, ir.SetField):
+        return [body] if body.field.name == field else []
+    inside = [getattr(body, n, []) for n in ("then", "other", "body", "cases", "default")]
+    return assignments([part for part in inside if isinstance(part, list)], field)
+
+
+def is_near(value: ir.Expr) -> bool:
+    """Is this `pc + distance`, cut to the width of `pc`, with a small distance?"""
+    if not (isinstance(value, ir.Cut) and isinstance(value.a, ir.Bin) and value.a.op == "+"):
+        return False
+    base, far = value.a.a, value.a.b.range
+    is_pc = isinstance(base, ir.FieldLoad) and base.field.name == "pc" and base.index is None
+    return is_pc and far is not None and -NEAR < far.lo and far.hi < NEAR
 
 
 class Threaded:
@@ -136,14 +160,15 @@ class Threaded:
                 if parameter not in operands:
                     source = entry.bound.get(parameter, parameter)
                     value = code if source == "code" else extract(writer, by_name[str(source)], code)
-                    operands[parameter] = value if kind.bits == 64 else writer.new(f"trunc i64 {value} to i{kind.bits}")
+                    operands[parameter] = writer.resize(value, Range(0, (1 << 64) - 1), type_range(kind).width)
             return operands
         for parameter, kind, offset, size in layout:
             if parameter in operands:
                 continue
-            spread = f", !range !{{i{8 * size} 1, i{8 * size} {1 << kind.bits}}}" if parameter == split else ""
+            lo, hi = kind.lo + (parameter == split), kind.hi + 1
+            spread = f", !range !{{i{8 * size} {lo}, i{8 * size} {hi}}}" if kind.bits != 8 * size or parameter == split else ""
             value = writer.new(f"load i{8 * size}, ptr {writer.gep('%ip', offset)}{spread}")
-            operands[parameter] = value if kind.bits == 8 * size else writer.new(f"trunc i{8 * size} {value} to i{kind.bits}")
+            operands[parameter] = value if kind.bits > 1 else writer.new(f"trunc i8 {value} to i1")
         return operands
 
     def _instance(self, meaning: Any) -> ir.Function:
@@ -171,15 +196,17 @@ class Threaded:
 
     def _address_of(self, writer: Writer, record: str) -> str:
         """Write the code address of a record."""
-        base = writer.new(f"getelementptr i8, ptr %root, i64 {self.places.code}")
-        far = writer.new(f"sub i64 {writer.new(f'ptrtoint ptr {record} to i64')}, {writer.new(f'ptrtoint ptr {base} to i64')}")
-        return writer.new(f"lshr exact i64 {far}, {self.places.shift}")
+        far = writer.new(f"sub i64 {writer.new(f'ptrtoint ptr {record} to i64')}, {self._base(writer)}")
+        return writer.new(f"ashr exact i64 {far}, {self.places.shift}")
 
     def _record_of(self, writer: Writer, address: str) -> str:
         """Write the record of a code address."""
         far = writer.new(f"shl i64 {address}, {self.places.shift}")
-        base = writer.new(f"getelementptr i8, ptr %root, i64 {self.places.code}")
-        return writer.new(f"getelementptr i8, ptr {base}, i64 {far}")
+        return writer.new(f"inttoptr i64 {writer.new(f'add i64 {self._base(writer)}, {far}')} to ptr")
+
+    def _base(self, writer: Writer) -> str:
+        """Write the place of record 0, as a number (so that sums and differences of places cancel)."""
+        return writer.new(f"add i64 {writer.new('ptrtoint ptr %root to i64')}, {self.places.code}")
 
     def _body(self, writer: Writer, name: str, meaning: Any, size: int, operands: dict[str, str]) -> str:
         function = self._instance(meaning)
@@ -194,7 +221,7 @@ class Threaded:
             writer.start("fine")
         if self.flows(function):
             target = writer.new(f"load i64, ptr {writer.gep(kept, 8)}")
-            self._enter(writer, target)
+            self._enter(writer, target, self.near(function))
         else:
             following = writer.gep("%ip", size << self.places.shift)
             handler = writer.new(f"load ptr, ptr {following}")
@@ -203,13 +230,19 @@ class Threaded:
             [f"define internal preserve_nonecc void {name}({SIGNATURE}) nounwind {{", "entry:", *writer.slots, *writer.lines, "}\n"]
         )
 
-    def _enter(self, writer: Writer, target: str) -> None:
-        """Write the entry into the run of instructions at a code address."""
+    def _enter(self, writer: Writer, target: str, near: bool) -> None:
+        """Write the entry into the run of instructions at a code address. Near ones cannot leave the records' guard."""
+        if near:
+            self._enter_record(writer, target)
+            return
         inside = writer.new(f"icmp ult i64 {target}, {1 << self.places.code_bits}")
         writer.branch(self._likely(writer, inside), "inside", "astray")
         writer.start("astray")
         self._tail(writer, "@exit.astray", f"{writer.new(f'inttoptr i64 {target} to ptr')}", "%budget")
         writer.start("inside")
+        self._enter_record(writer, target)
+
+    def _enter_record(self, writer: Writer, target: str) -> None:
         record = self._record_of(writer, target)
         handler = writer.new(f"load ptr, ptr {record}")
         missing = writer.new(f"icmp eq ptr {handler}, null")
@@ -240,6 +273,12 @@ class Threaded:
         """May a meaning change the flow of control? Then it ends a run."""
         stores = function.stores
         return (0, "next_pc") in stores or any(self.flows(c) for c in function.calls)
+
+    def near(self, function: ir.Function) -> bool:
+        """Does every change of flow in a meaning go to `pc` plus a bounded distance?"""
+        if any(self.flows(c) for c in function.calls):
+            return False
+        return all(is_near(s.value) for s in assignments(function.body, "next_pc"))
 
     # -- decoding
 

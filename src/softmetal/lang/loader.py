@@ -1,0 +1,151 @@
+"""Puts an object file that LLVM made into this process.
+
+Compiled units hold only code and constants, and refer to nothing but themselves and a few functions of the C library. So
+loading one is: lay its sections out in one mapping, fill in the addresses, make the mapping executable. LLVM's own loader
+puts sections at addresses of its choice, too far apart for the short references of position-independent code when a
+board's terabytes of address space lie between them; and it would have to be loaded for each run.
+
+Sources: System V ABI, AMD64 supplement, "Relocation Types"; ELF-64 object file format.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+PROGBITS, NOBITS, RELA, SYMTAB = 1, 8, 4, 2
+ALLOCATED = 2
+R_64, R_PC32, R_PLT32, R_PC64 = 1, 2, 4, 24
+R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX = 9, 41, 42
+STUB = 16
+"""Bytes of a jump to a function of the C library, with its address behind."""
+
+
+class Library:
+    """Native code in this process: what an object file exports."""
+
+    def __init__(self, object_code: bytes, names: Iterable[str]) -> None:
+        if platform.machine() == "x86_64":
+            self._loaded: Any = _Loaded(object_code)
+            self._addresses = {name: self._loaded.symbols[name] for name in names}
+        else:
+            self._loaded, self._addresses = _by_llvm(object_code, list(names))
+
+    def address(self, name: str) -> int:
+        """Where an exported function begins. Raises KeyError."""
+        return self._addresses[name]
+
+
+def _by_llvm(object_code: bytes, names: list[str]) -> tuple[Any, dict[str, int]]:
+    """LLVM's own loader, for hosts whose relocations are not written here."""
+    import llvmlite.binding as llvm
+
+    from softmetal.lang.native import target_machine
+
+    jit = llvm.create_lljit_compiler(target_machine())
+    builder = llvm.JITLibraryBuilder()
+    builder.add_object_img(object_code)
+    for name in names:
+        builder.export_symbol(name)
+    library = builder.link(jit, f"softmetal.{id(builder)}")
+    return (jit, library), {n: library[n] for n in names}
+
+
+class _Loaded:
+    def __init__(self, data: bytes) -> None:
+        offset, count = struct.unpack_from("<Q", data, 0x28)[0], struct.unpack_from("<H", data, 0x3C)[0]
+        # type, flags, offset, size, link, info, alignment of each section
+        sections = []
+        for i in range(count):
+            _, kind, flags, _, at, size, link, info, align, _ = struct.unpack_from("<IIQQQQIIQQ", data, offset + 64 * i)
+            sections.append((kind, flags, at, size, link, info, max(1, align)))
+        places: dict[int, int] = {}
+        end = 0
+        for i, (_, flags, _, size, _, _, align) in enumerate(sections):
+            if flags & ALLOCATED:
+                end = -(-end // align) * align
+                places[i] = end
+                end += size
+        stubs = -(-end // STUB) * STUB
+        outside = sum(1 for kind, *_ in sections if kind == SYMTAB) and _undefined(data, sections)
+        self.pages = mmap.mmap(-1, max(mmap.PAGESIZE, stubs + STUB * len(outside)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        base = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
+        for i, at in places.items():
+            kind, _, source, size, *_ = sections[i]
+            if kind != NOBITS:
+                self.pages[at : at + size] = data[source : source + size]
+        stub_of: dict[str, int] = {}
+        for i, name in enumerate(outside):
+            at = stubs + STUB * i
+            stub_of[name] = at
+            # jmp *[rip + 2]; the address, at a multiple of 8
+            self.pages[at : at + STUB] = b"\xff\x25\x02\x00\x00\x00\x66\x90" + struct.pack("<Q", _c_function(name))
+        values: list[tuple[str, int]] = []
+        self.symbols: dict[str, int] = {}
+        for kind, _, source, size, link, _, _ in sections:
+            if kind != SYMTAB:
+                continue
+            strings = sections[link][2]
+            for at in range(source, source + size, 24):
+                name_at, info, _, section, value, _ = struct.unpack_from("<IBBHQQ", data, at)
+                name = data[strings + name_at : data.index(b"\0", strings + name_at)].decode()
+                place = places[section] + value if section in places else stub_of.get(name, 0)
+                values.append((name, place))
+                if info >> 4 and section in places:
+                    self.symbols[name] = base + place
+        for kind, _, source, size, _, info, _ in sections:
+            if kind != RELA or info not in places:
+                continue
+            for at in range(source, source + size, 24):
+                where, what, addend = struct.unpack_from("<QQq", data, at)
+                self._relocate(base, places[info] + where, what & 0xFFFFFFFF, values[what >> 32], addend, stub_of)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mprotect(ctypes.c_void_p(base), ctypes.c_size_t(len(self.pages)), mmap.PROT_READ | mmap.PROT_EXEC):
+            raise OSError(ctypes.get_errno(), "the host does not let this process run code that it has made (mprotect)")
+
+    def _relocate(
+        self, base: int, at: int, kind: int, symbol: tuple[str, int], addend: int, stubs: dict[str, int]
+    ) -> None:
+        name, target = symbol
+        if kind in (R_PC32, R_PLT32):
+            struct.pack_into("<i", self.pages, at, target + addend - at)
+        elif kind == R_64:
+            struct.pack_into("<Q", self.pages, at, base + target + addend & (1 << 64) - 1)
+        elif kind == R_PC64:
+            struct.pack_into("<q", self.pages, at, target + addend - at)
+        elif kind in (R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX) and name in stubs:
+            struct.pack_into("<i", self.pages, at, stubs[name] + 8 + addend - at)
+        elif kind in (R_GOTPCRELX, R_REX_GOTPCRELX) and self.pages[at - 2] == 0x8B:
+            self.pages[at - 2] = 0x8D  # mov from the table of addresses becomes lea of the address
+            struct.pack_into("<i", self.pages, at, target + addend - at)
+        else:
+            raise ValueError(f"compiled code refers to {name!r} in a way (type {kind}) that the loader does not know")
+
+
+def _undefined(data: bytes, sections: list[tuple[int, ...]]) -> list[str]:
+    """The names of functions that the object file expects to find elsewhere."""
+    found = []
+    for kind, _, source, size, link, _, _ in sections:
+        if kind == SYMTAB:
+            strings = sections[link][2]
+            for at in range(source + 24, source + size, 24):
+                name_at, _, _, section, _, _ = struct.unpack_from("<IBBHQQ", data, at)
+                name = data[strings + name_at : data.index(b"\0", strings + name_at)].decode()
+                if section == 0 and name != "_GLOBAL_OFFSET_TABLE_":
+                    found.append(name)
+    return found
+
+
+def _c_function(name: str) -> int:
+    """The address of a function of the C library or its mathematical part."""
+    for library in (None, "libm.so.6"):
+        function = getattr(ctypes.CDLL(library), name, None)
+        if function is not None:
+            address = ctypes.cast(function, ctypes.c_void_p).value
+            assert address is not None
+            return address
+    raise ValueError(f"compiled code needs {name!r}, which the C library does not have")
