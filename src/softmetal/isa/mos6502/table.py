@@ -2,7 +2,8 @@
 
 Syntax: `{imm}` is an immediate byte, `{zp}` an address in page 0, `{abs}` an address of 16 bits, `{next+rel}` the
 target of a branch, given as an address, coded as its distance from the next instruction. Where an operand fits `{zp}`
-and `{abs}`, the shorter form is meant.
+and `{abs}`, the shorter form is meant. Where several opcodes do the same, all but the first have their opcode behind
+the name (`nop.1a`), so that what is disassembled can be assembled to the same bytes.
 
 Operands that a meaning takes are fetched before it runs, low byte first; `jsr` fetches its own, for it does other
 things between the two bytes.
@@ -30,6 +31,8 @@ isa = Isa(
     fetching=True,
     title="MOS 6502 (NMOS)",
     operands={"imm": u8, "zp": u8, "abs": u16, "rel": s8},
+    hex="$",
+    word=16,
 )
 
 # The data sheet's matrix: a row is the opcode's high digit, a column its low digit.
@@ -161,7 +164,10 @@ def enter(opcode: int, cell: str) -> None:
     takes = operand in ("zp", "abs") and name != "jsr"
     bound = {"operand": operand} if takes else {}
     isa.group = "documented" if documented(opcode, name) else "undocumented"
-    isa.add(f"{opcode:08b} {MODES[mode].bytes}", name + MODES[mode].syntax, meaning(cell), **bound)
+    syntax = MODES[mode].syntax
+    if any(known.syntax == name + syntax for known in isa.insns):
+        name = f"{name}.{opcode:02x}"
+    isa.add(f"{opcode:08b} {MODES[mode].bytes}", name + syntax, meaning(cell), **bound)
 
 
 def cells() -> list[tuple[int, str]]:
@@ -177,3 +183,6 @@ def cells() -> list[tuple[int, str]]:
 
 for _opcode, _cell in cells():
     enter(_opcode, _cell)
+
+for _name in ("asl", "lsr", "rol", "ror"):
+    isa.pseudo(_name, f"{_name} a")
