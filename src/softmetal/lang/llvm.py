@@ -66,8 +66,7 @@ class Unit:
         """Emit a function (once) and give its name."""
         if function not in self.names:
             self.names[function] = f'@"{function.name}#{len(self.names)}"'
-            cold = getattr(function.key[0], "__cold__", False)
-            self.parts.append(_Body(self, function).text("noinline cold" if cold else self.attributes))
+            self.parts.append(_Body(self, function).text("noinline cold" if is_cold(function) else self.attributes))
         return self.names[function]
 
     def trap_number(self, trap: type) -> int:
@@ -98,12 +97,26 @@ class Unit:
         return "\n".join([*sorted(self.declared), *self.parts])
 
 
+def is_cold(function: ir.Function) -> bool:
+    """Is this a function that is rarely run, and so never inlined?"""
+    return bool(getattr(function.key[0], "__cold__", False))
+
+
 def result_type(function: ir.Function) -> str:
-    """What a compiled function gives: its results, after an i1 that says whether it trapped (if it can)."""
-    parts = [llvm_type(k) for k in function.results]
-    if function.traps:
-        return "{" + ", ".join(["i1", *parts]) + "}"
-    return "void" if not parts else parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"
+    """What a compiled function returns: an i1 that says whether it trapped (if it can), and its results.
+
+    Where that is more than one value, it is a struct for a cold function; for others, which are to be inlined, only the
+    i1 is returned and the results go to places that the caller gives, for LLVM sees through those and not through structs.
+    """
+    parts = ["i1"] * function.traps + [llvm_type(k) for k in function.results]
+    if len(parts) > 1 and is_cold(function):
+        return "{" + ", ".join(parts) + "}"
+    return "i1" if function.traps else parts[0] if len(parts) == 1 else "void"
+
+
+def results_by_pointer(function: ir.Function) -> bool:
+    """Does the caller give places for the results?"""
+    return len(function.results) + function.traps > 1 and bool(function.results) and not is_cold(function)
 
 
 class Writer:
@@ -214,31 +227,39 @@ class Writer:
         size = kind.size * 8
         self.emit(f"store i{size} {self.resize(text, found, size)}, ptr {pointer}{aligned}")
 
-    def invoke(self, function: ir.Function, chips: list[str], args: list[str], kept: str = "") -> str:
-        """Call a compiled function; `args` are already of its parameters' types."""
+    def invoke(
+        self, function: ir.Function, chips: list[str], args: list[str], trapped: str = "", kept: str = "%kept"
+    ) -> list[Typed]:
+        """Call a compiled function; its results. `args` are of its parameters' types; a trap goes to block `trapped`."""
         name = self.unit.add(function)
         given = ["ptr %root"]
         if self.unit.touches(function):
-            given.append(f"ptr {kept or '%kept'}")
+            given.append(f"ptr {kept}")
         given += [f"ptr {c}" for c in chips]
         given += [f"{llvm_type(k)} {a}" for (_, k), a in zip(function.params, args, strict=True)]
+        places: list[str] = []
+        if results_by_pointer(function):
+            places = [self.slot(llvm_type(k), "result") for k in function.results]
+            given += [f"ptr {p}" for p in places]
         kind = result_type(function)
         line = f"call {kind} {name}({', '.join(given)})"
         if kind == "void":
             self.emit(line)
-            return ""
-        return self.new(line)
-
-    def results(self, function: ir.Function, value: str) -> list[Typed]:
-        """The results in what a call gave."""
-        kind = result_type(function)
-        if not kind.startswith("{"):
-            return [(value, type_range(k)) for k in function.results]
-        first = int(function.traps)
-        return [
-            (self.new(f"extractvalue {kind} {value}, {i}"), type_range(k))
-            for i, k in enumerate(function.results, first)
-        ]
+            value = ""
+        else:
+            value = self.new(line)
+        struct = kind.startswith("{")
+        if function.traps:
+            after = self.label("untrapped")
+            self.branch(self.new(f"extractvalue {kind} {value}, 0") if struct else value, trapped, after)
+            self.start(after)
+        if struct:
+            values = [self.new(f"extractvalue {kind} {value}, {i + function.traps}") for i in range(len(function.results))]
+        elif places:
+            values = [self.new(f"load {llvm_type(k)}, ptr {p}") for p, k in zip(places, function.results, strict=True)]
+        else:
+            values = [value] * len(function.results)
+        return [(v, type_range(k)) for v, k in zip(values, function.results, strict=True)]
 
 
 class _Body(Writer):
@@ -257,6 +278,8 @@ class _Body(Writer):
             params.append("ptr %kept")
         params += [f'ptr %"chip.{n}"' for n, c in function.chips if c.place is None]
         params += [f'{llvm_type(k)} %"arg.{n}"' for n, k in function.params]
+        if results_by_pointer(function):
+            params += [f"ptr %result.{i}" for i in range(len(function.results))]
         self.vars = {n: (self.slot(type_of(r), n), r) for n, r in function.locals.items()}
         for name, kind in function.params:
             self._set(name, (f'%"arg.{name}"', type_range(kind)))
@@ -266,31 +289,34 @@ class _Body(Writer):
         if self.trap_block:
             self.start(self.trap_block)
             kind = result_type(function)
-            self.end(f"ret {kind} {self._insert(kind, ['true'])}")
+            self.end(f"ret {kind} {self._struct(kind, ['true']) if kind.startswith('{') else 'true'}")
         head = f"define internal {result_type(function)} {self.unit.names[function]}({', '.join(params)}) nounwind {attributes}"
         return "\n".join([head + " {", "entry:", *self.slots, *self.lines, "}\n"])
 
-    def _insert(self, kind: str, values: list[str]) -> str:
-        """A struct of the values (the first ones of it)."""
-        made = "poison"
-        parts = kind.strip("{}").split(", ")
-        for i, value in enumerate(values):
-            made = self.new(f"insertvalue {kind} {made}, {parts[i]} {value}, {i}")
-        return made
-
     def _return(self, values: list[Typed]) -> None:
-        kind = result_type(self.function)
         texts = []
         for (text, found), want in zip(values, self.function.results, strict=True):
             texts.append(text if found is None else self.resize(text, found, type_range(want).width))
+        result = result_type(self.function)
+        if result.startswith("{"):
+            self.end(f"ret {result} {self._struct(result, ['false'] * self.function.traps + texts)}")
+            return
+        if results_by_pointer(self.function):
+            for i, (text, kind) in enumerate(zip(texts, self.function.results, strict=True)):
+                self.emit(f"store {llvm_type(kind)} {text}, ptr %result.{i}")
         if self.function.traps:
-            texts.insert(0, "false")
-        if kind == "void":
-            self.end("ret void")
-        elif kind.startswith("{"):
-            self.end(f"ret {kind} {self._insert(kind, texts)}")
+            self.end("ret i1 false")
+        elif len(texts) == 1:
+            self.end(f"ret {result} {texts[0]}")
         else:
-            self.end(f"ret {kind} {texts[0]}")
+            self.end("ret void")
+
+    def _struct(self, kind: str, values: list[str]) -> str:
+        """A struct of which the first fields have these values."""
+        made = "poison"
+        for i, (value, part) in enumerate(zip(values, kind.strip("{}").split(", "), strict=False)):
+            made = self.new(f"insertvalue {kind} {made}, {part} {value}, {i}")
+        return made
 
     # -- places
 
@@ -699,16 +725,9 @@ class _Body(Writer):
         for value, (_, kind) in zip(node.args, node.function.params, strict=True):
             text, found = self.value(value)
             args.append(text if found is None else self.resize(text, found, type_range(kind).width))
-        made = self.invoke(node.function, chips, args)
-        if node.function.traps:
-            kind = result_type(node.function)
-            trapped = self.new(f"extractvalue {kind} {made}, 0")
-            after = self.label("untrapped")
-            if not self.trap_block:
-                self.trap_block = self.label("trap")
-            self.branch(trapped, self.trap_block, after)
-            self.start(after)
-        return self.results(node.function, made)
+        if node.function.traps and not self.trap_block:
+            self.trap_block = self.label("trap")
+        return self.invoke(node.function, chips, args, self.trap_block)
 
 
 def _divisible(bits: int) -> int:

@@ -12,7 +12,7 @@ from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.infer import type_range
 from softmetal.lang.loader import Library
-from softmetal.lang.llvm import Unit, Writer, result_type
+from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.types import FloatType
 
 
@@ -65,21 +65,17 @@ class Entry(Writer):
                 if kind.bits > 64:
                     raise TypeError(f"{function.name}: a parameter of {kind} cannot be called from Python")
                 args.append(f"%a{i}" if wide.width == 64 else self.new(f"trunc i64 %a{i} to i{wide.width}"))
-        made = self.invoke(function, [], args)
-        if function.traps:
-            trapped = self.new(f"extractvalue {result_type(function)} {made}, 0")
-            self.branch(trapped, "trapped", "fine")
-            self.start("trapped")
-            number = self.new(f"load i64, ptr {self.gep('%root', box)}")
-            self.end(f"ret i64 {number}")
-            self.start("fine")
-        for i, (text, found) in enumerate(self.results(function, made)):
+        for i, (text, found) in enumerate(self.invoke(function, [], args, "trapped")):
             at = self.gep("%root", box + 8 + 16 * i)
             if found is None:
                 self.emit(f"store double {text}, ptr {at}")
             else:
                 self.emit(f"store i128 {self.resize(text, found, 128)}, ptr {at}, align 8")
         self.end("ret i64 0")
+        if function.traps:
+            self.start("trapped")
+            number = self.new(f"load i64, ptr {self.gep('%root', box)}")
+            self.end(f"ret i64 {number}")
         params = ", ".join(["ptr %root", *(f"i64 %a{i}" for i in range(len(function.params)))])
         return "\n".join([f"define i64 @{name}({params}) nounwind {{", *self.slots, *self.lines, "}\n"])
 

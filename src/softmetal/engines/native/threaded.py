@@ -25,7 +25,7 @@ from softmetal.lang import ir
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Field, layout_of, method_of
 from softmetal.lang.infer import type_range
-from softmetal.lang.llvm import Unit, Writer, llvm_type, result_type
+from softmetal.lang.llvm import Unit, Writer, llvm_type
 from softmetal.lang.ranges import Range
 from softmetal.lang.types import IntType
 
@@ -44,7 +44,7 @@ REASON, LEFT, LIMIT = 32, 33, 34
 PAUSED, TRAPPED, ASTRAY, STUCK = 0, 1, 2, 3
 """Why the interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode."""
 
-SIGNATURE = "ptr %root, ptr %ip, i64 %budget"
+SIGNATURE = "ptr align 4096 %root, ptr align 16 %ip, i64 %budget"
 ARGUMENTS = "ptr %root, ptr {ip}, i64 {budget}"
 
 
@@ -212,13 +212,7 @@ class Threaded:
         function = self._instance(meaning)
         kept = self._prepare(writer, size)
         args = [operands[n] for n, _ in function.params]
-        made = writer.invoke(function, [], args, kept)
-        if function.traps:
-            trapped = writer.new(f"extractvalue {result_type(function)} {made}, 0")
-            writer.branch(trapped, "trapped", "fine")
-            writer.start("trapped")
-            self._tail(writer, "@exit.trap", "%ip", "%budget")
-            writer.start("fine")
+        writer.invoke(function, [], args, "trapped", kept)
         if self.flows(function):
             target = writer.new(f"load i64, ptr {writer.gep(kept, 8)}")
             self._enter(writer, target, self.near(function))
@@ -226,6 +220,9 @@ class Threaded:
             following = writer.gep("%ip", size << self.places.shift)
             handler = writer.new(f"load ptr, ptr {following}")
             self._tail(writer, handler, following, "%budget")
+        if function.traps:
+            writer.start("trapped")
+            self._tail(writer, "@exit.trap", "%ip", "%budget")
         return "\n".join(
             [f"define internal preserve_nonecc void {name}({SIGNATURE}) nounwind {{", "entry:", *writer.slots, *writer.lines, "}\n"]
         )
@@ -291,13 +288,7 @@ class Threaded:
 
         def parcel(at: int) -> str:
             place = writer.new(f"add i64 {address}, {at}") if at else address
-            made = writer.invoke(fetch, [], [place], kept)
-            if fetch.traps:
-                trapped = writer.new(f"extractvalue {result_type(fetch)} {made}, 0")
-                fine = writer.label("fetched")
-                writer.branch(trapped, "trap", fine)
-                writer.start(fine)
-            text, had = writer.results(fetch, made)[0]
+            text, had = writer.invoke(fetch, [], [place], "trap", kept)[0]
             assert had is not None
             return writer.resize(text, had, 64)
 
@@ -342,7 +333,7 @@ class Threaded:
             writer.start("trap")
             writer.end("ret i64 0")
         return "\n".join(
-            ["define internal i64 @decode.one(ptr %root, ptr %ip) nounwind noinline {", "entry:", *writer.slots, *writer.lines, "}\n"]
+            ["define internal i64 @decode.one(ptr align 4096 %root, ptr align 16 %ip) nounwind noinline {", "entry:", *writer.slots, *writer.lines, "}\n"]
         )
 
     def _illegal(self, size: int) -> str:
@@ -377,7 +368,7 @@ class Threaded:
         page = writer.new(f"lshr i64 {address}, 12")
         watched = "false"
         if method_of(self.board.cls, "watch"):
-            watched = writer.invoke(self._method("watch"), [], [address], "%kept")
+            watched = writer.invoke(self._method("watch"), [], [address])[0][0]
         code = "\n".join(writer.lines)
         return f"""
 define internal i64 @decode.run(ptr %root, ptr %ip) nounwind noinline cold {{
