@@ -9,8 +9,10 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from softmetal.isa.syntax import PLACEHOLDER, syntax_of
-from softmetal.isa.table import Insn, Isa
+from softmetal.isa.syntax import syntax_of
+from softmetal.isa.table import TOKEN, Insn, Isa
+
+NO_BREAK = "\u00a0"
 
 
 def reference(isa: Isa) -> str:
@@ -27,7 +29,12 @@ def reference(isa: Isa) -> str:
         lines += ["| --- | --- | --- | --- |"]
         for insn in insns:
             meaning = f"{insn.form_of}: " if insn.form_of else ""
-            row = (code(readable(insn)), code(bit_row(insn)), cell(insn.doc), meaning + sources.name(insn, isa))
+            row = (
+                code(syntax_of(isa, insn.syntax).readable),
+                bit_row(isa, insn),
+                cell(insn.doc),
+                meaning + sources.name(insn, isa),
+            )
             lines.append("| " + " | ".join(row) + " |")
         lines.append("")
     if isa.pseudos:
@@ -39,19 +46,39 @@ def reference(isa: Isa) -> str:
     return "\n".join([*lines, *sources.section()])
 
 
-def readable(insn: Insn) -> str:
-    """The syntax, its placeholders as bare names."""
-    return PLACEHOLDER.sub(lambda m: f"{m['base']}+{m['name']}" if m["base"] else m["name"], insn.syntax)
-
-
 def plain(text: str) -> str:
     """A pseudo-instruction's expansion, its placeholders as bare names."""
     return re.sub(r"\{(\w+)\}", r"\1", text)
 
 
-def bit_row(insn: Insn) -> str:
-    """The pattern as a row of fields: `imm[11:0] : rs1 : 000 : rd : 0010011`."""
-    return " ¦ ".join(insn.pattern.split())
+def bit_row(isa: Isa, insn: Insn) -> str:
+    """The pattern as a row of fields, and below it the bits where they lie (of a byte, where the code is bytes)."""
+    fields = insn.pattern.split()
+    widths = [width_of(insn, field) for field in fields]
+    places, left = [], 0
+    for width in widths:
+        if isa.order == "word":
+            high = 8 * insn.size - 1 - left
+            places.append(f"{high}-{high - width + 1}" if width > 1 else f"{high}")
+        else:
+            places.append(f"byte {left // 8}")
+        left += width
+    wide = [max(len(f), len(p)) for f, p in zip(fields, places, strict=True)]
+    rows = [" ¦ ".join(text.ljust(w) for text, w in zip(row, wide, strict=True)) for row in (fields, places)]
+    return "<br>".join(code(row.replace(" ", NO_BREAK)) for row in rows)
+
+
+def width_of(insn: Insn, field: str) -> int:
+    """How many bits a field of the pattern has."""
+    found = TOKEN.fullmatch(field)
+    assert found
+    if found["bits"]:
+        return len(field)
+    if found["seg"]:
+        ends = [[int(end) for end in piece.split(":")] for piece in found["seg"].split("|")]
+        return sum(end[0] - end[-1] + 1 for end in ends)
+    operand = next(o for o in insn.operands if o.name == found["name"])
+    return sum(s.width for s in operand.segments)
 
 
 def code(text: str) -> str:
@@ -62,6 +89,11 @@ def code(text: str) -> str:
 def cell(text: str) -> str:
     """Text in a cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def number(value: int) -> str:
+    """A bound number; a large one as its bits."""
+    return str(value) if abs(value) < 0x10000 else hex(value)
 
 
 class Sources:
@@ -79,7 +111,7 @@ class Sources:
         """A function as a link to its source; a partial with what is bound."""
         given: dict[str, str] = {}
         if isinstance(meaning, partial):
-            given = {k: self.text(v, {}) if callable(v) else str(v) for k, v in meaning.keywords.items()}
+            given = {k: self.text(v, {}) if callable(v) else number(v) for k, v in meaning.keywords.items()}
             meaning = meaning.func
         given |= {k: str(v) for k, v in bound.items()}
         label = self.link(meaning)

@@ -135,8 +135,16 @@ class Syntax:
 
     @property
     def readable(self) -> str:
-        """The syntax as an error message shows it."""
-        return PLACEHOLDER.sub(lambda m: "target" if m["base"] else m["name"], self.text)
+        """The syntax as messages and pages show it: `fadd.s rd, rs1, rs2[, rm]`, `amoadd.w{aqrl} rd, rs2, (rs1)`."""
+
+        def plain(part: Part) -> str:
+            return part if isinstance(part, str) else "target" if part.base else part.name
+
+        text = "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in self.mnemonic)
+        for i, piece in enumerate(self.pieces):
+            written = ("," if i else " ") + "".join(map(plain, piece.parts))
+            text += f"[{written}]" if piece.optional else written
+        return text
 
     def match(self, operands: list[str]) -> dict[Placeholder, str] | None:
         """The text of each placeholder in a line's operands, or None where they have another shape."""

@@ -49,7 +49,7 @@ class Mos6502(Chip):
     nmi: u1
     nmi_was: u1  # the line when it was last looked at
     jammed: u1
-    i_was: u1  # I as interrupts still see it while `count` is `i_until`
+    i_was: u1  # I as interrupts still see it while `cycles` is `i_until`
     i_until: u64 = 0xFFFF_FFFF_FFFF_FFFF
     cycles: u64
     count: u64  # instructions retired
@@ -94,9 +94,9 @@ class Mos6502(Chip):
         self.z = value == 0
 
     def hold_i(self) -> None:
-        """I changes in the last cycle of CLI, SEI and PLP, after the lines were looked at: it counts one later."""
+        """I changes after the last cycle of CLI, SEI and PLP, when the lines have been looked at with the old one."""
         self.i_was = self.i
-        self.i_until = self.count + 1
+        self.i_until = self.cycles
 
     # --- what happens between instructions
 
@@ -111,7 +111,7 @@ class Mos6502(Chip):
             raise Jammed(self.pc)
         edge = self.nmi & ~self.nmi_was
         self.nmi_was = self.nmi
-        masked = self.i_was if self.count == self.i_until else self.i
+        masked = self.i_was if self.cycles == self.i_until else self.i
         if edge:
             self.interrupt(NMI_VECTOR)
         elif self.irq and not masked:
