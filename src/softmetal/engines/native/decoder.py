@@ -15,14 +15,16 @@ class DecodeTree:
     """Writes LLVM code that finds the table's entry for a code.
 
     `fetch(at)` writes the fetch of the parcel at byte `at` and gives it as an i64; `found(entry, code)` and
-    `unknown(size, code)` write what is done with the result, and end the block.
+    `unknown(size, code)` write what is done with the result, and end the block. `needed(entry)` is how many bytes of an
+    instruction have to be fetched.
     """
 
     def __init__(
         self, writer: Writer, isa: Isa, fetch: Callable[[int], str],
-        found: Callable[[Insn, str], None], unknown: Callable[[int, str], None],
+        found: Callable[[Insn, str], None], unknown: Callable[[int, str], None], needed: Callable[[Insn], int],
     ) -> None:  # fmt: skip
         self.writer, self.isa, self.fetch, self.found, self.unknown = writer, isa, fetch, found, unknown
+        self.needed = needed
 
     def write(self) -> None:
         """Write the whole tree from the current block on."""
@@ -34,7 +36,7 @@ class DecodeTree:
         if not entries:
             self.unknown(have // 8, code)
             return
-        while min(e.size for e in entries) * 8 > have:
+        while min(self.needed(e) for e in entries) * 8 > have:
             more = self.fetch(have // 8)
             code = writer.new(f"or i64 {code}, {writer.new(f'shl i64 {more}, {have}')}")
             have += self.isa.parcel
@@ -55,7 +57,10 @@ class DecodeTree:
                 inside = [e for e in entries if e.match >> low & mask == value]
                 self._node(inside, code, have, tested | mask << low)
             writer.start(none)
-            self.unknown(have // 8, code)
+            if len(values) <= mask:
+                self.unknown(have // 8, code)
+            else:
+                writer.end("unreachable")
             return
         first, rest = entries[0], entries[1:]
         tests = []

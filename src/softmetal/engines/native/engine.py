@@ -1,4 +1,4 @@
-"""The native engine: runs the threaded interpreter on a board's state."""
+"""The native engine: runs an interpreter that was compiled from a table on a board's state."""
 
 from __future__ import annotations
 
@@ -7,78 +7,98 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from softmetal.engines.golden import GoldenEngine
-from softmetal.engines.native.threaded import ASTRAY, LEFT, PAUSED, REASON, TRAPPED, Places, Threaded
+from softmetal.engines.golden import golden_engine
+from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRAPPED, Interpreter
+from softmetal.engines.native.switched import Switched
+from softmetal.engines.native.threaded import Places, Threaded
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, sources_of
-from softmetal.lang.chip import Board, Chip, Trap, trap_fields
+from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.loader import Library
 from softmetal.lang.native import compile_ir, trap_class
 
+Progress = Callable[[str], None]
+
+
+def is_threaded(cls: type) -> bool:
+    """Can instructions be decoded ahead? The core must say how far its code goes, and tell of stores to it."""
+    return hasattr(cls, "CODE_BITS") and method_of(cls, "watch") is not None
+
 
 class NativeEngine:
-    """Runs the core of a board, as `GoldenEngine` does, in native code.
+    """Runs the core of a board, as the golden engine does, in native code. This form suits every core."""
 
-    The board's state must have been made by `NativeEngine.new`, which leaves room behind it for decoded instructions.
-    `progress`, if given, is called with a line of text when something has to be compiled first.
-    """
+    kind: type[Interpreter] = Switched
 
-    def __init__(self, isa: Isa, core: Any, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
         self.isa, self.core = isa, core
-        cls = type(core)
-        self.board = Board.of(cls)
-        self.places = Places.of(self.board, isa)
-        compiled = load(isa, cls, progress)
+        self.board = Board.of(type(core))
+        compiled = load(isa, type(core), self.kind, progress)
         self._library = Library(compiled.code, ["run"])
         self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
-        self._golden = GoldenEngine(isa, core)
-        mapping = core.__mapping__
-        if mapping.size < self.places.end:
-            raise ValueError("this board's state has no room for the native engine: make it with NativeEngine.new()")
-        self._mapping, self._root = mapping, mapping.address
+        self._mapping = core.__mapping__
+        self._root = self._mapping.address
         self._call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64)(self._library.address("run"))
         box = self.board.mailbox
-        self._words = mapping.view[box : box + 8 * 64].cast("Q")
-        self._signed = mapping.view[box : box + 8 * 64].cast("q")
-        self._marks = mapping.view[self.places.marks : self.places.run]
-
-    @staticmethod
-    def new(isa: Isa, cls: type[Chip]) -> Any:
-        """A board at power-on whose state this engine can run."""
-        board = Board.of(cls)
-        return cls(room=Places.of(board, isa).end - board.size)
+        self._words = self._mapping.view[box : box + 8 * 64].cast("Q")
+        self._signed = self._mapping.view[box : box + 8 * 64].cast("q")
 
     def run(self, max_insns: int) -> Trap | None:
         """Run until `max_insns` instructions are done (None) or one traps (the trap)."""
-        core, words = self.core, self._words
+        return self._trap() if self._call(self._root, max_insns) == TRAPPED else None
+
+    def step(self) -> None:
+        """Run one instruction. Raises the Trap that it takes; then the core is as the trap left it, `pc` at it."""
+        trap = self.run(1)
+        if trap is not None:
+            raise trap
+
+    def _trap(self) -> Trap:
+        kind = self._traps[self._words[0] - 1]
+        return kind(*self._words[1 : 1 + len(trap_fields(kind))])
+
+    def settle(self) -> None:
+        """Leave in the state no trace of how it was run."""
+
+    def code_changed(self, start: int, end: int) -> None:
+        """Guest code between two addresses is no longer what it was."""
+
+
+class ThreadedEngine(NativeEngine):
+    """The form for cores whose code can be decoded ahead: it keeps decoded instructions behind the board's state."""
+
+    kind = Threaded
+
+    def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
+        super().__init__(isa, core, progress)
+        self.places = Places.of(self.board, isa)
+        if self._mapping.size < self.places.end:
+            raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
+        self._golden = golden_engine(isa, core)
+        self._marks = self._mapping.view[self.places.marks : self.places.run]
+        self._unaligned = isa.parcel // 8 - 1
+
+    def run(self, max_insns: int) -> Trap | None:
+        core = self.core
         left = max_insns
         while left > 0:
-            if core.pc >> self.places.code_bits or core.pc & (self.isa.parcel // 8 - 1):
-                trap = self._golden.run(1)
-                if trap is not None:
-                    return trap
-                left -= 1
-                continue
-            reason = self._call(self._root, left)
-            core.count += left - self._signed[LEFT]
-            left = self._signed[LEFT]
-            if reason == TRAPPED:
+            if core.pc >> self.places.code_bits == 0 and core.pc & self._unaligned == 0:
+                reason = self._call(self._root, left)
+                core.count += left - self._signed[LEFT]
+                left = self._signed[LEFT]
                 core.next_pc = core.pc
-                kind = self._traps[words[0] - 1]
-                trap = kind(*words[1 : 1 + len(trap_fields(kind))])
-                if type(trap).__name__ != "CodeWrite":
-                    return trap
-                self.settle()
-            elif reason == PAUSED:
-                continue
-            elif reason == ASTRAY:
-                core.next_pc = core.pc
-                continue
-            trap = self._golden.run(1)
-            if trap is not None:
-                return trap
+                if reason in (PAUSED, ASTRAY):
+                    continue
+                if reason == TRAPPED:
+                    trap = self._trap()
+                    if type(trap).__name__ != "CodeWrite":
+                        return trap
+                    self.settle()
+            # What cannot be decoded ahead, the golden model does: a store that changes code, a fetch that traps...
+            found = self._golden.run(1)
+            if found is not None:
+                return found
             left -= 1
-        core.next_pc = core.pc
         return None
 
     def settle(self) -> None:
@@ -93,27 +113,41 @@ class NativeEngine:
             mapping.view[places.watch : places.watch + 8] = bytes(8)
 
     def code_changed(self, start: int, end: int) -> None:
-        """Guest code between two addresses is no longer what it was: forget what was decoded there."""
         first, last = start >> 12, (end + 4095) >> 12
-        if any(self._marks[first:last]) if last - first < 1 << 16 else True:
+        if last - first > 1 << 16 or any(self._marks[first:last]):
             self.settle()
 
 
-def load(isa: Isa, cls: type, progress: Callable[[str], None] | None = None) -> Compiled:
+def new_board(isa: Isa, cls: type[Chip]) -> Any:
+    """A board at power-on whose state the native engine can run."""
+    if not is_threaded(cls):
+        return cls()
+    return cls(room=Places.of(Board.of(cls), isa).end - Board.of(cls).size)
+
+
+def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> NativeEngine:
+    """The native engine for a board from `new_board`.
+
+    `progress`, if given, is called with a line of text when something has to be compiled first.
+    """
+    return (ThreadedEngine if is_threaded(type(core)) else NativeEngine)(isa, core, progress)
+
+
+def load(isa: Isa, cls: type, kind: type[Interpreter], progress: Progress | None = None) -> Compiled:
     """The interpreter for a board, compiled now if it is not in the cache."""
 
     def build() -> Compiled:
         started = time.perf_counter()
         if progress:
             progress(f"compiling the {isa.name} interpreter for this computer (once)...")
-        threaded = Threaded(isa, Board.of(cls))
-        text = threaded.text()
+        interpreter = kind(isa, Board.of(cls))
+        text = interpreter.text()
         if progress:
-            progress(f"  {len(isa.insns)} instructions, {len(threaded.handlers)} handlers, {len(text) >> 10} KiB of LLVM IR")
+            progress(f"  {len(isa.insns)} instructions, {len(text) >> 10} KiB of LLVM IR")
         code = compile_ir(text)
         if progress:
-            progress(f"  done in {time.perf_counter() - started:.1f} s, {len(code) >> 10} KiB of machine code")
-        facts = {"traps": [[t.__module__, t.__qualname__] for t in threaded.unit.traps]}
-        return Compiled(code, facts, sources_of(threaded.program))
+            progress(f"  {len(code) >> 10} KiB of machine code after {time.perf_counter() - started:.1f} s")
+        facts = {"traps": [[t.__module__, t.__qualname__] for t in interpreter.unit.traps]}
+        return Compiled(code, facts, sources_of(interpreter.program))
 
-    return cached(("threaded", isa.name, cls.__module__, cls.__qualname__), build)
+    return cached((kind.__name__, isa.name, cls.__module__, cls.__qualname__), build)

@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from softmetal.engines.native.decoder import DecodeTree, extract
+from softmetal.engines.native.interpreter import ASTRAY, LEFT, LIMIT, PAUSED, REASON, STUCK, TRAPPED, Interpreter
 from softmetal.isa.table import Insn, Isa
 from softmetal.lang import ir
-from softmetal.lang.check import Program
-from softmetal.lang.chip import Board, Field, layout_of, method_of
+from softmetal.lang.chip import Board, method_of
 from softmetal.lang.infer import type_range
-from softmetal.lang.llvm import Unit, Writer, llvm_type
+from softmetal.lang.llvm import Writer, llvm_type
 from softmetal.lang.ranges import Range
-from softmetal.lang.types import IntType
 
 RECORD = 16
 OPERANDS = 10
@@ -38,11 +37,6 @@ LONGEST = 60000
 NEAR = 1 << 21
 """Relative jumps shorter than this many bytes are not checked: the records are surrounded by as many that are 0."""
 GUARD = NEAR << 4
-
-# Words of the mailbox, behind those in which a trap leaves its number and values.
-REASON, LEFT, LIMIT = 32, 33, 34
-PAUSED, TRAPPED, ASTRAY, STUCK = 0, 1, 2, 3
-"""Why the interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode."""
 
 SIGNATURE = "ptr align 4096 %root, ptr align 16 %ip, i64 %budget"
 ARGUMENTS = "ptr %root, ptr {ip}, i64 {budget}"
@@ -94,16 +88,11 @@ def is_near(value: ir.Expr) -> bool:
     return is_pc and far is not None and -NEAR < far.lo and far.hi < NEAR
 
 
-class Threaded:
+class Threaded(Interpreter):
     """Writes the interpreter of a table for a board whose class is the core's or derived from it."""
 
     def __init__(self, isa: Isa, board: Board) -> None:
-        self.isa, self.board = isa, board
-        self.fields: dict[str, Field] = layout_of(board.cls).fields
-        names = ("pc", "next_pc", "count")
-        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(names)}, "alwaysinline")
-        self.program = Program()
-        self.root = self.program.root(board.cls)
+        super().__init__(isa, board, kept=("pc", "next_pc", "count"))
         self.places = Places.of(board, isa)
         self.handlers: dict[Any, str] = {}
 
@@ -171,23 +160,13 @@ class Threaded:
             operands[parameter] = value if kind.bits > 1 else writer.new(f"trunc i8 {value} to i1")
         return operands
 
-    def _instance(self, meaning: Any) -> ir.Function:
-        found, _, _ = self.program.instance(meaning, None, [self.root], self._anything(meaning))
-        return found
-
-    def _anything(self, meaning: Any) -> dict[str, Any]:
-        from softmetal.isa.table import parameters_of
-
-        kinds = dict(list(parameters_of(meaning).items())[1:])
-        return {n: ir.Local(type_range(k), n) for n, k in kinds.items() if isinstance(k, IntType)}
-
     def _prepare(self, writer: Writer, size: int) -> str:
         """Write the kept fields' values at the record `%ip`; the pointer to them."""
         kept = writer.slot("[3 x i64]", "kept")
         pc = self._address_of(writer, "%ip")
         writer.emit(f"store i64 {pc}, ptr {kept}")
         writer.emit(f"store i64 {writer.new(f'add i64 {pc}, {size}')}, ptr {writer.gep(kept, 8)}")
-        limit = writer.new(f"load i64, ptr {writer.gep('%root', self.board.mailbox + 8 * LIMIT)}")
+        limit = writer.new(f"load i64, ptr {writer.gep('%root', self.mailbox(LIMIT))}")
         rest = writer.new(f"load i16, ptr {writer.gep('%ip', 8)}")
         rest = writer.new(f"zext i16 {rest} to i64")
         ahead = writer.new(f"add i64 %budget, {rest}")
@@ -209,7 +188,7 @@ class Threaded:
         return writer.new(f"add i64 {writer.new('ptrtoint ptr %root to i64')}, {self.places.code}")
 
     def _body(self, writer: Writer, name: str, meaning: Any, size: int, operands: dict[str, str]) -> str:
-        function = self._instance(meaning)
+        function = self.instance(meaning)
         kept = self._prepare(writer, size)
         args = [operands[n] for n, _ in function.params]
         writer.invoke(function, [], args, "trapped", kept)
@@ -282,7 +261,7 @@ class Threaded:
     def _decode_one(self) -> str:
         """`decode.one(root, ip)`: fill a record; its instruction's bytes, negated where it ends a run, 0 on a trap."""
         writer = Writer(self.unit)
-        fetch = self._method("fetch")
+        fetch = self.method("fetch")
         address = self._address_of(writer, "%ip")
         kept = writer.slot("[3 x i64]", "kept")
 
@@ -297,7 +276,7 @@ class Threaded:
             writer.end(f"ret i64 {-size if ends else size}")
 
         def found(entry: Insn, code: str) -> None:
-            function = self._instance(entry.meaning)
+            function = self.instance(entry.meaning)
             ends = self.flows(function) or not function.returns
             layout = self._layout(entry)
             by_name = {o.name: o for o in entry.operands}
@@ -328,7 +307,7 @@ class Threaded:
             writer.emit(f"store i32 {short}, ptr {writer.gep('%ip', 12)}")
             fill(self._illegal(size), size, True)
 
-        DecodeTree(writer, self.isa, parcel, found, unknown).write()
+        DecodeTree(writer, self.isa, parcel, found, unknown, lambda e: e.size).write()
         if fetch.traps:
             writer.start("trap")
             writer.end("ret i64 0")
@@ -342,23 +321,11 @@ class Threaded:
             name = self.handlers["illegal", size] = f'@"h.illegal.{size}"'
             writer = Writer(self.unit)
             code = writer.new(f"load i32, ptr {writer.gep('%ip', 12)}")
-            function = self._instance(self.isa.illegal)
+            function = self.instance(self.isa.illegal)
             parameter, kind = function.params[0]
             code = code if kind.bits == 32 else writer.new(f"trunc i32 {code} to {llvm_type(kind)}")
             self.unit.parts.append(self._body(writer, name, self.isa.illegal, size, {parameter: code}))
         return name
-
-    def _method(self, name: str) -> ir.Function:
-        found = method_of(self.board.cls, name)
-        if found is None:
-            raise TypeError(f"{self.board.cls.__name__} has no method {name!r}, which the engine needs")
-        function, owner = found
-        from softmetal.lang.native import signature
-
-        kinds, _ = signature(function, owner)
-        args: list[Any] = [self.root, *(ir.Local(type_range(k), "argument") for k in kinds)]
-        made, _, _ = self.program.instance(function, owner, args, {})
-        return made
 
     def _decode_run(self) -> str:
         """`decode.run(root, ip)`: decode from a record to the end of its run. 0: done; 1: trap; 2: too long."""
@@ -368,7 +335,7 @@ class Threaded:
         page = writer.new(f"lshr i64 {address}, 12")
         watched = "false"
         if method_of(self.board.cls, "watch"):
-            watched = writer.invoke(self._method("watch"), [], [address])[0][0]
+            watched = writer.invoke(self.method("watch"), [], [address])[0][0]
         code = "\n".join(writer.lines)
         return f"""
 define internal i64 @decode.run(ptr %root, ptr %ip) nounwind noinline cold {{
@@ -511,8 +478,8 @@ go:
             left = writer.new(f"add i64 %budget, {writer.new(f'zext i16 {rest} to i64')}")
         pc = writer.new("ptrtoint ptr %ip to i64") if astray else self._address_of(writer, "%ip")
         writer.emit(f"store i64 {pc}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
-        writer.emit(f"store i64 {left}, ptr {writer.gep('%root', self.board.mailbox + 8 * LEFT)}")
-        writer.emit(f"store i64 {reason}, ptr {writer.gep('%root', self.board.mailbox + 8 * REASON)}")
+        writer.emit(f"store i64 {left}, ptr {writer.gep('%root', self.mailbox(LEFT))}")
+        writer.emit(f"store i64 {reason}, ptr {writer.gep('%root', self.mailbox(REASON))}")
         writer.end("ret void")
         head = f"define internal preserve_nonecc void {name}({SIGNATURE}) nounwind noinline {{"
         return "\n".join([head, *writer.lines, "}\n"])
@@ -536,13 +503,12 @@ go:
         pc = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['pc'].offset)}")
         count = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['count'].offset)}")
         limit = writer.new(f"add i64 {count}, %budget")
-        writer.emit(f"store i64 {limit}, ptr {writer.gep('%root', self.board.mailbox + 8 * LIMIT)}")
+        writer.emit(f"store i64 {limit}, ptr {writer.gep('%root', self.mailbox(LIMIT))}")
         record = self._record_of(writer, pc)
         writer.emit(f"call preserve_nonecc void @enter.slowly({ARGUMENTS.format(ip=record, budget='%budget')})")
-        box = self.board.mailbox
-        reason_at = writer.gep("%root", box + 8 * REASON)
+        reason_at = writer.gep("%root", self.mailbox(REASON))
         reason = writer.new(f"load i64, ptr {reason_at}")
-        left = writer.new(f"load i64, ptr {writer.gep('%root', box + 8 * LEFT)}")
+        left = writer.new(f"load i64, ptr {writer.gep('%root', self.mailbox(LEFT))}")
         paused = writer.new(f"icmp eq i64 {reason}, {PAUSED}")
         some = writer.new(f"icmp sgt i64 {left}, 0")
         writer.branch(writer.new(f"and i1 {paused}, {some}"), "exact", "done")

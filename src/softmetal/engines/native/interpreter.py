@@ -1,0 +1,55 @@
+"""What the two kinds of native interpreter share: a table, a board, and what they tell Python in the mailbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softmetal.isa.table import Isa, parameters_of
+from softmetal.lang import ir
+from softmetal.lang.check import Program
+from softmetal.lang.chip import Board, Field, layout_of, method_of
+from softmetal.lang.infer import type_range
+from softmetal.lang.llvm import Unit
+from softmetal.lang.native import signature
+from softmetal.lang.types import IntType
+
+# Words of the mailbox, behind those in which a trap leaves its number and values.
+REASON, LEFT, LIMIT = 32, 33, 34
+PAUSED, TRAPPED, ASTRAY, STUCK = 0, 1, 2, 3
+"""Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode."""
+
+
+class Interpreter:
+    """A table's interpreter under construction, for a board whose class is the core's or derived from it."""
+
+    def __init__(self, isa: Isa, board: Board, kept: tuple[str, ...] = ()) -> None:
+        self.isa, self.board = isa, board
+        self.fields: dict[str, Field] = layout_of(board.cls).fields
+        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(kept)}, "alwaysinline")
+        self.program = Program()
+        self.root = self.program.root(board.cls)
+
+    def text(self) -> str:
+        """The whole interpreter as LLVM IR; it exports `run(root, budget)`, which gives the reason for its end."""
+        raise NotImplementedError
+
+    def instance(self, meaning: Any) -> ir.Function:
+        """A meaning, checked for this board."""
+        kinds = dict(list(parameters_of(meaning).items())[1:])
+        args = {n: ir.Local(type_range(k), n) for n, k in kinds.items() if isinstance(k, IntType)}
+        found, _, _ = self.program.instance(meaning, None, [self.root], args)
+        return found
+
+    def method(self, name: str) -> ir.Function:
+        """A method of the core, checked for this board. Raises TypeError where it has none of that name."""
+        found = method_of(self.board.cls, name)
+        if found is None:
+            raise TypeError(f"{self.board.cls.__name__} has no method {name!r}, which the engine needs")
+        kinds, _ = signature(*found)
+        args: list[Any] = [self.root, *(ir.Local(type_range(k), "argument") for k in kinds)]
+        made, _, _ = self.program.instance(*found, args, {})
+        return made
+
+    def mailbox(self, word: int) -> int:
+        """Offset of a word of the mailbox in the state."""
+        return self.board.mailbox + 8 * word
