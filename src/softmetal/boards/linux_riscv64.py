@@ -11,7 +11,7 @@ Not modelled: anything outside a process (privileged modes, page tables, other h
 from __future__ import annotations
 
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, Hart, RiscvTrap
-from softmetal.lang import Trap, cold, memory, u1, u4, u8, u16, u32, u64
+from softmetal.lang import Trap, cold, host, memory, u1, u4, u8, u16, u32, u64
 
 SPACE = 1 << 38
 """Bytes of a process's address space."""
@@ -47,6 +47,12 @@ class LinuxRiscv64(Hart):
                 self.perm[page] = self.perm[page] & ~W | WATCHED
                 return 1
         return 0
+
+    @host
+    def unwatch(self, page: int) -> None:
+        """Undo `watch` for a page, by its number: the engine has forgotten what it had decoded there."""
+        if self.perm[page] & WATCHED:
+            self.perm[page] = self.perm[page] & ~WATCHED | W
 
     def load8(self, address: u64) -> u8:
         if address >= SPACE or self.perm[address >> PAGE_SHIFT] & R == 0:

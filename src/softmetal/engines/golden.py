@@ -60,6 +60,13 @@ class GoldenEngine:
         return None
 
 
+    def code_changed(self, start: int, end: int) -> None:
+        """Guest code between two addresses is no longer what it was: nothing to do, every fetch is a new one."""
+
+    def settle(self) -> None:
+        """Leave in the state no trace of how it was run: nothing to do."""
+
+
 class FetchingGoldenEngine(GoldenEngine):
     """Runs a core whose table says `fetching`: the core's own `poll()` and `fetch()` put each fetch in its place."""
 
