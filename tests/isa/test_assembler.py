@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -93,6 +95,55 @@ def test_expressions_have_c_precedence():
     values = assemble(rv64, text).code
     found = [int.from_bytes(values[i : i + 4], "little", signed=True) for i in range(0, len(values), 4)]
     assert found == [1 | 2 ^ 3 & 4 << 1 + 1 * 2, -3, -1, -1, 5 + 16 + 10, 2]
+
+
+NUMBERS = st.one_of(st.integers(0, 99).map(str), st.integers(0, 999).map(hex), st.sampled_from(["'a'", "there", "."]))
+EXPRESSIONS = st.recursive(
+    NUMBERS,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "&", "|", "^", "<<", ">>"]), inner).map(" ".join),
+        inner.map("({})".format),
+        inner.map("-{}".format),
+        inner.map("~{}".format),
+    ),
+    max_leaves=8,
+)
+
+
+def value_in_python(text, widest=255):
+    """The value; None where a shift on the way is negative or wider than the assembler takes."""
+
+    class Number(int):
+        def __lshift__(self, by):
+            if not 0 <= by <= widest:
+                raise ValueError
+            return Number(int(self) << by)
+
+        def __rshift__(self, by):
+            if not 0 <= by <= widest:
+                raise ValueError
+            return Number(int(self) >> by)
+
+    for name in ("add", "sub", "mul", "and", "or", "xor"):
+        method = getattr(int, f"__{name}__")
+        setattr(Number, f"__{name}__", lambda a, b, method=method: Number(method(a, b)))
+    for name in ("neg", "invert"):
+        method = getattr(int, f"__{name}__")
+        setattr(Number, f"__{name}__", lambda a, method=method: Number(method(a)))
+    try:
+        return int(eval(re.sub(r"\b\w+\b", r"Number(\g<0>)", text), {"Number": Number}))
+    except ValueError:
+        return None
+
+
+@settings(max_examples=500, deadline=None)
+@given(EXPRESSIONS)
+def test_expressions_mean_what_they_mean_in_python(text):
+    spelled = text.replace("'a'", "97").replace("there", "0x40").replace(".", "0x30")
+    expected = value_in_python(spelled)
+    source = f".equ x, {text}\n.zero 16\nthere: .8byte (x) & 0xffffffff"
+    if expected is not None:
+        assert int.from_bytes(assemble(rv64, source, 0x30).code[16:], "little") == expected & 0xFFFFFFFF
 
 
 def test_the_6502_form_is_the_shortest_that_holds_the_address():

@@ -171,7 +171,8 @@ class _Assembler:
     constants: dict[str, int] = field(default_factory=dict)
     numeric: dict[int, list[tuple[int, str, int]]] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
-    upper: list[tuple[Item, str]] = field(default_factory=list)
+    upper: list[tuple[Item, str]] = field(default_factory=list)  # what has a %pcrel_hi, and of what
+    upper_at: dict[int, tuple[Item, str]] = field(default_factory=dict)
 
     # --- the passes
 
@@ -278,9 +279,11 @@ class _Assembler:
         """What the %pcrel_hi of the instruction at an address leads to."""
         if not self.final:
             raise Unknown("%pcrel_lo")
-        for item, text in self.upper:
-            if self.address(item.section, item.offset) == address:
-                return evaluate(text, Place(self, item.section, item.offset, item.order))
+        if not self.upper_at:
+            self.upper_at = {self.address(item.section, item.offset): (item, text) for item, text in self.upper}
+        if address in self.upper_at:
+            item, text = self.upper_at[address]
+            return evaluate(text, Place(self, item.section, item.offset, item.order))
         raise ExpressionError(
             f"%pcrel_lo takes the label of an instruction with %pcrel_hi; there is none at {address:#x}"
         )
@@ -344,6 +347,8 @@ class _Assembler:
         fits: list[tuple[Form, dict[Placeholder, str]]] = []
         reasons: list[str] = []
         for form in forms:
+            if fits and form.insn is None:
+                break
             texts = form.syntax.match(pieces)
             reason = self.misfit(texts) if texts is not None else ""
             if texts is not None and not reason:

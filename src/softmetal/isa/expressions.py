@@ -22,7 +22,8 @@ TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-LEVELS = (("|",), ("^",), ("&",), ("<<", ">>"), ("+", "-"), ("*", "/", "%"))
+OPERATOR = re.compile(r"(?P<operator>%)(?P<number>)(?P<bits>)(?P<local>)(?P<char>)(?P<function>)(?P<name>)")
+STRENGTH = {"|": 1, "^": 2, "&": 3, "<<": 4, ">>": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 ESCAPES = {"n": 10, "t": 9, "r": 13, "0": 0, "\\": 92, "'": 39, '"': 34, "b": 8, "f": 12, "v": 11, "a": 7, "e": 27}
 
 
@@ -96,10 +97,6 @@ class Parser:
     def operator(self, *among: str) -> str:
         """The token, if it is one of these operators; then it is taken."""
         found = self.token["operator"] if self.token else None
-        if self.token and self.token["bits"] and "%" in among:  # a % 10, which looked like the number %10
-            self.at = self.token.start("bits") + 1
-            self.advance()
-            return "%"
         if found in among and found is not None:
             self.advance()
             return found
@@ -109,19 +106,26 @@ class Parser:
         """The value of all the text."""
         if not self.text:
             raise ExpressionError("a value is missing")
-        value = self.binary(0)
+        value = self.binary(1)
         if self.token:
             raise ExpressionError(f"cannot read {self.text!r} from {self.token[0].strip()!r} on")
         return value
 
-    def binary(self, level: int) -> int:
-        """Operators of this level, and stronger ones inside them."""
-        if level == len(LEVELS):
-            return self.unary()
-        left = self.binary(level + 1)
-        while op := self.operator(*LEVELS[level]):
-            left = self.combine(op, left, self.binary(level + 1))
+    def binary(self, weakest: int) -> int:
+        """A value and what operators of at least this strength make of it."""
+        left = self.unary()
+        while (strength := self.next_strength()) >= weakest:
+            op = self.token["operator"] if self.token else ""
+            self.advance()
+            left = self.combine(op, left, self.binary(strength + 1))
         return left
+
+    def next_strength(self) -> int:
+        """The strength of the operator that comes next; 0 where none does."""
+        if self.token and self.token["bits"]:  # a %10: after a value that is no binary number
+            self.token = OPERATOR.match(self.text, self.token.start("bits"))
+            self.at = self.token.end() if self.token else self.at
+        return STRENGTH.get(self.token["operator"], 0) if self.token else 0
 
     def combine(self, op: str, a: int, b: int) -> int:
         """One operator's result."""
@@ -159,7 +163,7 @@ class Parser:
         if token is None:
             raise ExpressionError(f"{self.text!r} ends too early")
         if self.operator("("):
-            return self.closed(self.binary(0))
+            return self.closed(self.binary(1))
         if token["operator"]:
             raise ExpressionError(f"a value is missing before {token['operator']!r} in {self.text!r}")
         self.advance()
@@ -187,7 +191,7 @@ class Parser:
     def function(self, name: str) -> int:
         """`%name(...)`."""
         self.operator("(")
-        value = self.closed(self.binary(0))
+        value = self.closed(self.binary(1))
         if name == "hi":
             return high(value, "%hi")
         if name == "lo":

@@ -215,7 +215,9 @@ def register_names(isa: Isa, kind: str) -> dict[str, int]:
 
 def address_bits(isa: Isa) -> int:
     """How wide the core's program counter is."""
-    bits: int = fields_of(isa.core)["pc"].bits
+    if "_address_bits" not in isa.__dict__:
+        isa.__dict__["_address_bits"] = fields_of(isa.core)["pc"].bits
+    bits: int = isa.__dict__["_address_bits"]
     return bits
 
 
