@@ -6,8 +6,8 @@ import pytest
 
 from softmetal.engines.golden import golden_engine
 
-ENGINES = {"golden": golden_engine}
-"""How to make each engine: called with a table and a board's core, gives something with `step()` and `run(n)`."""
+ENGINES = {"golden": lambda isa, board: golden_engine(isa, board())}
+"""How to make each engine: from a table and a board's class; it has `core` (the board), `step()` and `run(n)`."""
 
 
 @pytest.fixture(params=ENGINES)

@@ -88,8 +88,8 @@ def outcome(core, vector):
 
 @pytest.mark.parametrize("opcode", range(256), ids="{:02x}".format)
 def test_registers_memory_and_cycles_are_as_published(engine, opcode):
-    core = Flat6502()
-    runner = engine(isa, core)
+    runner = engine(isa, Flat6502)
+    core = runner.core
     for vector in vectors()[opcode]:
         load(core, vector)
         runner.step()

@@ -38,8 +38,10 @@ class ExpressionError(ValueError):
 class Scope(Protocol):
     """What names mean at the place of an expression."""
 
-    bytewise: bool
-    """Are `<` and `>` in front of a value its low and high byte, and `*` the address?"""
+    @property
+    def bytewise(self) -> bool:
+        """Are `<` and `>` in front of a value its low and high byte, and `*` the address?"""
+        ...
 
     def here(self) -> int:
         """The address of the statement."""

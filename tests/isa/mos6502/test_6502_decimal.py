@@ -65,8 +65,8 @@ def test_every_pair_of_bytes_follows_the_rule(name, c):
 @pytest.mark.parametrize("name", CASES)
 def test_instructions_in_decimal_mode_follow_the_rule(engine, name):
     opcode, _, rule = CASES[name]
-    core = Flat6502()
-    runner = engine(isa, core)
+    runner = engine(isa, Flat6502)
+    core = runner.core
     draw = random.Random(6502)
     for _ in range(2000):
         a, b, c = draw.randrange(256), draw.randrange(256), draw.randrange(2)

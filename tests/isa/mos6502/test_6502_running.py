@@ -15,8 +15,8 @@ class Bench:
     """A board with a program, vectors that point to handlers full of INX, and the engine that runs it."""
 
     def __init__(self, engine, *program):
-        self.core = core = Flat6502()
-        self.engine = engine(isa, core)
+        self.engine = engine(isa, Flat6502)
+        self.core = core = self.engine.core
         for at, byte in enumerate(program):
             core.ram[START + at] = byte
         for handler in (HANDLER, NMI_HANDLER):
