@@ -1,8 +1,8 @@
 """The cache of compiled code, in the user's cache directory.
 
 An entry's file name is a digest of what was asked for (board, engine, versions, host CPU). The entry holds the digests
-of all source files it was made from, the facts and code, and a checksum of itself; one that does not match, for
-whatever reason, is built anew. Entries are written to the side and renamed, so processes may start at once.
+of the compiler and of all source files it was made from, the facts and code, and a checksum of itself; one that does not
+match, for whatever reason, is built anew in its place. Entries are written to the side and renamed, so processes may start at once.
 """
 
 from __future__ import annotations
@@ -113,14 +113,14 @@ def read(path: Path) -> Compiled | None:
         return None
     head, _, code = body.partition(b"\n")
     fields = json.loads(head)
-    if any(digest_of(f) != d for f, d in fields["sources"].items()):
+    if fields["compiler"] != compiler_digest() or any(digest_of(f) != d for f, d in fields["sources"].items()):
         return None
     return Compiled(code, fields["facts"], fields["sources"])
 
 
 def write(path: Path, made: Compiled) -> None:
     """Store an entry; a cache that cannot be written to is no error."""
-    body = json.dumps({"facts": made.facts, "sources": made.sources}).encode() + b"\n" + made.code
+    body = json.dumps({"compiler": compiler_digest(), "facts": made.facts, "sources": made.sources}).encode() + b"\n" + made.code
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent)
@@ -133,7 +133,7 @@ def write(path: Path, made: Compiled) -> None:
 
 def cached(what: tuple[Any, ...], build: Callable[[], Compiled]) -> Compiled:
     """The compiled form of `what`, from the cache or built now."""
-    key = repr((VERSION, what, sys.version_info[:2], compiler_digest(), host_digest()))
+    key = repr((VERSION, what, sys.version_info[:2], str(Path(__file__).parent), host_digest()))
     path = directory() / (hashlib.sha256(key.encode()).hexdigest()[:40] + ".bin")
     found = read(path)
     if found is None:
