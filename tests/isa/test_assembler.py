@@ -40,8 +40,8 @@ def test_registers_have_abi_and_numeric_names_in_any_case():
 
 
 def test_comments_do_not_reach_into_strings():
-    text = "/* two\nlines */ .ascii \"a#b;c//d/*e*/\" // end\n.byte '#', ';' # end ; more"
-    assert assemble(rv64, text).code == b"a#b;c//d/*e*/#;"
+    text = "/* two\nlines */ .ascii \"a#b;c//d/*e*/\" // end\n.byte '#', ';' # end ; more\nnop; nop;"
+    assert assemble(rv64, text).code == b"a#b;c//d/*e*/#;" + bytes.fromhex("13000000" * 2)
 
 
 def test_a_hash_is_no_comment_on_the_6502():

@@ -215,6 +215,8 @@ fgt.d a0, fa1, fa2
 fge.s a0, fa1, fa2
 lw a0, (a1)
 sd x5, (sp)
+lr.d.aq a4, 0(a2)
+amoadd.w a0, a1, 0(a2)
 fld f5, 16(x2)
 li a0, 0
 li a0, -2048
@@ -247,3 +249,32 @@ addi a0, a0, 'A' + 3 * 4 - (1 << 2 | 1)
 def test_gnu_as_agrees_about_pseudo_instructions_and_directives(tmp_path):
     explicit = re.sub(r"(?m)^(c\..*)$", r".option rvc\n\1\n.option norvc", PSEUDO)
     assert assemble(rv64, PSEUDO).code.hex(" ", 4) == gnu_as(tmp_path, explicit).hex(" ", 4)
+
+
+PROGRAM = """
+typedef unsigned long u64;
+u64 mix(u64 a, u64 b) { for (int i = 0; i < 100; i++) { a = a * 636413 + b; b ^= a >> 29; if ((a & 7) == 3) b += i; } return a ^ b; }
+double poly(double x, int n) { double r = x; while (n--) r = r * x + (double)n; return r < 0 ? -r : r; }
+float narrow(float a, long b) { return a * b + (float)(int)a; }
+int compare(const char *a, const char *b) { while (*a && *a == *b) { a++; b++; } return *a - *b; }
+long atomic(long *p) { __atomic_fetch_add(p, 3, 5); long e = 1; __atomic_compare_exchange_n(p, &e, 2, 0, 4, 2); return *p; }
+u64 divide(u64 a, int b) { return a / (b | 1) + ((long)a % (b | 1)) + (a >> 3 | a << 61); }
+u64 fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+"""  # noqa: E501
+GCC = shutil.which("riscv64-linux-gnu-gcc")
+
+
+@pytest.mark.skipif(not (GCC and GNU_AS and GNU_OBJCOPY), reason="riscv64-linux-gnu-gcc is not installed")
+@pytest.mark.parametrize("option", ["-O0", "-O2", "-Os"])
+def test_what_gcc_writes_assembles_as_gnu_as_and_ld_do_it(tmp_path, option):
+    source, assembly, thing = tmp_path / "a.c", tmp_path / "a.s", tmp_path / "a.elf"
+    source.write_text(PROGRAM)
+    arch = ["-march=rv64gc_zba_zbb_zbs", "-mabi=lp64d"]
+    subprocess.run([GCC, "-S", option, *arch, "-fno-pic", "-o", assembly, source], check=True)
+    text = re.sub(r"(?m)^\s*\.(option|attribute).*$", "", assembly.read_text())
+    assembly.write_text(".option norelax\n.option norvc\n" + text)
+    link = ["-nostdlib", "-static", "-Wl,--no-relax,-Ttext=0x10000,-e,fib,--build-id=none"]
+    subprocess.run([GCC, *arch, *link, "-o", thing, assembly], check=True)
+    subprocess.run([GNU_OBJCOPY, "-O", "binary", "-j", ".text", thing, tmp_path / "a.bin"], check=True)
+    made = assemble(rv64, text, 0x10000)
+    assert made.code[: made.sections[".text"][1]] == (tmp_path / "a.bin").read_bytes()

@@ -3,9 +3,10 @@
     assembly = assemble(isa, "start: addi a0, a0, 1\\n  j start", origin=0x1000)
     assembly.code, assembly.symbols["start"]
 
-A line is `label: instruction operands` or `label: .directive`; comments begin with `#` (where no syntax of the table
-has a `#`), `;` or `//`, or stand between `/*` and `*/`. Labels that are numbers may recur: `1b` is the nearest 1
-before, `1f` the nearest one after. Expressions are described in `expressions`. Directives:
+A line is `label: instruction operands` or `label: .directive`. Comments begin with `//` or `#` or stand between `/*`
+and `*/`, and `;` stands between statements; but where a syntax of the table has a `#`, comments begin with `;`. Labels
+that are numbers may recur: `1b` is the nearest 1 before, `1f` the nearest one after. Expressions are described in
+`expressions`. Directives:
 
     .byte .2byte .half .4byte .word .8byte .dword   values; .word is what the table's field calls a word
     .ascii .asciz .string                           text, in UTF-8, with C's escapes; the last two end it with a 0
@@ -54,6 +55,7 @@ DIRECTIVES = (
     ".org", ".text", ".data", ".bss", ".rodata", ".section",
 )  # fmt: skip
 TEXT = ".text"
+SEPARATOR = "\0"
 
 
 class AssemblyError(ValueError):
@@ -180,7 +182,8 @@ class _Assembler:
         """Both passes."""
         for number, line in enumerate(self.uncommented(text).split("\n"), 1):
             self.line = number
-            self.guarded(self.statement, line)
+            for statement in line.split(SEPARATOR):
+                self.guarded(self.statement, statement)
         return self.second_pass()
 
     def second_pass(self) -> Assembly:
@@ -229,11 +232,15 @@ class _Assembler:
         raise AssemblyError(f"{self.filename}:{self.line}: {what}") from None
 
     def uncommented(self, text: str) -> str:
-        """The text with comments blanked out."""
+        """The text with comments blanked out, and SEPARATOR where a statement ends inside a line."""
         hash_is_code = any("#" in insn.syntax for insn in self.isa.insns)
-        ends = r";|//" if hash_is_code else r"#|;|//"
-        pattern = re.compile(rf"({QUOTED})|/\*.*?\*/|(?:{ends})[^\n]*", re.DOTALL)
-        return pattern.sub(lambda m: m[1] or "\n" * m[0].count("\n"), text.replace("\r\n", "\n"))
+        comment, between = (";", "(?!)") if hash_is_code else ("#", ";")
+        pattern = re.compile(rf"({QUOTED})|({between})|/\*.*?\*/|(?:{comment}|//)[^\n]*", re.DOTALL)
+
+        def without(found: re.Match[str]) -> str:
+            return found[1] or (SEPARATOR if found[2] else "\n" * found[0].count("\n"))
+
+        return pattern.sub(without, text.replace("\r\n", "\n"))
 
     # --- what names mean
 
@@ -298,7 +305,7 @@ class _Assembler:
     # --- statements
 
     def statement(self, line: str) -> None:
-        """One line of the source."""
+        """One statement of the source."""
         self.order += 1
         while found := LABEL.match(line):
             self.label(found[1])
