@@ -1,0 +1,7 @@
+"""The handlers of the system calls, by family. Importing this package fills the table."""
+
+from __future__ import annotations
+
+from . import io, memory, paths, poll, process, signals, system, threads, time
+
+__all__ = ["io", "memory", "paths", "poll", "process", "signals", "system", "threads", "time"]

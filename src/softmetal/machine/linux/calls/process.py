@@ -1,0 +1,508 @@
+"""Processes: exec, wait, identity, limits. Sources: man section 2."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+
+from ..abi import AT_EMPTY_PATH, AT_FDCWD, M64, RLIMIT, RUSAGE, SIGINFO_CHILD, TMS, s32
+from ..errors import RunError
+from ..loader import execute, find
+from ..pids import Record
+from ..process import Process
+from ..signals import SIGCHLD
+from ..table import syscall
+from ..vfs import fail
+from ..waits import Result, Wait
+from .paths import base
+
+MOST_STRINGS = 1 << 17
+
+
+def strings(p: Process, address: int) -> list[bytes]:
+    """An array of strings that a null pointer ends. Raises Fault, OSError(E2BIG)."""
+    result: list[bytes] = []
+    while address and (pointer := p.space.u64(address)):
+        result.append(p.space.text(pointer))
+        address += 8
+        if len(result) > MOST_STRINGS:
+            raise fail(errno.E2BIG)
+    return result
+
+
+@syscall(221, "execve")
+def execve(p: Process, path: int, arguments: int, environment: int) -> Result:
+    """See man 2 execve."""
+    return replace(p, p.space.path(path), strings(p, arguments), strings(p, environment))
+
+
+@syscall(281, "execveat")
+def execveat(p: Process, fd: int, path: int, arguments: int, environment: int, flags: int) -> Result:
+    """See man 2 execveat."""
+    name = p.space.path(path)
+    if not name and flags & AT_EMPTY_PATH:
+        name = b"/proc/self/fd/%d" % s32(fd)
+    elif name[:1] != b"/" and s32(fd) != AT_FDCWD:
+        name = base(p, fd, name).path + b"/" + name
+    return replace(p, name, strings(p, arguments), strings(p, environment))
+
+
+def replace(p: Process, path: bytes, arguments: list[bytes], environment: list[bytes]) -> Result:
+    """Run another program in this process."""
+    if not path:
+        return -errno.ENOENT
+    try:
+        program = find(p, path, arguments or [b""], need_mode=True)
+    except RunError as error:
+        return -error.errno
+    execute(p, program, environment)
+    p.enter_program(program)
+    return None
+
+
+@syscall(172, "getpid")
+def getpid(p: Process) -> Result:
+    """See man 2 getpid."""
+    return p.pid
+
+
+@syscall(173, "getppid")
+def getppid(p: Process) -> Result:
+    """See man 2 getppid; 1 when the parent has ended."""
+    parent = p.pids.me.parent
+    return parent if p.is_first or p.pids.by_pid(parent) is not None else 1
+
+
+# Waiting for children. They are the host's children too.
+
+WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x1000000
+P_ALL, P_PID, P_PGID = 0, 1, 2
+
+
+def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, os.waitid_result] | None:
+    """A child of the wanted kind that has changed; None if none has yet. Raises ChildProcessError."""
+    host_options = os.WNOHANG
+    for bit, host_bit in ((WUNTRACED, os.WSTOPPED), (WEXITED, os.WEXITED), (WCONTINUED, os.WCONTINUED)):
+        host_options |= host_bit if options & bit else 0
+    me = p.pids.me.pid
+    if kind == P_ALL:
+        found = os.waitid(os.P_ALL, 0, host_options | os.WNOWAIT)
+    else:
+        records = [r for r in p.pids.all() if r.parent == me]
+        if kind == P_PID:
+            records = [r for r in records if r.pid == number]
+        else:
+            records = [r for r in records if r.group == number]
+        if not records:
+            raise fail(errno.ECHILD)
+        found = None
+        children = 0
+        for record in records:
+            try:
+                found = os.waitid(os.P_PID, record.host, host_options | os.WNOWAIT)
+                children += 1
+            except ChildProcessError:
+                continue
+            if found is not None:
+                break
+        if not children:
+            raise fail(errno.ECHILD)
+    if found is None:
+        return None
+    record_found = p.pids.by_host(found.si_pid)
+    if record_found is None:
+        raise fail(errno.ECHILD)
+    if not options & WNOWAIT:
+        os.waitid(os.P_PID, found.si_pid, host_options & ~os.WNOHANG)
+        if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
+            p.clock.advance(record_found.clock)
+            p.pids.reaped(record_found)
+    return record_found, found
+
+
+@syscall(260, "wait4")
+def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result:
+    """See man 2 wait4."""
+    pid, options = s32(pid), options & 0xFFFFFFFF
+    if options & ~(WNOHANG | WUNTRACED | WCONTINUED | 0xE0000000):
+        return -errno.EINVAL
+    if pid == -1:
+        kind, number = P_ALL, 0
+    elif pid > 0:
+        kind, number = P_PID, pid
+    else:
+        kind, number = P_PGID, -pid or p.pids.me.group
+
+    def attempt() -> Result:
+        got = wait_for(p, kind, number, options | WEXITED)
+        if got is None:
+            return 0 if options & WNOHANG else wait
+        record, info = got
+        if status:
+            code = info.si_status & 0xFF
+            if info.si_code == os.CLD_EXITED:
+                word = code << 8
+            elif info.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
+                word = code
+            elif info.si_code == os.CLD_CONTINUED:
+                word = 0xFFFF
+            else:
+                word = code << 8 | 0x7F
+            p.space.put32(status, word)
+        if usage:
+            p.space.write(usage, RUSAGE.pack(*[0] * 18))
+        return record.pid
+
+    wait = Wait(attempt, kick=True)
+    return attempt()
+
+
+@syscall(95, "waitid")
+def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
+    """See man 2 waitid; no pidfds."""
+    kind, number, options = s32(kind), s32(number), options & 0xFFFFFFFF
+    if kind not in (P_ALL, P_PID, P_PGID) or not options & (WEXITED | WUNTRACED | WCONTINUED):
+        return -errno.EINVAL
+    if kind == P_PGID and number == 0:
+        number = p.pids.me.group
+
+    def attempt() -> Result:
+        got = wait_for(p, kind, number, options)
+        if got is None:
+            if not options & WNOHANG:
+                return wait
+            if info:
+                p.space.write(info, bytes(128))
+            return 0
+        record, found = got
+        if info:
+            data = SIGINFO_CHILD.pack(SIGCHLD, 0, found.si_code, 0, record.pid, found.si_uid, found.si_status, 0, 0, 0)
+            p.space.write(info, data)
+        if usage:
+            p.space.write(usage, RUSAGE.pack(*[0] * 18))
+        return 0
+
+    wait = Wait(attempt, kick=True)
+    return attempt()
+
+
+# Groups and sessions: kept in the shared table, and mirrored on the host where a terminal cares.
+
+
+@syscall(154, "setpgid")
+def setpgid(p: Process, pid: int, group: int) -> Result:
+    """See man 2 setpgid."""
+    pid, group = s32(pid) or p.pid, s32(group)
+    if group < 0:
+        return -errno.EINVAL
+    record = p.pids.by_pid(pid)
+    if record is None or (record.pid != p.pid and record.parent != p.pid):
+        return -errno.ESRCH
+    group = group or pid
+    if record.session == record.pid or (group != pid and not any(r.group == group for r in p.pids.all())):
+        return -errno.EPERM
+    record.group = group
+    if record is p.pids.me:
+        p.pids.save()
+    else:
+        p.pids.update(record)
+    leader = p.pids.by_pid(group)
+    with contextlib.suppress(OSError):
+        os.setpgid(record.host, leader.host if leader else record.host)
+    return 0
+
+
+@syscall(155, "getpgid")
+def getpgid(p: Process, pid: int) -> Result:
+    """See man 2 getpgid."""
+    record = p.pids.by_pid(s32(pid) or p.pid)
+    return -errno.ESRCH if record is None else record.group
+
+
+@syscall(156, "getsid")
+def getsid(p: Process, pid: int) -> Result:
+    """See man 2 getsid."""
+    record = p.pids.by_pid(s32(pid) or p.pid)
+    return -errno.ESRCH if record is None else record.session
+
+
+@syscall(157, "setsid")
+def setsid(p: Process) -> Result:
+    """See man 2 setsid."""
+    me = p.pids.me
+    if me.group == me.pid:
+        return -errno.EPERM
+    me.group = me.session = me.pid
+    p.pids.save()
+    with contextlib.suppress(OSError):
+        os.setsid()
+    return me.pid
+
+
+# Users: the host's, since what the guest may do with files is what its host process may do.
+
+
+@syscall(174, "getuid")
+def getuid(p: Process) -> Result:
+    """See man 2 getuid."""
+    return os.getuid()
+
+
+@syscall(175, "geteuid")
+def geteuid(p: Process) -> Result:
+    """See man 2 geteuid."""
+    return os.geteuid()
+
+
+@syscall(176, "getgid")
+def getgid(p: Process) -> Result:
+    """See man 2 getgid."""
+    return os.getgid()
+
+
+@syscall(177, "getegid")
+def getegid(p: Process) -> Result:
+    """See man 2 getegid."""
+    return os.getegid()
+
+
+@syscall(148, "getresuid")
+def getresuid(p: Process, real: int, effective: int, saved: int) -> Result:
+    """See man 2 getresuid."""
+    for address, value in zip((real, effective, saved), os.getresuid(), strict=True):
+        p.space.put32(address, value)
+    return 0
+
+
+@syscall(150, "getresgid")
+def getresgid(p: Process, real: int, effective: int, saved: int) -> Result:
+    """See man 2 getresgid."""
+    for address, value in zip((real, effective, saved), os.getresgid(), strict=True):
+        p.space.put32(address, value)
+    return 0
+
+
+@syscall(146, "setuid")
+def setuid(p: Process, uid: int) -> Result:
+    """See man 2 setuid; the host decides."""
+    os.setuid(uid & 0xFFFFFFFF)
+    return 0
+
+
+@syscall(144, "setgid")
+def setgid(p: Process, gid: int) -> Result:
+    """See man 2 setgid."""
+    os.setgid(gid & 0xFFFFFFFF)
+    return 0
+
+
+@syscall(145, "setreuid")
+def setreuid(p: Process, real: int, effective: int) -> Result:
+    """See man 2 setreuid."""
+    os.setreuid(s32(real), s32(effective))
+    return 0
+
+
+@syscall(143, "setregid")
+def setregid(p: Process, real: int, effective: int) -> Result:
+    """See man 2 setregid."""
+    os.setregid(s32(real), s32(effective))
+    return 0
+
+
+@syscall(147, "setresuid")
+def setresuid(p: Process, real: int, effective: int, saved: int) -> Result:
+    """See man 2 setresuid."""
+    os.setresuid(s32(real), s32(effective), s32(saved))
+    return 0
+
+
+@syscall(149, "setresgid")
+def setresgid(p: Process, real: int, effective: int, saved: int) -> Result:
+    """See man 2 setresgid."""
+    os.setresgid(s32(real), s32(effective), s32(saved))
+    return 0
+
+
+@syscall(151, "setfsuid")
+def setfsuid(p: Process, uid: int) -> Result:
+    """Changes nothing and answers the old one."""
+    return os.geteuid()
+
+
+@syscall(152, "setfsgid")
+def setfsgid(p: Process, gid: int) -> Result:
+    """Changes nothing and answers the old one."""
+    return os.getegid()
+
+
+@syscall(158, "getgroups")
+def getgroups(p: Process, size: int, address: int) -> Result:
+    """See man 2 getgroups."""
+    groups = os.getgroups()
+    if s32(size):
+        if s32(size) < len(groups):
+            return -errno.EINVAL
+        p.space.write(address, b"".join(g.to_bytes(4, "little") for g in groups))
+    return len(groups)
+
+
+@syscall(159, "setgroups")
+def setgroups(p: Process, size: int, address: int) -> Result:
+    """See man 2 setgroups."""
+    count = s32(size)
+    if not 0 <= count <= 65536:
+        return -errno.EINVAL
+    os.setgroups([p.space.u32(address + 4 * i) for i in range(count)])
+    return 0
+
+
+@syscall(90, "capget")
+def capget(p: Process, header: int, data: int) -> Result:
+    """See man 2 capget: no capabilities."""
+    if p.space.u32(header) not in (0x19980330, 0x20071026, 0x20080522):
+        p.space.put32(header, 0x20080522)
+        return -errno.EINVAL if data else 0
+    if data:
+        p.space.write(data, bytes(12 if p.space.u32(header) == 0x19980330 else 24))
+    return 0
+
+
+@syscall(91, "capset")
+def capset(p: Process, header: int, data: int) -> Result:
+    """See man 2 capset: there is nothing to gain."""
+    return -errno.EPERM
+
+
+# Limits and accounts.
+
+RLIMIT_STACK, RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_NOFILE = 3, 4, 6, 7
+DEFAULT_LIMITS = {
+    RLIMIT_STACK: (8 << 20, M64), RLIMIT_CORE: (0, 0), RLIMIT_NPROC: (4096, 4096), RLIMIT_NOFILE: (1024, 4096),
+}  # fmt: skip
+
+
+def limit(p: Process, kind: int) -> tuple[int, int]:
+    """Soft and hard limit. Raises OSError(EINVAL)."""
+    if not 0 <= kind < 16:
+        raise fail(errno.EINVAL)
+    return p.limits.get(kind) or DEFAULT_LIMITS.get(kind, (M64, M64))
+
+
+@syscall(261, "prlimit64")
+def prlimit64(p: Process, pid: int, kind: int, new: int, old: int) -> Result:
+    """See man 2 prlimit; only RLIMIT_NOFILE has an effect."""
+    if s32(pid) not in (0, p.pid):
+        return -errno.ESRCH
+    kind = s32(kind)
+    before = limit(p, kind)
+    if new:
+        soft, hard = p.space.unpack(RLIMIT, new)
+        if soft > hard:
+            return -errno.EINVAL
+        if hard > before[1]:
+            return -errno.EPERM
+        p.limits[kind] = (soft, hard)
+        if kind == RLIMIT_NOFILE:
+            p.fds.limit = min(soft, 4096)
+            have = resource.getrlimit(resource.RLIMIT_NOFILE)
+            if have[0] != resource.RLIM_INFINITY and have[0] < have[1]:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (have[1], have[1]))
+    if old:
+        p.space.write(old, RLIMIT.pack(*before))
+    return 0
+
+
+@syscall(163, "getrlimit")
+def getrlimit(p: Process, kind: int, address: int) -> Result:
+    """See man 2 getrlimit."""
+    return prlimit64(p, 0, kind, 0, address)
+
+
+@syscall(164, "setrlimit")
+def setrlimit(p: Process, kind: int, address: int) -> Result:
+    """See man 2 setrlimit."""
+    return prlimit64(p, 0, kind, address, 0)
+
+
+@syscall(165, "getrusage")
+def getrusage(p: Process, who: int, address: int) -> Result:
+    """See man 2 getrusage: user time from the instruction count, resident size from the mappings."""
+    who = s32(who)
+    if who not in (0, 1, -1):
+        return -errno.EINVAL
+    used = {0: p.clock.used() - p.children_used, 1: p.thread.used, -1: 0}[who] // 1000
+    resident = p.space.used // 1024 if who >= 0 else 0
+    p.space.write(address, RUSAGE.pack(used // 10**6, used % 10**6, 0, 0, resident, *[0] * 13))
+    return 0
+
+
+@syscall(153, "times")
+def times(p: Process, address: int) -> Result:
+    """See man 2 times; 100 ticks a second."""
+    if address:
+        p.space.write(address, TMS.pack(p.clock.used() // 10**7, 0, 0, 0))
+    return p.clock.monotonic() // 10**7
+
+
+@syscall(140, "setpriority")
+def setpriority(p: Process, which: int, who: int, value: int) -> Result:
+    """Accepted: priorities have no effect."""
+    return 0
+
+
+@syscall(141, "getpriority")
+def getpriority(p: Process, which: int, who: int) -> Result:
+    """Always nice 0, which the system call gives as 20."""
+    return 20
+
+
+@syscall(166, "umask")
+def umask(p: Process, mask: int) -> Result:
+    """See man 2 umask; the host process's own."""
+    return os.umask(mask & 0o777)
+
+
+PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 4
+PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ = 7, 8, 15, 16, 23
+PR_SET_SECCOMP, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 22, 29, 30, 36
+PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_VMA = 38, 39, 0x53564D41
+
+
+@syscall(167, "prctl")
+def prctl(p: Process, option: int, a: int, b: int, c: int, d: int) -> Result:
+    """See man 2 prctl: names, dumpable, death signal and a few that need no action."""
+    option = s32(option)
+    if option == PR_SET_NAME:
+        p.thread.name = bytes(p.space.prefix(a, 16, 1)).split(b"\0")[0][:15]
+        return 0
+    if option == PR_GET_NAME:
+        p.space.write(a, (p.thread.name or p.pids.me.name)[:15].ljust(16, b"\0"))
+        return 0
+    if option == PR_GET_DUMPABLE:
+        return p.dumpable
+    if option == PR_SET_DUMPABLE:
+        if a not in (0, 1):
+            return -errno.EINVAL
+        p.dumpable = a
+        return 0
+    if option == PR_SET_PDEATHSIG:
+        p.death_signal = s32(a)
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(a), 0, 0, 0)
+        return 0
+    if option == PR_GET_PDEATHSIG:
+        p.space.put32(a, p.death_signal)
+        return 0
+    if option == PR_CAPBSET_READ:
+        return 0
+    if option in (PR_GET_KEEPCAPS, PR_GET_NO_NEW_PRIVS):
+        return 0
+    if option == PR_GET_TIMERSLACK:
+        return 50000
+    if option in (PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_TIMERSLACK, PR_SET_CHILD_SUBREAPER):
+        return 0
+    return -errno.EINVAL

@@ -1,0 +1,368 @@
+"""Signal calls. Sources: man 2 sigaction, sigprocmask, kill, sigaltstack, timer_create."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..abi import ITIMERSPEC, M64, NS, SIGACTION, STACK, TIMESPEC, s32
+from ..process import Process
+from ..signals import (
+    SI_KERNEL,
+    SI_TIMER,
+    SI_TKILL,
+    SI_USER,
+    SIGKILL,
+    SIGSTOP,
+    SS_DISABLE,
+    UNBLOCKABLE,
+    info,
+)
+from ..table import syscall
+from ..threads import Pending, Thread
+from ..timers import Timer
+from ..vfs import fail
+from ..waits import Result, Wait
+
+
+@syscall(134, "rt_sigaction")
+def rt_sigaction(p: Process, number: int, new: int, old: int, size: int) -> Result:
+    """See man 2 sigaction; riscv64's structure has no restorer."""
+    number = s32(number)
+    if not 1 <= number <= 64 or size != 8 or (new and number in (SIGKILL, SIGSTOP)):
+        return -errno.EINVAL
+    before = p.signals.actions[number]
+    if new:
+        handler, flags, mask = p.space.unpack(SIGACTION, new)
+        p.signals.actions[number] = (handler, flags, mask)
+        if p.signals.disposition(number) == "ignore":
+            for queue in (p.signals.pending, *(t.pending for t in p.sched.threads)):
+                for pending in [q for q in queue if q.number == number]:
+                    queue.remove(pending)
+    if old:
+        p.space.write(old, SIGACTION.pack(*before))
+    return 0
+
+
+@syscall(135, "rt_sigprocmask")
+def rt_sigprocmask(p: Process, how: int, new: int, old: int, size: int) -> Result:
+    """See man 2 sigprocmask."""
+    if size != 8:
+        return -errno.EINVAL
+    thread = p.thread
+    before = thread.mask
+    if new:
+        bits = p.space.u64(new)
+        how = s32(how)
+        if how == 0:
+            after = before | bits
+        elif how == 1:
+            after = before & ~bits
+        elif how == 2:
+            after = bits
+        else:
+            return -errno.EINVAL
+        thread.mask = after & ~UNBLOCKABLE & M64
+        p.sched.attention = True
+    if old:
+        p.space.put64(old, before)
+    return 0
+
+
+@syscall(136, "rt_sigpending")
+def rt_sigpending(p: Process, address: int, size: int) -> Result:
+    """See man 2 sigpending."""
+    if size > 8:
+        return -errno.EINVAL
+    p.signals.take_host()
+    p.space.write(address, (p.signals.pending_set(p.thread) & p.thread.mask).to_bytes(8, "little")[:size])
+    return 0
+
+
+@syscall(133, "rt_sigsuspend")
+def rt_sigsuspend(p: Process, mask: int, size: int) -> Result:
+    """See man 2 sigsuspend."""
+    if size != 8:
+        return -errno.EINVAL
+    bits = p.space.u64(mask)
+    thread = p.thread
+    thread.restore_mask, thread.mask = thread.mask, bits & ~UNBLOCKABLE
+    wait = Wait(lambda: wait, restart=False)
+    return wait
+
+
+@syscall(137, "rt_sigtimedwait")
+def rt_sigtimedwait(p: Process, mask: int, out: int, timeout: int, size: int) -> Result:
+    """See man 2 sigtimedwait."""
+    if size != 8:
+        return -errno.EINVAL
+    wanted = p.space.u64(mask) & ~UNBLOCKABLE
+    deadline = None
+    if timeout:
+        seconds, ns = p.space.unpack(TIMESPEC, timeout)
+        if seconds < 0 or not 0 <= ns < NS:
+            return -errno.EINVAL
+        deadline = p.clock.monotonic() + seconds * NS + ns
+    thread = p.thread
+    p.signals.take_host()
+
+    def attempt() -> Result:
+        pending = p.signals.take(thread, wanted)
+        if pending is not None:
+            if out:
+                p.space.write(out, pending.info)
+            return pending.number
+        if deadline is not None and p.clock.monotonic() >= deadline:
+            return -errno.EAGAIN
+        return wait
+
+    wait = Wait(attempt, deadline=deadline, restart=False, kick=True)
+    return attempt()
+
+
+@syscall(139, "rt_sigreturn")
+def rt_sigreturn(p: Process) -> Result:
+    """See man 2 sigreturn."""
+    p.signals.leave(p.thread)
+    return None
+
+
+@syscall(132, "sigaltstack")
+def sigaltstack(p: Process, new: int, old: int) -> Result:
+    """See man 2 sigaltstack."""
+    thread = p.thread
+    before = p.signals.stack_of(thread)
+    if new:
+        base, flags, _, size = STACK.unpack(p.space.view(new, STACK.size))
+        if p.signals.on_stack(thread, p.cpu.x[2]):
+            return -errno.EPERM
+        if flags & ~(SS_DISABLE | 1 | 0x80000000):
+            return -errno.EINVAL
+        if flags & SS_DISABLE:
+            thread.stack = (0, SS_DISABLE, 0)
+        elif size < 2048:
+            return -errno.ENOMEM
+        else:
+            thread.stack = (base, 0, size)
+    if old:
+        p.space.write(old, before)
+    return 0
+
+
+# Sending. A signal for this process is posted here; others get it through the host, which the guest never sees.
+
+
+def send(p: Process, pid: int, number: int) -> None:
+    """Send to one process. Raises OSError(ESRCH, EPERM)."""
+    if pid == p.pid:
+        if number:
+            p.signals.post(Pending(number, info(number, SI_USER, p.pid, os.getuid())))
+        return
+    record = p.pids.by_pid(pid)
+    if record is None or not record.host:
+        raise fail(errno.ESRCH)
+    os.kill(record.host, number)
+
+
+@syscall(129, "kill")
+def kill(p: Process, pid: int, number: int) -> Result:
+    """See man 2 kill. Groups are walked by the guest's table: no process outside is ever reached."""
+    pid, number = s32(pid), s32(number)
+    if not 0 <= number <= 64:
+        return -errno.EINVAL
+    if pid > 0:
+        send(p, pid, number)
+        return 0
+    group = p.pids.me.group if pid == 0 else -pid
+    targets = [r.pid for r in p.pids.all() if (r.pid != p.pid if pid == -1 else r.group == group)]
+    if not targets:
+        return -errno.ESRCH
+    for target in sorted(targets, key=lambda number: number == p.pid):
+        try:
+            send(p, target, number)
+        except ProcessLookupError:
+            continue
+    return 0
+
+
+def thread_of(p: Process, tid: int) -> Thread | None:
+    """A thread of this process."""
+    return next((t for t in p.sched.threads if t.tid == tid), None)
+
+
+@syscall(130, "tkill")
+def tkill(p: Process, tid: int, number: int) -> Result:
+    """See man 2 tkill."""
+    return tgkill(p, p.pid, tid, number)
+
+
+@syscall(131, "tgkill")
+def tgkill(p: Process, group: int, tid: int, number: int) -> Result:
+    """See man 2 tgkill."""
+    group, tid, number = s32(group), s32(tid), s32(number)
+    if group <= 0 or tid <= 0 or not 0 <= number <= 64:
+        return -errno.EINVAL
+    if group != p.pid:
+        send(p, tid, number)
+        return 0
+    thread = thread_of(p, tid)
+    if thread is None:
+        return -errno.ESRCH
+    if number:
+        p.signals.post(Pending(number, info(number, SI_TKILL, p.pid, os.getuid())), thread)
+    return 0
+
+
+@syscall(138, "rt_sigqueueinfo")
+def rt_sigqueueinfo(p: Process, pid: int, number: int, address: int) -> Result:
+    """See man 2 rt_sigqueueinfo; another process gets the signal without its value."""
+    pid, number = s32(pid), s32(number)
+    data = p.space.read(address, 128)
+    if not 0 <= number <= 64:
+        return -errno.EINVAL
+    if pid != p.pid:
+        send(p, pid, number)
+    elif number:
+        p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]))
+    return 0
+
+
+@syscall(240, "rt_tgsigqueueinfo")
+def rt_tgsigqueueinfo(p: Process, group: int, tid: int, number: int, address: int) -> Result:
+    """See man 2 rt_tgsigqueueinfo."""
+    number = s32(number)
+    data = p.space.read(address, 128)
+    thread = thread_of(p, s32(tid))
+    if s32(group) != p.pid or thread is None:
+        return -errno.ESRCH
+    if not 0 <= number <= 64:
+        return -errno.EINVAL
+    if number:
+        p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]), thread)
+    return 0
+
+
+# Timers that send signals.
+
+ITIMER_SIGNALS = (14, 26, 27)
+
+
+def get_itimer(p: Process, which: int) -> bytes:
+    """`struct itimerval`."""
+    timer = p.timers.all.get(("itimer", which))
+    left = timer.left(p.clock.monotonic()) if timer else 0
+    interval = timer.interval if timer else 0
+    return ITIMERSPEC.pack(interval // NS, interval % NS // 1000, left // NS, (left % NS + 999) // 1000)
+
+
+@syscall(102, "getitimer")
+def getitimer(p: Process, which: int, value: int) -> Result:
+    """See man 2 getitimer."""
+    if s32(which) not in (0, 1, 2):
+        return -errno.EINVAL
+    p.space.write(value, get_itimer(p, s32(which)))
+    return 0
+
+
+@syscall(103, "setitimer")
+def setitimer(p: Process, which: int, new: int, old: int) -> Result:
+    """See man 2 setitimer. The virtual and profiling timers run with the real one: time asleep counts as well."""
+    which = s32(which)
+    if which not in (0, 1, 2):
+        return -errno.EINVAL
+    before = get_itimer(p, which)
+    interval_s, interval_us, s, us = p.space.unpack(ITIMERSPEC, new) if new else (0, 0, 0, 0)
+    if not (0 <= interval_us < 10**6 and 0 <= us < 10**6 and s >= 0 and interval_s >= 0):
+        return -errno.EINVAL
+    number = ITIMER_SIGNALS[which]
+    timer = p.timers.all.get(("itimer", which))
+    if timer is None:
+        timer = Timer(lambda times: p.signals.post(Pending(number, info(number, SI_KERNEL, 0))))
+        p.timers.all[("itimer", which)] = timer
+    value = s * NS + us * 1000
+    p.timers.set(timer, p.clock.monotonic() + value if value else 0, interval_s * NS + interval_us * 1000)
+    if old:
+        p.space.write(old, before)
+    return 0
+
+
+@syscall(107, "timer_create")
+def timer_create(p: Process, clock: int, event: int, out: int) -> Result:
+    """See man 2 timer_create: SIGEV_SIGNAL, SIGEV_NONE and SIGEV_THREAD_ID."""
+    value, number, how, tid = 0, 14, 0, 0
+    if event:
+        data = p.space.read(event, 64)
+        value = int.from_bytes(data[:8], "little")
+        number, how, tid = (int.from_bytes(data[i : i + 4], "little", signed=True) for i in (8, 12, 16))
+    if how not in (0, 1, 4) or (how != 1 and not 1 <= number <= 64):
+        return -errno.EINVAL
+    thread = thread_of(p, tid) if how == 4 else None
+    if how == 4 and thread is None:
+        return -errno.EINVAL
+    key = 0
+    while ("posix", key) in p.timers.all:
+        key += 1
+    if not event:
+        value = key
+
+    def fire(times: int) -> None:
+        if how != 1:
+            packed = info(number, SI_TIMER, key, timer.overrun, value)
+            p.signals.post(Pending(number, packed), thread)
+
+    timer = Timer(fire)
+    p.timers.all[("posix", key)] = timer
+    wall = clock & 0xFFFFFFFF in (0, 8)
+    p.wall_timers = p.wall_timers | {key} if wall else p.wall_timers - {key}
+    p.space.put32(out, key)
+    return 0
+
+
+def posix_timer(p: Process, key: int) -> Timer:
+    """A timer by its number. Raises OSError(EINVAL)."""
+    timer = p.timers.all.get(("posix", s32(key)))
+    if timer is None:
+        raise fail(errno.EINVAL)
+    return timer
+
+
+@syscall(110, "timer_settime")
+def timer_settime(p: Process, key: int, flags: int, new: int, old: int) -> Result:
+    """See man 2 timer_settime."""
+    timer = posix_timer(p, key)
+    interval_s, interval_ns, s, ns = p.space.unpack(ITIMERSPEC, new)
+    if not (0 <= interval_ns < NS and 0 <= ns < NS and s >= 0 and interval_s >= 0):
+        return -errno.EINVAL
+    now = p.clock.monotonic()
+    if old:
+        p.space.write(old, ITIMERSPEC.pack(*divmod(timer.interval, NS), *divmod(timer.left(now), NS)))
+    value = s * NS + ns
+    if value:
+        if flags & 1:
+            value = max(1, value - (p.clock.wall() - now if s32(key) in p.wall_timers else 0))
+        else:
+            value += now
+    p.timers.set(timer, value, interval_s * NS + interval_ns)
+    return 0
+
+
+@syscall(108, "timer_gettime")
+def timer_gettime(p: Process, key: int, out: int) -> Result:
+    """See man 2 timer_gettime."""
+    timer = posix_timer(p, key)
+    p.space.write(out, ITIMERSPEC.pack(*divmod(timer.interval, NS), *divmod(timer.left(p.clock.monotonic()), NS)))
+    return 0
+
+
+@syscall(109, "timer_getoverrun")
+def timer_getoverrun(p: Process, key: int) -> Result:
+    """See man 2 timer_getoverrun."""
+    return posix_timer(p, key).overrun
+
+
+@syscall(111, "timer_delete")
+def timer_delete(p: Process, key: int) -> Result:
+    """See man 2 timer_delete."""
+    posix_timer(p, key)
+    p.timers.drop(("posix", s32(key)))
+    return 0

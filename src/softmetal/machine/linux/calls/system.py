@@ -1,0 +1,215 @@
+"""The machine and its kernel: names, memory, scheduling parameters, randomness. Sources: man section 2."""
+
+from __future__ import annotations
+
+import errno
+
+from ..abi import HWPROBE, NS, RELEASE, SYSINFO, TIMESPEC, UTSNAME, VERSION, s32
+from ..cpu import W
+from ..process import Process
+from ..table import syscall
+from ..waits import Result
+
+
+@syscall(160, "uname")
+def uname(p: Process, out: int) -> Result:
+    """See man 2 uname."""
+    p.space.write(out, UTSNAME.pack(b"Linux", b"softmetal", RELEASE, VERSION, b"riscv64", b"(none)"))
+    return 0
+
+
+@syscall(161, "sethostname")
+def sethostname(p: Process, name: int, size: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(179, "sysinfo")
+def sysinfo(p: Process, out: int) -> Result:
+    """See man 2 sysinfo: the memory is the guest's limit."""
+    total = p.options.memory
+    uptime = p.clock.monotonic() // NS
+    p.space.write(out, SYSINFO.pack(uptime, 0, 0, 0, total, max(0, total - p.space.used), *[0] * 4, 1, 0, 0, 0, 1))
+    return 0
+
+
+@syscall(278, "getrandom")
+def getrandom(p: Process, buffer: int, count: int, flags: int) -> Result:
+    """See man 2 getrandom: bytes from the seed."""
+    if flags & ~7:
+        return -errno.EINVAL
+    if count == 0:
+        return 0
+    view = p.space.prefix(buffer, min(count, 1 << 20), W)
+    view[:] = p.entropy.take(len(view))
+    return len(view)
+
+
+HWPROBE_IMA = 1
+HWPROBE_KEYS = {
+    0: 0,  # mvendorid
+    1: 0,  # marchid
+    2: 0,  # mimpid
+    3: HWPROBE_IMA,  # base behaviour
+    4: 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5,  # IMA extensions: FD, C, Zba, Zbb, Zbs
+    5: 3,  # misaligned scalar accesses are fast
+    9: 3,
+}
+"""`RISCV_HWPROBE_KEY_*` from the uapi header and what this CPU answers."""
+
+
+@syscall(258, "riscv_hwprobe")
+def riscv_hwprobe(p: Process, pairs: int, count: int, size: int, cpus: int, flags: int) -> Result:
+    """Tell which extensions the CPU has; unknown keys become -1, as the kernel's documentation says."""
+    if flags & ~1 or count > 4096:
+        return -errno.EINVAL
+    for index in range(count):
+        at = pairs + index * HWPROBE.size
+        key, _ = p.space.unpack(HWPROBE, at)
+        value = HWPROBE_KEYS.get(key)
+        if flags & 1:
+            continue
+        p.space.write(at, HWPROBE.pack(key if value is not None else -1, value or 0))
+    return 0
+
+
+# Scheduling: one CPU, one policy.
+
+
+@syscall(124, "sched_yield")
+def sched_yield(p: Process) -> Result:
+    """Let the other threads run: the quantum ends here."""
+    p.sched.give_up = True
+    return 0
+
+
+@syscall(122, "sched_setaffinity")
+def sched_setaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
+    """See man 2 sched_setaffinity; there is CPU 0 only."""
+    return 0 if p.space.read(mask, min(size, 128))[:1] and p.space.read(mask, 1)[0] & 1 else -errno.EINVAL
+
+
+@syscall(123, "sched_getaffinity")
+def sched_getaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
+    """See man 2 sched_getaffinity; the system call answers the bytes written."""
+    if size < 8 or size % 8:
+        return -errno.EINVAL
+    p.space.put64(mask, 1)
+    return 8
+
+
+@syscall(168, "getcpu")
+def getcpu(p: Process, cpu: int, node: int) -> Result:
+    """See man 2 getcpu."""
+    for address in (cpu, node):
+        if address:
+            p.space.put32(address, 0)
+    return 0
+
+
+@syscall(120, "sched_getscheduler")
+def sched_getscheduler(p: Process, pid: int) -> Result:
+    """SCHED_OTHER."""
+    return 0
+
+
+@syscall(119, "sched_setscheduler")
+def sched_setscheduler(p: Process, pid: int, policy: int, parameters: int) -> Result:
+    """SCHED_OTHER, BATCH and IDLE are accepted; real-time policies are not allowed."""
+    return 0 if s32(policy) & ~0x40000000 in (0, 3, 5) else -errno.EPERM
+
+
+@syscall(121, "sched_getparam")
+def sched_getparam(p: Process, pid: int, out: int) -> Result:
+    """Priority 0."""
+    p.space.put32(out, 0)
+    return 0
+
+
+@syscall(118, "sched_setparam")
+def sched_setparam(p: Process, pid: int, value: int) -> Result:
+    """Only priority 0."""
+    return 0 if p.space.u32(value) == 0 else -errno.EINVAL
+
+
+@syscall(125, "sched_get_priority_max")
+def sched_get_priority_max(p: Process, policy: int) -> Result:
+    """See man 2 sched_get_priority_max."""
+    return 99 if s32(policy) in (1, 2) else 0
+
+
+@syscall(126, "sched_get_priority_min")
+def sched_get_priority_min(p: Process, policy: int) -> Result:
+    """See man 2 sched_get_priority_min."""
+    return 1 if s32(policy) in (1, 2) else 0
+
+
+@syscall(127, "sched_rr_get_interval")
+def sched_rr_get_interval(p: Process, pid: int, out: int) -> Result:
+    """See man 2 sched_rr_get_interval."""
+    p.space.write(out, TIMESPEC.pack(0, 100_000_000))
+    return 0
+
+
+@syscall(31, "ioprio_get")
+def ioprio_get(p: Process, which: int, who: int) -> Result:
+    """No I/O priority."""
+    return 0
+
+
+@syscall(30, "ioprio_set")
+def ioprio_set(p: Process, which: int, who: int, value: int) -> Result:
+    """Accepted."""
+    return 0
+
+
+@syscall(92, "personality")
+def personality(p: Process, wanted: int) -> Result:
+    """PER_LINUX is all there is."""
+    return 0
+
+
+@syscall(142, "reboot")
+def reboot(p: Process, a: int, b: int, c: int, d: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(40, "mount")
+def mount(p: Process, a: int, b: int, c: int, d: int, e: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(39, "umount2")
+def umount2(p: Process, a: int, b: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(97, "unshare")
+def unshare(p: Process, flags: int) -> Result:
+    """Nothing can be unshared."""
+    return 0 if flags == 0 else -errno.EPERM
+
+
+@syscall(117, "ptrace")
+def ptrace(p: Process, request: int, pid: int, address: int, data: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(270, "process_vm_readv")
+def process_vm_readv(p: Process, pid: int, a: int, b: int, c: int, d: int, flags: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+for _number, _name in ((5, "setxattr"), (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"),
+                       (10, "fgetxattr"), (11, "listxattr"), (12, "llistxattr"), (13, "flistxattr"),
+                       (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr")):  # fmt: skip
+
+    @syscall(_number, _name)
+    def no_attributes(p: Process) -> Result:
+        """As on a file system without extended attributes."""
+        return -errno.EOPNOTSUPP

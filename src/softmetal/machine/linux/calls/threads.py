@@ -1,0 +1,265 @@
+"""Threads: clone, exit, futex. Sources: man 2 clone, futex, get_robust_list."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..abi import CLONE_ARGS, NS, TIMESPEC, s32
+from ..errors import GuestExit
+from ..process import Process
+from ..table import syscall
+from ..threads import Thread
+from ..vforks import take_back
+from ..vfs import fail
+from ..waits import POLLIN, Result, Wait
+
+(CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT, CLONE_THREAD, CLONE_SETTLS) = (
+    0x100, 0x200, 0x400, 0x800, 0x4000, 0x8000, 0x10000, 0x80000,
+)  # fmt: skip
+CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x100000, 0x200000, 0x1000000
+CLONE_CLEAR_SIGHAND = 0x100000000
+NAMESPACES = 0x7E020080
+
+
+@syscall(220, "clone")
+def clone(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
+    """See man 2 clone: threads, forks and vforks; no namespaces."""
+    return start(p, flags & 0xFFFFFFFF, stack, parent_tid, tls, child_tid)
+
+
+@syscall(435, "clone3")
+def clone3(p: Process, address: int, size: int) -> Result:
+    """See man 2 clone3; no pidfd, no chosen tid, no cgroup."""
+    if size < CLONE_ARGS.size:
+        return -errno.EINVAL
+    flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = p.space.unpack(CLONE_ARGS, address)
+    if size > CLONE_ARGS.size and any(p.space.read(address + CLONE_ARGS.size, min(size, 4096) - CLONE_ARGS.size)):
+        return -errno.EINVAL
+    if flags & 0x1000:  # CLONE_PIDFD
+        return -errno.EINVAL
+    return start(p, flags | exit_signal, stack + stack_size if stack else 0, parent_tid, tls, child_tid)
+
+
+def start(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
+    """Start a thread or a process."""
+    if flags & NAMESPACES:
+        return -errno.EPERM
+    if flags & CLONE_THREAD:
+        if not flags & CLONE_VM or not flags & CLONE_SIGHAND:
+            return -errno.EINVAL
+        return start_thread(p, flags, stack, parent_tid, tls, child_tid)
+    if flags & CLONE_VM and not flags & CLONE_VFORK:
+        p.once("clone", "a process that shares its parent's memory (CLONE_VM without CLONE_VFORK) is not implemented")
+        return -errno.ENOSYS
+    return start_process(p, flags, stack, parent_tid, tls, child_tid)
+
+
+def start_thread(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
+    """A new thread of this process: a copy of the caller's registers with another stack."""
+    caller = p.thread
+    thread = Thread(p.pids.next_id())
+    thread.save(p.cpu)
+    thread.used = 0
+    thread.mask = caller.mask
+    thread.name = caller.name
+    thread.x[10] = 0
+    if stack:
+        thread.x[2] = stack
+    if flags & CLONE_SETTLS:
+        thread.x[4] = tls
+    if flags & CLONE_PARENT_SETTID:
+        p.space.put32(parent_tid, thread.tid)
+    if flags & CLONE_CHILD_SETTID:
+        p.space.put32(child_tid, thread.tid)
+    if flags & CLONE_CHILD_CLEARTID:
+        thread.clear_tid = child_tid
+    p.sched.start(thread)
+    return thread.tid
+
+
+def start_process(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
+    """A fork, of the host too."""
+    vfork = bool(flags & CLONE_VFORK)
+    try:
+        number, pipe = p.fork(vfork)
+    except OSError:
+        return -errno.EAGAIN
+    if number:
+        if flags & CLONE_PARENT_SETTID:
+            p.space.put32(parent_tid, number)
+        if not vfork:
+            return number
+        os.set_blocking(pipe, False)
+        thread = p.thread
+        p.sched.frozen_for = thread
+        received = bytearray()
+
+        def attempt() -> Result:
+            while True:
+                try:
+                    data = os.read(pipe, 1 << 16)
+                except BlockingIOError:
+                    return wait
+                if not data:
+                    break
+                received.extend(data)
+            os.close(pipe)
+            p.sched.frozen_for = None
+            take_back(p, bytes(received))
+            return number
+
+        wait = Wait(attempt, fds=[(pipe, POLLIN)], firm=True)
+        return wait
+    thread = p.thread
+    cpu = p.cpu
+    if stack:
+        cpu.x[2] = stack
+    if flags & CLONE_SETTLS:
+        cpu.x[4] = tls
+    if flags & CLONE_CHILD_SETTID:
+        p.space.put32(child_tid, thread.tid)
+    thread.clear_tid = child_tid if flags & CLONE_CHILD_CLEARTID else 0
+    thread.robust = 0
+    p.children_used = cpu.count
+    return 0
+
+
+@syscall(93, "exit")
+def exit_(p: Process, status: int) -> Result:
+    """End the calling thread; the last one takes the process with it."""
+    thread = p.thread
+    p.futexes.thread_ends(thread)
+    if len(p.sched.threads) == 1:
+        raise GuestExit(status & 0xFF)
+    p.sched.remove(thread)
+    return None
+
+
+@syscall(94, "exit_group")
+def exit_group(p: Process, status: int) -> Result:
+    """End the process."""
+    raise GuestExit(status & 0xFF)
+
+
+@syscall(96, "set_tid_address")
+def set_tid_address(p: Process, address: int) -> Result:
+    """See man 2 set_tid_address."""
+    p.thread.clear_tid = address
+    return p.thread.tid
+
+
+@syscall(99, "set_robust_list")
+def set_robust_list(p: Process, head: int, size: int) -> Result:
+    """See man 2 set_robust_list."""
+    if size != 24:
+        return -errno.EINVAL
+    p.thread.robust = head
+    return 0
+
+
+@syscall(100, "get_robust_list")
+def get_robust_list(p: Process, tid: int, head: int, size: int) -> Result:
+    """See man 2 get_robust_list."""
+    wanted = s32(tid) or p.thread.tid
+    for thread in p.sched.threads:
+        if thread.tid == wanted:
+            p.space.put64(head, thread.robust)
+            p.space.put64(size, 24)
+            return 0
+    return -errno.ESRCH
+
+
+@syscall(178, "gettid")
+def gettid(p: Process) -> Result:
+    """See man 2 gettid."""
+    return p.thread.tid
+
+
+FUTEX_CLOCK_REALTIME = 256
+
+
+@syscall(98, "futex")
+def futex(p: Process, address: int, operation: int, value: int, timeout: int, address2: int, value3: int) -> Result:
+    """See man 2 futex: wait, wake, their bitset forms, requeue, wake_op, and the lock forms of PI."""
+    operation &= 0xFFFFFFFF
+    command = operation & 127
+    value &= 0xFFFFFFFF
+    f = p.futexes
+    if address % 4:
+        return -errno.EINVAL
+    if command in (0, 9):
+        deadline = None
+        if timeout:
+            deadline = moment(p, timeout)
+            if command == 0:
+                deadline += p.clock.monotonic()
+            elif operation & FUTEX_CLOCK_REALTIME:
+                deadline -= p.clock.wall() - p.clock.monotonic()
+        bits = value3 & 0xFFFFFFFF if command == 9 else 0xFFFFFFFF
+        return f.wait(address, value, bits, deadline) if bits else -errno.EINVAL
+    if command in (1, 10):
+        bits = value3 & 0xFFFFFFFF if command == 10 else 0xFFFFFFFF
+        if not bits:
+            return -errno.EINVAL
+        return f.wake(address, max(s32(value), 0) or (1 if command == 1 and s32(value) < 0 else 0), bits)
+    if command in (3, 4):
+        if command == 4 and p.space.u32(address) != value3 & 0xFFFFFFFF:
+            return -errno.EAGAIN
+        if s32(value) < 0 or s32(timeout) < 0:
+            return -errno.EINVAL
+        woken, moved = f.requeue(address, value, address2, timeout & 0xFFFFFFFF)
+        return woken + moved
+    if command == 5:
+        return wake_op(p, address, value, timeout & 0xFFFFFFFF, address2, value3 & 0xFFFFFFFF)
+    if command in (6, 13):
+        deadline = None
+        if timeout:
+            deadline = moment(p, timeout)
+            if command == 6 or operation & FUTEX_CLOCK_REALTIME:
+                deadline -= p.clock.wall() - p.clock.monotonic()
+        return f.lock_pi(address, deadline, False)
+    if command == 8:
+        return f.lock_pi(address, None, True)
+    if command == 7:
+        return f.unlock_pi(address)
+    return -errno.ENOSYS
+
+
+def moment(p: Process, address: int) -> int:
+    """A timespec as ns. Raises OSError(EINVAL)."""
+    seconds, ns = p.space.unpack(TIMESPEC, address)
+    if seconds < 0 or not 0 <= ns < NS:
+        raise fail(errno.EINVAL)
+    return seconds * NS + ns
+
+
+def wake_op(p: Process, address: int, count: int, count2: int, address2: int, code: int) -> int:
+    """FUTEX_WAKE_OP: change a second word and wake those of it as well if a comparison holds."""
+    operation, compare = code >> 28 & 15, code >> 24 & 15
+    operand = ((code >> 12 & 0xFFF) ^ 0x800) - 0x800
+    against = ((code & 0xFFF) ^ 0x800) - 0x800
+    if operation & 8:
+        operand = 1 << (operand & 31)
+    old = s32(p.space.u32(address2))
+    new = {0: operand, 1: old + operand, 2: old | operand, 3: old & ~operand, 4: old ^ operand}.get(operation & 7)
+    holds = {
+        0: old == against, 1: old != against, 2: old < against, 3: old <= against, 4: old > against, 5: old >= against,
+    }.get(compare)  # fmt: skip
+    if new is None or holds is None:
+        return -errno.ENOSYS
+    p.space.put32(address2, new)
+    woken = p.futexes.wake(address, count)
+    return woken + p.futexes.wake(address2, count2) if holds else woken
+
+
+@syscall(283, "membarrier")
+def membarrier(p: Process, command: int, flags: int, cpu: int) -> Result:
+    """See man 2 membarrier: all threads run on one host thread, so every barrier holds already."""
+    command = s32(command)
+    if flags:
+        return -errno.EINVAL
+    known = 0x1 | 0x8 | 0x10 | 0x20 | 0x40
+    if command == 0:
+        return known
+    return 0 if command & known == command and command & (command - 1) == 0 else -errno.EINVAL

@@ -1,0 +1,112 @@
+"""Clocks and sleeping. Sources: man 2 clock_gettime, nanosleep."""
+
+from __future__ import annotations
+
+import errno
+
+from ..abi import NS, TIMESPEC, s32
+from ..process import Process
+from ..table import syscall
+from ..vfs import fail
+from ..waits import Result, Wait
+
+REALTIME, MONOTONIC, PROCESS_CPU, THREAD_CPU = 0, 1, 2, 3
+WALL = frozenset({0, 5, 8, 11})
+"""CLOCK_REALTIME, its coarse and alarm forms, CLOCK_TAI."""
+STEADY = frozenset({1, 4, 6, 7, 9})
+"""CLOCK_MONOTONIC, raw, coarse, CLOCK_BOOTTIME and its alarm form."""
+
+
+def read(p: Process, clock: int) -> int:
+    """A clock in ns. Raises OSError(EINVAL)."""
+    clock = s32(clock)
+    if clock in WALL:
+        return p.clock.wall()
+    if clock in STEADY:
+        return p.clock.monotonic()
+    if clock == THREAD_CPU or (clock < 0 and clock & 4):
+        return p.thread.used + p.cpu.count - p.thread.began
+    if clock == PROCESS_CPU or clock < 0:
+        return p.clock.used() - p.children_used
+    raise fail(errno.EINVAL)
+
+
+@syscall(113, "clock_gettime")
+def clock_gettime(p: Process, clock: int, out: int) -> Result:
+    """See man 2 clock_gettime."""
+    now = read(p, clock)
+    p.space.write(out, TIMESPEC.pack(now // NS, now % NS))
+    return 0
+
+
+@syscall(112, "clock_settime")
+def clock_settime(p: Process, clock: int, value: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(114, "clock_getres")
+def clock_getres(p: Process, clock: int, out: int) -> Result:
+    """See man 2 clock_getres: 1 ns."""
+    read(p, clock)
+    if out:
+        p.space.write(out, TIMESPEC.pack(0, 1))
+    return 0
+
+
+@syscall(169, "gettimeofday")
+def gettimeofday(p: Process, out: int, zone: int) -> Result:
+    """See man 2 gettimeofday."""
+    now = p.clock.wall()
+    if out:
+        p.space.write(out, TIMESPEC.pack(now // NS, now % NS // 1000))
+    if zone:
+        p.space.write(zone, bytes(8))
+    return 0
+
+
+@syscall(170, "settimeofday")
+def settimeofday(p: Process, value: int, zone: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+@syscall(171, "adjtimex")
+def adjtimex(p: Process, address: int) -> Result:
+    """Not allowed."""
+    return -errno.EPERM
+
+
+def sleep(p: Process, deadline: int, remaining: int) -> Result:
+    """Sleep until the guest time `deadline`; tell what is left if a signal ends it."""
+
+    def attempt() -> Result:
+        return 0 if p.clock.monotonic() >= deadline else wait
+
+    def cancel() -> None:
+        if remaining:
+            left = max(0, deadline - p.clock.monotonic())
+            p.space.write(remaining, TIMESPEC.pack(left // NS, left % NS))
+
+    wait = Wait(attempt, deadline=deadline, restart=False, cancel=cancel)
+    return attempt()
+
+
+@syscall(101, "nanosleep")
+def nanosleep(p: Process, request: int, remaining: int) -> Result:
+    """See man 2 nanosleep."""
+    return clock_nanosleep(p, MONOTONIC, 0, request, remaining)
+
+
+@syscall(115, "clock_nanosleep")
+def clock_nanosleep(p: Process, clock: int, flags: int, request: int, remaining: int) -> Result:
+    """See man 2 clock_nanosleep."""
+    seconds, ns = p.space.unpack(TIMESPEC, request)
+    if seconds < 0 or not 0 <= ns < NS:
+        return -errno.EINVAL
+    now = read(p, clock)
+    amount = seconds * NS + ns
+    if flags & 1:
+        amount -= now
+        remaining = 0
+    return sleep(p, p.clock.monotonic() + amount, remaining) if amount > 0 else 0

@@ -1,0 +1,431 @@
+"""Open files: what a guest's file descriptor refers to.
+
+A `File` is Linux's open file description; several descriptors, of several processes after a fork, share one.
+Where the host has the same kind of thing (regular files, pipes, sockets, eventfds) a File holds a host
+descriptor, so that sharing over `fork` is the host's. A host call never blocks: it raises BlockingIOError,
+and the scheduler waits.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .waits import POLLIN, POLLOUT
+
+if TYPE_CHECKING:
+    from .process import Process
+    from .vfs import Node, Status, Vfs
+
+O_ACCMODE, O_WRONLY, O_RDWR = 3, 1, 2
+O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
+O_DSYNC, O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW = 0o10000, 0o40000, 0o100000, 0o200000, 0o400000
+O_NOATIME, O_CLOEXEC, O_SYNC, O_PATH, O_TMPFILE = 0o1000000, 0o2000000, 0o4010000, 0o10000000, 0o20200000
+
+HOST_FLAGS = (
+    (O_CREAT, os.O_CREAT), (O_EXCL, os.O_EXCL), (O_TRUNC, os.O_TRUNC), (O_APPEND, os.O_APPEND),
+    (O_DSYNC, os.O_DSYNC), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC), (O_TMPFILE, os.O_TMPFILE),
+)  # fmt: skip
+
+
+def host_flags(flags: int) -> int:
+    """The host's open flags for the guest's; O_NOFOLLOW, O_NONBLOCK and O_DIRECT are this module's business."""
+    result = flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY
+    for guest, host in HOST_FLAGS:
+        if flags & guest == guest:
+            result |= host
+    return result
+
+
+class File:
+    """An open file description. Methods raise OSError with the errno for the guest."""
+
+    fd = -1
+    """The host's descriptor, if there is one."""
+    outside = False
+    """Waiting for it is waiting for the world outside of the guest."""
+    node: Node | None = None
+    """For a directory: where it is."""
+
+    def __init__(self, flags: int, path: bytes) -> None:
+        self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
+        self.path = path
+        self.refs = 0
+
+    def retain(self) -> File:
+        """Count one more user."""
+        self.refs += 1
+        return self
+
+    def release(self) -> None:
+        """Count one user less; the last one closes it."""
+        self.refs -= 1
+        if self.refs <= 0:
+            self.close()
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            try:  # noqa: SIM105
+                os.close(self.fd)
+            except OSError:
+                pass
+
+    @property
+    def readable(self) -> bool:
+        """It was opened for reading."""
+        return self.flags & (O_ACCMODE | O_PATH) in (0, O_RDWR)
+
+    @property
+    def writable(self) -> bool:
+        """It was opened for writing."""
+        return self.flags & O_PATH == 0 and self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """Read into `views`, at `offset` if it is given. BlockingIOError if that would block."""
+        raise OSError(errno.EINVAL, "not readable")
+
+    def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
+        """Write `views`. BlockingIOError if that would block."""
+        raise OSError(errno.EINVAL, "not writable")
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Move the file offset."""
+        raise OSError(errno.ESPIPE, "not seekable")
+
+    def status(self) -> Status | os.stat_result:
+        """What `fstat` answers."""
+        if self.fd < 0:
+            from .vfs import Status
+
+            return Status(stat.S_IFREG | 0o600)
+        return os.fstat(self.fd)
+
+    def ready(self, events: int) -> int | None:
+        """The poll events that are true now; None if the host's poll on `fd` knows."""
+        return None if self.fd >= 0 else events & (POLLIN | POLLOUT)
+
+    def wake_time(self) -> int | None:
+        """The guest time at which it becomes ready by itself."""
+        return None
+
+    def host_waits(self, events: int) -> list[tuple[int, int]]:
+        """What to wait for on the host until it is ready."""
+        return [(self.fd, events)] if self.fd >= 0 else []
+
+    def set_nonblocking(self, on: bool) -> None:
+        """Set or clear O_NONBLOCK."""
+        self.flags = self.flags | O_NONBLOCK if on else self.flags & ~O_NONBLOCK
+
+    def forked(self) -> None:
+        """Called in the child after a fork."""
+
+
+class RegularFile(File):
+    """A host file that can be read and written at any offset and never blocks."""
+
+    def __init__(self, fd: int, flags: int, path: bytes, origin: Node | None = None) -> None:
+        super().__init__(flags, path)
+        self.fd = fd
+        self.origin = origin
+        """The node that it was opened from, for changing mode, owner and times."""
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """See `File.read`."""
+        return os.readv(self.fd, views) if offset is None else os.preadv(self.fd, views, offset)
+
+    def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
+        """See `File.write`."""
+        return os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """See `File.seek`. SEEK_DATA and SEEK_HOLE are the host's."""
+        return os.lseek(self.fd, offset, whence)
+
+    def ready(self, events: int) -> int | None:
+        """Always ready."""
+        return events & (POLLIN | POLLOUT)
+
+
+class StreamFile(File):
+    """A host pipe, socket, terminal, device or eventfd.
+
+    `owned` ones were opened here, non-blocking on the host. Others are shared with programs outside, whose
+    mode must not change: those are polled before each call, and written to in small pieces.
+    """
+
+    def __init__(self, fd: int, flags: int, path: bytes, *, owned: bool) -> None:
+        super().__init__(flags, path)
+        self.fd = fd
+        self.owned = owned
+        self.outside = not owned
+        self.careful = not owned and (not stat.S_ISCHR(os.fstat(fd).st_mode) or os.isatty(fd))
+        if owned:
+            os.set_blocking(fd, False)
+
+    def _wait_for(self, events: int) -> None:
+        poller = select.poll()
+        poller.register(self.fd, events)
+        if not poller.poll(0):
+            raise BlockingIOError(errno.EAGAIN, "would block")
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """See `File.read`."""
+        if offset is not None:
+            return os.preadv(self.fd, views, offset)
+        if self.careful:
+            self._wait_for(POLLIN)
+        return os.readv(self.fd, views)
+
+    def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
+        """See `File.write`."""
+        if offset is not None:
+            return os.pwritev(self.fd, views, offset)
+        if not self.careful:
+            return os.writev(self.fd, views)
+        self._wait_for(POLLOUT)
+        return os.write(self.fd, views[0][:4096])
+
+    def seek(self, offset: int, whence: int) -> int:
+        """See `File.seek`; the host says ESPIPE for a pipe."""
+        return os.lseek(self.fd, offset, whence)
+
+    def needs_interval(self) -> bool:
+        """Whether the host's poll may miss that it has become ready."""
+        return False
+
+
+class FifoFile(StreamFile):
+    """A named pipe. Reading before the first writer has come waits for it, as its `open` does on Linux."""
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """See `File.read`."""
+        got = super().read(views, offset)
+        if got == 0 and any(len(v) for v in views):
+            poller = select.poll()
+            poller.register(self.fd, POLLIN)
+            if not poller.poll(0):
+                raise BlockingIOError(errno.EAGAIN, "no writer yet")
+        return got
+
+    def needs_interval(self) -> bool:
+        """See `StreamFile.needs_interval`."""
+        return True
+
+
+class DirectoryFile(File):
+    """An open directory. Its entries come sorted by name, so that a run does not depend on the host's order."""
+
+    def __init__(self, node: Node, flags: int, fd: int = -1) -> None:
+        super().__init__(flags, node.path)
+        self.node = node
+        self.fd = fd
+        self.position = 0
+        self._list: list[tuple[bytes, int, int]] | None = None
+
+    def entries(self, vfs: Vfs) -> list[tuple[bytes, int, int]]:
+        """Name, inode and type of each entry: the snapshot that was made when reading began."""
+        if self._list is None or self.position == 0:
+            assert self.node is not None
+            here = self.node.status().st_ino
+            self._list = [(b".", here, 4), (b"..", here, 4), *sorted(vfs.entries(self.node))]
+        return self._list
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """A directory is not read as a file."""
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Positions are indexes of entries."""
+        if whence == 1:
+            offset += self.position
+        elif whence != 0:
+            raise OSError(errno.EINVAL, "whence")
+        self.position = offset
+        return offset
+
+    def status(self) -> Status | os.stat_result:
+        """What `fstat` answers."""
+        assert self.node is not None
+        return self.node.status()
+
+    def ready(self, events: int) -> int | None:
+        """Always ready."""
+        return events & (POLLIN | POLLOUT)
+
+
+class PathFile(File):
+    """What O_PATH gives: a place, not a file."""
+
+    def __init__(self, node: Node, flags: int) -> None:
+        super().__init__(flags, node.path)
+        self.node = node
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """O_PATH descriptors cannot be read."""
+        raise OSError(errno.EBADF, "O_PATH")
+
+    def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
+        """O_PATH descriptors cannot be written."""
+        raise OSError(errno.EBADF, "O_PATH")
+
+    def status(self) -> Status | os.stat_result:
+        """What `fstat` answers."""
+        assert self.node is not None
+        return self.node.status()
+
+
+class ContentFile(File):
+    """A synthetic file: its bytes are made when reading starts at its beginning."""
+
+    def __init__(self, make: Callable[[], bytes], flags: int, path: bytes, node: Node) -> None:
+        super().__init__(flags, path)
+        self._make = make
+        self._node = node
+        self._data: bytes | None = None
+        self.position = 0
+
+    def data(self) -> bytes:
+        """The contents."""
+        if self._data is None:
+            self._data = self._make()
+        return self._data
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """See `File.read`."""
+        if offset is None and self.position == 0:
+            self._data = None
+        data = self.data()
+        at = self.position if offset is None else offset
+        done = 0
+        for view in views:
+            piece = data[at + done : at + done + len(view)]
+            view[: len(piece)] = piece
+            done += len(piece)
+        if offset is None:
+            self.position += done
+        return done
+
+    def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
+        """Synthetic files cannot be written."""
+        raise OSError(errno.EACCES, "read-only")
+
+    def seek(self, offset: int, whence: int) -> int:
+        """See `File.seek`."""
+        base = (0, self.position, len(self.data()) if whence == 2 else 0)[whence] if whence < 3 else -1
+        if base < 0 or base + offset < 0:
+            raise OSError(errno.EINVAL, "offset")
+        self.position = base + offset
+        return self.position
+
+    def status(self) -> Status | os.stat_result:
+        """What `fstat` answers."""
+        return self._node.status()
+
+
+class RandomFile(File):
+    """`/dev/random` and `/dev/urandom`: the process's seeded generator."""
+
+    def __init__(self, process: Process, flags: int, path: bytes, node: Node) -> None:
+        super().__init__(flags, path)
+        self._process = process
+        self._node = node
+
+    def read(self, views: list[memoryview], offset: int | None = None) -> int:
+        """See `File.read`; at most 1 MiB a call."""
+        view = views[0][: 1 << 20]
+        view[:] = self._process.entropy.take(len(view))
+        return len(view)
+
+    def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
+        """Accepted and forgotten: the seed alone decides."""
+        return sum(map(len, views))
+
+    def status(self) -> Status | os.stat_result:
+        """What `fstat` answers."""
+        return self._node.status()
+
+
+@dataclass(slots=True)
+class Slot:
+    """What a file descriptor number stands for."""
+
+    file: File
+    cloexec: bool
+
+
+class FdTable:
+    """The file descriptors of a process."""
+
+    def __init__(self) -> None:
+        self.slots: dict[int, Slot] = {}
+        self.limit = 1024
+
+    def get(self, fd: int) -> File:
+        """The file of descriptor `fd` (as a register holds it). Raises OSError(EBADF)."""
+        slot = self.slots.get(fd & 0xFFFFFFFF)
+        if slot is None:
+            raise OSError(errno.EBADF, "bad file descriptor")
+        return slot.file
+
+    def add(self, file: File, cloexec: bool = False, lowest: int = 0) -> int:
+        """Give `file` the lowest free number. Raises OSError(EMFILE)."""
+        slots = self.slots
+        fd = lowest
+        while fd in slots:
+            fd += 1
+        if fd >= self.limit:
+            if file.refs == 0:
+                file.close()
+            raise OSError(errno.EMFILE, "too many open files")
+        slots[fd] = Slot(file.retain(), cloexec)
+        return fd
+
+    def put(self, fd: int, file: File, cloexec: bool) -> None:
+        """Give `file` the number `fd`, closing what had it."""
+        old = self.slots.get(fd)
+        self.slots[fd] = Slot(file.retain(), cloexec)
+        if old is not None:
+            old.file.release()
+
+    def close(self, fd: int) -> None:
+        """Close descriptor `fd`. Raises OSError(EBADF)."""
+        slot = self.slots.pop(fd & 0xFFFFFFFF, None)
+        if slot is None:
+            raise OSError(errno.EBADF, "bad file descriptor")
+        slot.file.release()
+
+    def close_on_exec(self) -> None:
+        """Close what was marked so."""
+        for fd in [fd for fd, slot in self.slots.items() if slot.cloexec]:
+            self.close(fd)
+
+    def close_all(self) -> None:
+        """Close everything, as a process does that ends."""
+        for fd in list(self.slots):
+            self.close(fd)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self.slots))
+
+
+def inherited(fd: int, path: bytes) -> File:
+    """The guest's view of one of our own standard streams. Raises OSError(EBADF) if it is closed."""
+    import fcntl
+
+    mode = os.fstat(fd).st_mode
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL) & (O_ACCMODE | os.O_APPEND)
+    copy = os.dup(fd)
+    if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+        return RegularFile(copy, flags, path)
+    return StreamFile(copy, flags, path, owned=False)

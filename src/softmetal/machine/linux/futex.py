@@ -1,0 +1,193 @@
+"""Futexes: threads that sleep until another says that a word of memory has changed.
+
+Within a process all threads run on one host thread, so the queue is a list. A futex in memory that processes
+share has waiters elsewhere too: those look at the word every millisecond, which the protocol allows, since a
+waiter must always expect to be woken for nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from .abi import ROBUST_HEAD, s64
+from .errors import Fault
+from .waits import Result, Wait
+
+if TYPE_CHECKING:
+    from .process import Process
+    from .threads import Thread
+
+FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_TID_MASK = 0x80000000, 0x40000000, 0x3FFFFFFF
+
+
+class Sleeper:
+    """One thread in a futex queue."""
+
+    __slots__ = ("address", "bits", "pi", "thread", "woken")
+
+    def __init__(self, address: int, bits: int, thread: Thread, pi: bool = False) -> None:
+        self.address = address
+        self.bits = bits
+        self.thread = thread
+        self.woken = False
+        self.pi = pi
+
+
+class Futexes:
+    """The futex queues of a process, in order of arrival."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.queue: list[Sleeper] = []
+
+    def clear(self) -> None:
+        """Nobody waits any more (after a fork or exec)."""
+        self.queue.clear()
+
+    def wait(self, address: int, value: int, bits: int, deadline: int | None) -> Result:
+        """FUTEX_WAIT_BITSET; the deadline is guest monotonic ns."""
+        process = self.process
+        if address % 4:
+            return -errno.EINVAL
+        if process.space.u32(address) != value & 0xFFFFFFFF:
+            return -errno.EAGAIN
+        if deadline is not None and deadline <= process.clock.monotonic():
+            return -errno.ETIMEDOUT
+        area = process.space.find(address)
+        shared = area is not None and area.shared
+        sleeper = Sleeper(address, bits, process.thread)
+        self.queue.append(sleeper)
+
+        def attempt() -> Result:
+            if sleeper.woken:
+                return 0
+            if shared and sleeper.address == address and process.space.u32(address) != value & 0xFFFFFFFF:
+                self.forget(sleeper)
+                return 0
+            if deadline is not None and process.clock.monotonic() >= deadline:
+                self.forget(sleeper)
+                return -errno.ETIMEDOUT
+            return wait
+
+        wait = Wait(attempt, deadline=deadline, restart=True, interval=shared, cancel=lambda: self.forget(sleeper))
+        return wait
+
+    def forget(self, sleeper: Sleeper) -> None:
+        """Take a sleeper out of its queue."""
+        if sleeper in self.queue:
+            self.queue.remove(sleeper)
+
+    def wake(self, address: int, count: int, bits: int = 0xFFFFFFFF) -> int:
+        """Wake up to `count` threads; answers how many."""
+        woken = 0
+        for sleeper in [s for s in self.queue if s.address == address and s.bits & bits]:
+            if woken >= count:
+                break
+            self._rouse(sleeper)
+            woken += 1
+        return woken
+
+    def _rouse(self, sleeper: Sleeper) -> None:
+        self.queue.remove(sleeper)
+        sleeper.woken = True
+        if sleeper.thread.wait is not None:
+            self.process.sched.complete(sleeper.thread, 0)
+
+    def requeue(self, address: int, wake: int, target: int, limit: int) -> tuple[int, int]:
+        """Wake some and let others wait for `target`; answers how many of each."""
+        woken = self.wake(address, wake)
+        moved = 0
+        for sleeper in self.queue:
+            if moved >= limit:
+                break
+            if sleeper.address == address:
+                sleeper.address = target
+                moved += 1
+        return woken, moved
+
+    # Priority inheritance: one host thread has no priorities to inherit, so only the ownership protocol is left.
+
+    def lock_pi(self, address: int, deadline: int | None, only_try: bool) -> Result:
+        """FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI."""
+        space = self.process.space
+        thread = self.process.thread
+        word = space.u32(address)
+        owner = word & FUTEX_TID_MASK
+        if owner == thread.tid:
+            return -errno.EDEADLK
+        if owner == 0:
+            space.put32(address, thread.tid | (word & FUTEX_OWNER_DIED))
+            return 0
+        if only_try:
+            return -errno.EAGAIN
+        space.put32(address, word | FUTEX_WAITERS)
+        sleeper = Sleeper(address, 0xFFFFFFFF, thread, pi=True)
+        self.queue.append(sleeper)
+
+        def attempt() -> Result:
+            if sleeper.woken:
+                return 0
+            if deadline is not None and self.process.clock.monotonic() >= deadline:
+                self.forget(sleeper)
+                return -errno.ETIMEDOUT
+            return wait
+
+        wait = Wait(attempt, deadline=deadline, restart=True, cancel=lambda: self.forget(sleeper))
+        return wait
+
+    def unlock_pi(self, address: int) -> Result:
+        """FUTEX_UNLOCK_PI: hand the lock to the first waiter."""
+        space = self.process.space
+        if space.u32(address) & FUTEX_TID_MASK != self.process.thread.tid:
+            return -errno.EPERM
+        self._hand_over(address, 0)
+        return 0
+
+    def _hand_over(self, address: int, flags: int) -> None:
+        waiters = [s for s in self.queue if s.address == address and s.pi]
+        if not waiters:
+            self.process.space.put32(address, flags)
+            return
+        rest = FUTEX_WAITERS if len(waiters) > 1 else 0
+        self.process.space.put32(address, waiters[0].thread.tid | rest | flags)
+        self._rouse(waiters[0])
+
+    def thread_ends(self, thread: Thread) -> None:
+        """Do what a dying thread owes: mark the robust locks that it holds, clear and wake its tid word."""
+        space = self.process.space
+        try:
+            if thread.robust:
+                self._robust(thread)
+        except Fault:
+            pass
+        if thread.clear_tid:
+            try:
+                space.put32(thread.clear_tid, 0)
+                self.wake(thread.clear_tid, 1)
+            except Fault:
+                pass
+
+    def _robust(self, thread: Thread) -> None:
+        space = self.process.space
+        head = thread.robust
+        entry, offset, pending = space.unpack(ROBUST_HEAD, head)
+        seen = 0
+        while entry & ~1 != head and seen < 2048:
+            self._died(thread, (entry & ~1) + s64(offset & 0xFFFFFFFFFFFFFFFF), bool(entry & 1))
+            entry = space.u64(entry & ~1)
+            seen += 1
+        if pending:
+            self._died(thread, (pending & ~1) + offset, bool(pending & 1))
+
+    def _died(self, thread: Thread, address: int, pi: bool) -> None:
+        space = self.process.space
+        word = space.u32(address)
+        if word & FUTEX_TID_MASK != thread.tid:
+            return
+        if pi:
+            self._hand_over(address, FUTEX_OWNER_DIED)
+        else:
+            space.put32(address, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED)
+            if word & FUTEX_WAITERS:
+                self.wake(address, 1)

@@ -1,0 +1,244 @@
+"""A tree of the host, mounted for the guest.
+
+Each node holds an O_PATH descriptor opened with O_NOFOLLOW below its parent's, so it names an inode and not a
+path: renaming things on the host cannot lead it elsewhere. Device files in such a tree are refused, as on a
+`nodev` mount. Inode numbers and times are the host's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from .files import (
+    O_ACCMODE,
+    O_CREAT,
+    O_EXCL,
+    O_NOFOLLOW,
+    O_PATH,
+    O_TRUNC,
+    DirectoryFile,
+    FifoFile,
+    File,
+    PathFile,
+    RegularFile,
+    host_flags,
+)
+from .vfs import Node, StatFs, fail, join
+
+LOOKUP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class HostNode(Node):
+    """A file or directory of the host."""
+
+    def __init__(self, fd: int, read_only: bool, tree: object) -> None:
+        self.fd = fd
+        self.read_only = read_only
+        self.tree = tree
+        """What is renamed or linked must stay in one tree."""
+        self._status: os.stat_result | None = os.fstat(fd)
+        self._mode = self._status.st_mode
+
+    def __del__(self) -> None:
+        try:  # noqa: SIM105
+            os.close(self.fd)
+        except OSError:
+            pass
+
+    def status(self) -> os.stat_result:
+        """See `Node.status`. The first look is the one that the walk took."""
+        status, self._status = self._status, None
+        return status if status is not None else os.fstat(self.fd)
+
+    @property
+    def mode(self) -> int:
+        """`st_mode` as the walk saw it; the type never changes."""
+        return self._mode
+
+    @property
+    def magic(self) -> bytes:
+        """A host path that names this inode."""
+        return b"/proc/self/fd/%d" % self.fd
+
+    def _writable(self) -> None:
+        if self.read_only:
+            raise fail(errno.EROFS)
+
+    def around(self, fd: int, path: bytes) -> HostNode:
+        """A node for the file that was just opened as `fd` in this tree."""
+        node = HostNode(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
+        node.path = path
+        node.status()
+        return node
+
+    def lookup(self, name: bytes) -> Node:
+        """See `Node.lookup`."""
+        return HostNode(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        """See `Node.entries`."""
+        fd = os.open(self.magic, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            found = []
+            with os.scandir(fd) as scan:
+                for entry in scan:
+                    if entry.is_symlink():
+                        kind = 10
+                    elif entry.is_dir(follow_symlinks=False):
+                        kind = 4
+                    elif entry.is_file(follow_symlinks=False):
+                        kind = 8
+                    else:
+                        kind = 0
+                    found.append((os.fsencode(entry.name), entry.inode(), kind))
+            return found
+        finally:
+            os.close(fd)
+
+    def readlink(self) -> bytes:
+        """See `Node.readlink`."""
+        return os.readlink(b"", dir_fd=self.fd)
+
+    def open(self, flags: int) -> File:
+        """See `Node.open`."""
+        if flags & O_PATH:
+            return PathFile(self, flags)
+        kind = stat.S_IFMT(self.mode)
+        if kind == stat.S_IFLNK:
+            raise fail(errno.ELOOP)
+        if (flags & O_ACCMODE or flags & O_TRUNC) and kind != stat.S_IFIFO:
+            if kind != stat.S_IFDIR:
+                self._writable()
+        host = host_flags(flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW))
+        if kind == stat.S_IFDIR:
+            fd = os.open(self.magic, host)
+            if flags & O_ACCMODE:  # O_TMPFILE
+                if self.read_only:
+                    os.close(fd)
+                    raise fail(errno.EROFS)
+                path = join(self.path, b"#tmp")
+                return RegularFile(fd, flags, path, self.around(fd, path))
+            return DirectoryFile(self, flags, fd)
+        if kind == stat.S_IFREG:
+            return RegularFile(os.open(self.magic, host), flags, self.path, self)
+        if kind == stat.S_IFIFO:
+            return FifoFile(os.open(self.magic, host | os.O_NONBLOCK), flags, self.path, owned=True)
+        if kind == stat.S_IFSOCK:
+            raise fail(errno.ENXIO)
+        raise fail(errno.EACCES)
+
+    def access(self, mode: int) -> bool:
+        """See `Node.access`."""
+        if stat.S_ISLNK(self.mode):
+            return True
+        if mode & 2 and self.read_only:
+            raise fail(errno.EROFS)
+        return os.access(self.magic, mode)
+
+    def create(self, name: bytes, flags: int, mode: int) -> File:
+        """See `Node.create`."""
+        self._writable()
+        host = host_flags(flags) | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+        fd = os.open(name, host, mode & 0o7777, dir_fd=self.fd)
+        path = join(self.path, name)
+        return RegularFile(fd, flags, path, self.around(fd, path))
+
+    def mkdir(self, name: bytes, mode: int) -> None:
+        """See `Node.mkdir`."""
+        self._writable()
+        os.mkdir(name, mode & 0o7777, dir_fd=self.fd)
+
+    def mknod(self, name: bytes, mode: int) -> None:
+        """See `Node.mknod`; device files answer EPERM."""
+        self._writable()
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
+            raise fail(errno.EPERM)
+        os.mknod(name, mode, dir_fd=self.fd)
+
+    def symlink(self, name: bytes, target: bytes) -> None:
+        """See `Node.symlink`."""
+        self._writable()
+        os.symlink(target, name, dir_fd=self.fd)
+
+    def unlink(self, name: bytes, directory: bool) -> None:
+        """See `Node.unlink`."""
+        self._writable()
+        if directory:
+            os.rmdir(name, dir_fd=self.fd)
+        else:
+            os.unlink(name, dir_fd=self.fd)
+
+    def rename(self, name: bytes, target: Node, new_name: bytes, flags: int) -> None:
+        """See `Node.rename`; flags are those of `renameat2`."""
+        self._writable()
+        if not isinstance(target, HostNode) or target.tree is not self.tree:
+            raise fail(errno.EXDEV)
+        if flags:
+            import ctypes
+
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.renameat2(self.fd, name, target.fd, new_name, flags):
+                raise fail(ctypes.get_errno())
+        else:
+            os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=target.fd)
+
+    def link(self, target: Node, new_name: bytes) -> None:
+        """See `Node.link`."""
+        if not isinstance(target, HostNode) or target.tree is not self.tree:
+            raise fail(errno.EXDEV)
+        target._writable()
+        if stat.S_ISLNK(self.mode):
+            raise fail(errno.EPERM)
+        os.link(self.magic, new_name, dst_dir_fd=target.fd, follow_symlinks=True)
+
+    def chmod(self, mode: int) -> None:
+        """See `Node.chmod`."""
+        self._writable()
+        if stat.S_ISLNK(self.mode):
+            raise fail(errno.EOPNOTSUPP)
+        os.chmod(self.magic, mode & 0o7777)
+
+    def chown(self, uid: int, gid: int) -> None:
+        """See `Node.chown`."""
+        self._writable()
+        if stat.S_ISLNK(self.mode):
+            import ctypes
+
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.fchownat(self.fd, b"", ctypes.c_uint(uid & 0xFFFFFFFF), ctypes.c_uint(gid & 0xFFFFFFFF), 0x1000):
+                raise fail(ctypes.get_errno())
+            return
+        os.chown(self.magic, uid, gid)
+
+    def utime(self, times: tuple[int, int]) -> None:
+        """See `Node.utime`; on a symbolic link it has no effect."""
+        self._writable()
+        if not stat.S_ISLNK(self.mode):
+            os.utime(self.magic, ns=times)
+
+    def truncate(self, length: int) -> None:
+        """See `Node.truncate`."""
+        self._writable()
+        if stat.S_ISDIR(self.mode):
+            raise fail(errno.EISDIR)
+        if not stat.S_ISREG(self.mode):
+            raise fail(errno.EINVAL)
+        os.truncate(self.magic, length)
+
+    def statfs(self) -> StatFs:
+        """See `Node.statfs`."""
+        s = os.statvfs(self.fd)
+        flags = s.f_flag | (1 if self.read_only else 0)
+        return StatFs(0xEF53, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_namemax, flags)
+
+    def socket_path(self, name: bytes) -> bytes:
+        """See `Node.socket_path`."""
+        self._writable()
+        return self.magic + b"/" + name
+
+
+def open_tree(path: bytes, read_only: bool) -> HostNode:
+    """The host directory or file `path` as a tree of its own. Raises OSError."""
+    return HostNode(os.open(path, os.O_PATH | os.O_CLOEXEC), read_only, object())

@@ -1,0 +1,224 @@
+"""The processes of one run, in memory that all of them share.
+
+Each guest process is a host process; here is what they know of each other: the guest's numbers for it, whether
+it is blocked and until when. Numbers are given in the order of forking: the first process is 1000.
+
+Limits: processes that fork at the same moment race for numbers, and the interleaving of several processes is the
+host's. One process with any number of threads is deterministic; several are as far as they wait for each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+FIRST_PID = 1000
+PARENT_OF_FIRST = 1
+SLOT = struct.Struct("<iiiiiiqqQ16s")
+HEAD = struct.Struct("<iiQQ")
+SLOTS = 8192
+NEVER = (1 << 63) - 1
+
+FREE, RUNNING, BLOCKED, GONE = range(4)
+
+
+@dataclass(slots=True)
+class Record:
+    """One process."""
+
+    pid: int
+    host: int
+    parent: int
+    group: int
+    session: int
+    state: int
+    deadline: int
+    """When it wakes by itself, in guest monotonic ns, if it is blocked."""
+    clock: int
+    """Its monotonic clock when it last told."""
+    count: int
+    """Instructions that it has run in all, told at its end."""
+    name: bytes
+
+
+class Pids:
+    """The shared table."""
+
+    def __init__(self) -> None:
+        self._map = mmap.mmap(-1, HEAD.size + SLOTS * SLOT.size)
+        self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
+        self.index = 0
+        HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0)
+        self.me = Record(FIRST_PID, os.getpid(), PARENT_OF_FIRST, FIRST_PID, FIRST_PID, RUNNING, NEVER, 0, 0, b"")
+        self.save()
+        self._alone = True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the table against the other processes."""
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+
+    def save(self) -> None:
+        """Publish this process's own record."""
+        self._store(self.index, self.me)
+
+    def _store(self, index: int, r: Record) -> None:
+        at = HEAD.size + index * SLOT.size
+        SLOT.pack_into(
+            self._map,
+            at,
+            r.pid,
+            r.host,
+            r.parent,
+            r.group,
+            r.session,
+            r.state,
+            r.deadline,
+            r.clock,
+            r.count,
+            r.name[:15],
+        )
+
+    def _load(self, index: int) -> Record:
+        record = Record(*SLOT.unpack_from(self._map, HEAD.size + index * SLOT.size))
+        record.name = record.name.rstrip(b"\0")
+        return record
+
+    def next_id(self) -> int:
+        """A new process or thread number."""
+        with self.locked():
+            return self._next()
+
+    def _next(self) -> int:
+        number, used, count, blocks = HEAD.unpack_from(self._map, 0)
+        HEAD.pack_into(self._map, 0, number + 1, used, count, blocks)
+        return int(number) + 1
+
+    def add_total(self, instructions: int, translations: int) -> None:
+        """Count the instructions and decoded blocks of a process that ends."""
+        with self.locked():
+            number, used, count, blocks = HEAD.unpack_from(self._map, 0)
+            HEAD.pack_into(self._map, 0, number, used, count + instructions, blocks + translations)
+
+    def totals(self) -> tuple[int, int]:
+        """Instructions and decoded blocks of the processes that have ended."""
+        _, _, count, blocks = HEAD.unpack_from(self._map, 0)
+        return int(count), int(blocks)
+
+    def prepare(self, clock: int) -> int:
+        """Before a fork: reserve a slot and a number for the child. Raises OSError(EAGAIN) if the table is full."""
+        with self.locked():
+            number = self._next()
+            _, used, count, blocks = HEAD.unpack_from(self._map, 0)
+            index = next((i for i in range(used) if self._load(i).state in (FREE, GONE) and i != self.index), used)
+            if index >= SLOTS:
+                raise OSError(11, "too many processes")
+            if index == used:
+                HEAD.pack_into(self._map, 0, number, used + 1, count, blocks)
+            me = self.me
+            child = Record(number, 0, me.pid, me.group, me.session, RUNNING, NEVER, clock, 0, me.name)
+            self._store(index, child)
+            self._alone = False
+            return index
+
+    def cancel(self, index: int) -> None:
+        """The fork failed."""
+        record = self._load(index)
+        record.state = FREE
+        self._store(index, record)
+
+    def adopt(self, index: int) -> None:
+        """In the child: this is our slot."""
+        self.index = index
+        self.me = self._load(index)
+        self.me.host = os.getpid()
+        self.save()
+
+    def born(self, index: int, host: int) -> int:
+        """In the parent: the child runs as host process `host`; answers its guest number."""
+        with self.locked():
+            record = self._load(index)
+            record.host = host
+            self._store(index, record)
+            return record.pid
+
+    def all(self) -> list[Record]:
+        """The processes that live or have not been waited for."""
+        used = HEAD.unpack_from(self._map, 0)[1]
+        return [r for r in map(self._load, range(used)) if r.state in (RUNNING, BLOCKED)]
+
+    def by_pid(self, pid: int) -> Record | None:
+        """The living process with the guest number `pid`."""
+        if pid == self.me.pid:
+            return self.me
+        return next((r for r in self.all() if r.pid == pid), None)
+
+    def by_host(self, host: int) -> Record | None:
+        """The process that is host process `host`, reaped or not."""
+        used = HEAD.unpack_from(self._map, 0)[1]
+        found = None
+        for r in map(self._load, range(used)):
+            if r.host == host and r.state != FREE and (found is None or r.pid > found.pid):
+                found = r
+        return found
+
+    def update(self, record: Record) -> None:
+        """Store a changed record of another process."""
+        used = HEAD.unpack_from(self._map, 0)[1]
+        for index in range(used):
+            if self._load(index).pid == record.pid:
+                self._store(index, record)
+                return
+
+    def reaped(self, record: Record) -> None:
+        """The process has been waited for; its children belong to the first process's parent now."""
+        record.state = GONE
+        self.update(record)
+
+    def block(self, deadline: int | None, clock: int) -> None:
+        """Publish that this process sleeps."""
+        self.me.state = BLOCKED
+        self.me.deadline = NEVER if deadline is None else deadline
+        self.me.clock = clock
+        self.save()
+
+    def unblock(self) -> None:
+        """Publish that it runs."""
+        self.me.state = RUNNING
+        self.save()
+
+    def others_wait_longer(self, deadline: int) -> bool:
+        """Whether no other process can do anything before the guest time `deadline`."""
+        if self._alone:
+            return True
+        for r in self.all():
+            if r.pid == self.me.pid or r.clock >= deadline:
+                continue
+            sleeping = host_state(r.host)
+            if sleeping in ("Z", "X", ""):
+                if r.host:
+                    continue
+                return False
+            if r.state != BLOCKED or r.deadline < deadline or sleeping not in ("S", "T"):
+                return False
+            if r.deadline == deadline and r.pid < self.me.pid:
+                return False
+        return True
+
+
+def host_state(host: int) -> str:
+    """The host's state letter for a process; empty if there is none."""
+    try:
+        with open(f"/proc/{host}/stat", "rb") as f:
+            return chr(f.read(512).rpartition(b") ")[2][0])
+    except (OSError, IndexError):
+        return ""

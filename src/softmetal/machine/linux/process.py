@@ -1,0 +1,265 @@
+"""One guest process: what the kernel knows of it, and how it begins, forks and ends.
+
+Every guest process is a host process. A fork is the host's fork: guest memory is a private mapping, so the host
+copies it on write. Numbers that the guest sees are those of `pids`, never the host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import signals as sig
+from .clock import Clock, Entropy
+from .cpu import Cpu
+from .errors import GuestExit
+from .files import FdTable, RegularFile
+from .pids import Pids
+from .sched import Scheduler
+from .signals import Signals
+from .space import Space
+from .table import PROBED, name_of
+from .threads import Pending, Thread
+from .timers import Timers
+from .vfs import Node, Vfs
+from .waits import Result
+
+if TYPE_CHECKING:
+    from .futex import Futexes
+    from .loader import Program
+
+
+@dataclass(slots=True)
+class Options:
+    """What the user asked for."""
+
+    root: str | None = None
+    root_read_only: bool = False
+    dirs: list[tuple[str, str, bool]] = field(default_factory=list)
+    """Mounts: host directory, guest path, read-only."""
+    net: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    seed: int = 0
+    host_time: bool = False
+    memory: int = 4 << 30
+    """Most bytes of private writable guest memory."""
+    max_insns: int | None = None
+
+
+class Process:
+    """The process that this host process runs."""
+
+    def __init__(self, cpu: Cpu, vfs: Vfs, options: Options, label: str) -> None:
+        from .futex import Futexes
+
+        self.cpu = cpu
+        self.vfs = vfs
+        self.options = options
+        self.label = label
+        """How messages name the program that the user started."""
+        self.max_insns = options.max_insns
+        self.space = Space(cpu, options.memory)
+        self.clock = Clock(cpu, options.host_time)
+        self.entropy = Entropy(options.seed)
+        self.fds = FdTable()
+        self.signals = Signals(self)
+        self.sched = Scheduler(self)
+        self.timers = Timers()
+        self.futexes: Futexes = Futexes(self)
+        self.pids = Pids()
+        self.cwd: Node = vfs.root
+        self.executable = b""
+        self.program: RegularFile | None = None
+        self.arguments: list[bytes] = []
+        self.arguments_at = (0, 0)
+        self.environment: list[bytes] = []
+        self.is_first = True
+        self.vfork_pipe = -1
+        self.named: set[str] = set()
+        self.limits: dict[int, tuple[int, int]] = {}
+        self.children_used = 0
+        self.disassemble: Callable[[int, int], str] | None = None
+        self.death_signal = 0
+        self.wall_timers: frozenset[int] = frozenset()
+        """The POSIX timers whose absolute times are those of the wall clock."""
+        self.dumpable = 1
+        self.subreaper = 0
+        self.exit_signal = sig.SIGCHLD
+
+    @property
+    def thread(self) -> Thread:
+        """The thread whose call is being served."""
+        return self.sched.current
+
+    @property
+    def pid(self) -> int:
+        """The guest's number for this process."""
+        return self.pids.me.pid
+
+    # Messages and errors.
+
+    def say(self, message: str) -> None:
+        """One line on the user's stderr."""
+        line = f"softmetal run: {self.label}: {message}\n".encode("utf-8", "backslashreplace")
+        with contextlib.suppress(OSError):
+            os.write(2, line)
+
+    def once(self, key: str, message: str) -> None:
+        """One line on stderr, the first time only."""
+        if key not in self.named:
+            self.named.add(key)
+            self.say(message)
+
+    def missing(self, number: int) -> int:
+        """Answer a call that is not there: ENOSYS, and say so once unless programs merely probe for it."""
+        name = name_of(number)
+        if name not in PROBED:
+            self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
+        return -errno.ENOSYS & 0xFFFFFFFFFFFFFFFF
+
+    def error(self, error: OSError) -> int:
+        """The result for a call that raised `error`."""
+        if isinstance(error, BrokenPipeError):
+            self.signals.post(Pending(sig.SIGPIPE, sig.info(sig.SIGPIPE, sig.SI_USER, self.pid)), self.thread)
+        return -(error.errno or errno.EIO)
+
+    def guarded(self, attempt: Callable[[], Result]) -> Result:
+        """Try a wait; errors become results."""
+        try:
+            return attempt()
+        except OSError as error:
+            return self.error(error)
+
+    def show_instruction(self, bits: int, pc: int) -> str:
+        """An instruction for a message: its bits, and its text if there is a disassembler."""
+        digits = f"{bits:#06x}" if bits & 3 != 3 else f"{bits:#010x}"
+        return f"{digits} ({self.disassemble(bits, pc)})" if self.disassemble is not None else digits
+
+    def check_timers(self) -> None:
+        """Fire the timers that have run out."""
+        if self.timers.active:
+            self.timers.check(self.clock.monotonic())
+
+    def reap_all(self) -> None:
+        """Collect children that nobody will wait for."""
+        while True:
+            try:
+                host, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if host == 0:
+                return
+            record = self.pids.by_host(host)
+            if record is not None:
+                self.pids.reaped(record)
+
+    # Life.
+
+    def fork(self, flags_vfork: bool) -> tuple[int, int]:
+        """Fork the host process. Answers the child's number (0 in the child) and the vfork pipe's end or -1.
+
+        Raises OSError(EAGAIN).
+        """
+        index = self.pids.prepare(self.clock.monotonic())
+        pipe = os.pipe() if flags_vfork else (-1, -1)
+        try:
+            host = os.fork()
+        except OSError:
+            self.pids.cancel(index)
+            for fd in pipe:
+                if fd >= 0:
+                    os.close(fd)
+            raise
+        if host:
+            number = self.pids.born(index, host)
+            if flags_vfork:
+                os.close(pipe[1])
+            return number, pipe[0]
+        self.pids.adopt(index)
+        self.is_first = False
+        if self.vfork_pipe >= 0:
+            os.close(self.vfork_pipe)
+        self.vfork_pipe = pipe[1]
+        if flags_vfork:
+            os.close(pipe[0])
+        self.entropy.branch(self.pid)
+        self.signals.pending.clear()
+        thread = self.thread
+        thread.pending.clear()
+        thread.tid = self.pid
+        self.sched.only(thread)
+        self.timers = Timers()
+        self.futexes.clear()
+        self.children_used = 0
+        for slot in self.fds.slots.values():
+            slot.file.forked()
+        return 0, -1
+
+    def release_vfork(self, message: bytes = b"") -> None:
+        """Let the parent that waits in vfork go on."""
+        if self.vfork_pipe >= 0:
+            fd, self.vfork_pipe = self.vfork_pipe, -1
+            if message:
+                with contextlib.suppress(OSError):
+                    os.write(fd, message)
+            os.close(fd)
+
+    def exec_begins(self) -> None:
+        """The point of no return of `execve`."""
+        thread = self.thread
+        self.sched.only(thread)
+        thread.tid = self.pid
+        thread.clear_tid = thread.robust = 0
+        thread.stack = (0, sig.SS_DISABLE, 0)
+        self.signals.after_exec()
+        self.fds.close_on_exec()
+        self.timers = Timers()
+        self.futexes.clear()
+
+    def enter_program(self, program: Program) -> None:
+        """The new program is loaded: its names, and the parent that waits in vfork may go on."""
+        self.program = program.main.file
+        self.executable = program.main.file.path
+        name = program.path.rpartition(b"/")[2][:15]
+        self.thread.name = b""
+        self.pids.me.name = name
+        self.pids.save()
+        self.release_vfork()
+
+    def finish(self, end: GuestExit) -> int:
+        """The process is over: tell its parent, and answer the exit code for the user if it is the first."""
+        from .vforks import give_back
+
+        self.pids.me.clock = self.clock.monotonic()
+        self.pids.save()
+        give_back(self)
+        self.fds.close_all()
+        if self.is_first:
+            return end.status
+        self.pids.add_total(self.cpu.count - self.children_used, 0)
+        sys.stdout = sys.stderr = None
+        if end.signal:
+            die_of(end.signal)
+        os._exit(end.status & 0xFF)
+
+
+def die_of(number: int) -> None:
+    """End this host process by the signal `number`, so that its parent sees that; without a core file."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        if number != sig.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+    except (OSError, ValueError):
+        pass
+    os._exit(128 + number)

@@ -1,0 +1,281 @@
+"""Who runs: the threads of a process, round robin, on one host thread.
+
+A thread runs until its quantum of instructions is over or it blocks; both are functions of the guest's own
+history, so a run with threads is as deterministic as one without. When no thread can run the process sleeps on the
+host for whatever it awaits, or, if it awaits only the clock, moves the clock.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from .abi import M64
+from .cpu import BUDGET, ECALL, Exit
+from .errors import OutOfBudget
+from .table import TABLE
+from .threads import Thread
+from .waits import POLLIN, Result, Wait
+
+if TYPE_CHECKING:
+    from .process import Process
+
+QUANTUM = 200_000
+"""Instructions between two switches; also how long a host signal waits at most."""
+
+
+class Scheduler:
+    """The threads of one process and the loop that runs them."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.threads: list[Thread] = []
+        self.runnable: deque[Thread] = deque()
+        self.current: Thread = Thread(0)
+        self.loaded: Thread | None = None
+        self.attention = False
+        self.give_up = False
+        """The thread wants its quantum to end."""
+        self.frozen_for: Thread | None = None
+        """While a vfork child runs, only the thread that made it is looked at."""
+
+    def start(self, thread: Thread) -> None:
+        """Let a new thread run."""
+        self.threads.append(thread)
+        self.runnable.append(thread)
+
+    # Blocking and waking.
+
+    def block(self, thread: Thread, wait: Wait) -> None:
+        """Put the current thread to sleep."""
+        thread.wait = wait
+        if self.process.signals.deliverable(thread):
+            self.interrupt(thread)
+
+    def interrupt(self, thread: Thread) -> None:
+        """A signal is there for `thread`: wake it if it sleeps."""
+        if thread.wait is not None and not thread.wait.firm:
+            thread.interrupted = thread.wait
+            thread.wait = None
+            self.runnable.append(thread)
+            self.attention = True
+
+    def kick(self) -> None:
+        """Something happened that only the waits themselves can judge."""
+        for thread in self.threads:
+            if thread.wait is not None and thread.wait.kick:
+                thread.wait.ready = True
+
+    def complete(self, thread: Thread, result: int | None) -> None:
+        """A blocked call is over."""
+        thread.wait = None
+        if result is not None:
+            if thread is self.loaded:
+                self.process.cpu.x[10] = result & M64
+            else:
+                thread.x[10] = result & M64
+        if thread.restore_mask is not None:
+            thread.mask = thread.restore_mask
+            thread.restore_mask = None
+            self.attention = True
+        self.runnable.append(thread)
+
+    def remove(self, thread: Thread) -> None:
+        """The thread has ended."""
+        thread.dead = True
+        thread.wait = None
+        self.threads.remove(thread)
+        if thread in self.runnable:
+            self.runnable.remove(thread)
+
+    def _waiting(self) -> list[Thread]:
+        if self.frozen_for is not None:
+            return [self.frozen_for] if self.frozen_for.wait is not None else []
+        return [t for t in self.threads if t.wait is not None]
+
+    def collect(self, timeout: int | None) -> bool:
+        """Try the waits that may be over; look at the host for up to `timeout` ms (None: until something happens).
+
+        Answers whether the host had something.
+        """
+        process = self.process
+        waiting = self._waiting()
+        poller = select.poll()
+        poller.register(process.signals.fd, POLLIN)
+        masks: dict[int, int] = {}
+        for thread in waiting:
+            assert thread.wait is not None
+            for fd, events in thread.wait.fds:
+                masks[fd] = masks.get(fd, 0) | events
+        for fd, events in masks.items():
+            poller.register(fd, events)
+        happened = {fd for fd, _ in poller.poll(timeout)}
+        if process.signals.fd in happened:
+            process.signals.take_host()
+        now = process.clock.monotonic()
+        for thread in waiting:
+            wait = thread.wait
+            if wait is None:
+                continue
+            if (
+                wait.ready
+                or wait.interval
+                or (wait.deadline is not None and wait.deadline <= now)
+                or any(fd in happened for fd, _ in wait.fds)
+            ):
+                wait.ready = False
+                result = process.guarded(wait.attempt)
+                if isinstance(result, Wait):
+                    thread.wait = result
+                else:
+                    self.complete(thread, result)
+        return bool(happened)
+
+    def _pick(self) -> Thread:
+        """The next thread to run; sleeps on the host until there is one."""
+        process = self.process
+        if len(self.threads) > 1 or not self.runnable:
+            self.collect(0)
+        while not self.runnable or (self.frozen_for is not None and self.frozen_for not in self.runnable):
+            self._idle()
+            process.check_timers()
+        if self.frozen_for is not None:
+            self.runnable.remove(self.frozen_for)
+            return self.frozen_for
+        return self.runnable.popleft()
+
+    def _idle(self) -> None:
+        """Nobody can run: let time pass until somebody may."""
+        process = self.process
+        clock = process.clock
+        waits = [t.wait for t in self._waiting() if t.wait is not None]
+        deadlines = [w.deadline for w in waits if w.deadline is not None]
+        timer = process.timers.next()
+        if timer is not None:
+            deadlines.append(timer)
+        deadline = min(deadlines, default=None)
+        interval = any(w.interval for w in waits)
+        if any(w.ready for w in waits):
+            self.collect(0)
+            return
+        now = clock.monotonic()
+        if deadline is not None and deadline <= now:
+            self.collect(0)
+            return
+        process.pids.block(deadline, now)
+        try:
+            if deadline is None:
+                self.collect(1 if interval else None)
+            elif clock.host_time:
+                self.collect(min(-(-(deadline - now) // 10**6), 1 if interval else 1 << 30))
+            elif any(w.outside for w in waits):
+                began = time.monotonic_ns()
+                left = deadline - now
+                while not self.runnable and left > 0:
+                    if self.collect(1 if interval else min(-(-left // 10**6), 1 << 30)) and self.runnable:
+                        break
+                    left = deadline - now - (time.monotonic_ns() - began)
+                if not self.runnable:
+                    clock.advance(deadline)
+                    self.collect(0)
+            else:
+                tick = 0
+                while not self.collect(tick):
+                    if self.runnable:
+                        break
+                    if process.pids.others_wait_longer(deadline):
+                        clock.advance(deadline)
+                        self.collect(0)
+                        break
+                    tick = 1
+        finally:
+            process.pids.unblock()
+
+    # Running.
+
+    def loop(self) -> None:
+        """Run until the process ends, which is told by GuestExit or OutOfBudget."""
+        cpu = self.process.cpu
+        while True:
+            thread = self._pick()
+            if thread is not self.loaded:
+                if self.loaded is not None and not self.loaded.dead:
+                    self.loaded.save(cpu)
+                thread.load(cpu)
+                self.loaded = thread
+            self.current = thread
+            self._turn(thread)
+
+    def _turn(self, thread: Thread) -> None:
+        """Run the loaded thread until its quantum is over or it blocks."""
+        process = self.process
+        cpu, signals, timers, clock = process.cpu, process.signals, process.timers, process.clock
+        run, x, lookup = cpu.run, cpu.x, TABLE.get
+        end = cpu.count + QUANTUM
+        limit = process.max_insns
+        self.attention = True
+        while True:
+            if self.attention:
+                self.attention = False
+                if thread.interrupted or thread.pending or signals.pending or thread.restore_mask is not None:
+                    signals.deliver(thread)
+                    if thread.wait is not None:
+                        return
+            budget = end - cpu.count
+            if budget <= 0:
+                self.runnable.append(thread)
+                signals.take_host()
+                process.check_timers()
+                return
+            if timers.active:
+                moment = timers.next()
+                if moment is not None and not clock.host_time:
+                    budget = min(budget, clock.until(moment))
+                    if budget == 0:
+                        process.check_timers()
+                        continue
+            if limit is not None and cpu.count + budget > limit:
+                budget = limit - cpu.count
+                if budget <= 0:
+                    raise OutOfBudget
+            cause, tval = run(budget)
+            if cause == ECALL:
+                cpu.pc += 4
+                cpu.count += 1
+                entry = lookup(x[17])
+                if entry is None:
+                    x[10] = process.missing(x[17])
+                    continue
+                try:
+                    result: Result = entry.handler(process, *x[10 : 10 + entry.arguments])
+                except OSError as error:
+                    result = process.error(error)
+                except MemoryError:
+                    result = -12
+                if type(result) is int:
+                    x[10] = result & M64
+                    if self.give_up:
+                        self.give_up = False
+                        self.runnable.append(thread)
+                        return
+                elif result is None:
+                    if thread.dead or self.current is not thread:
+                        return
+                else:
+                    assert isinstance(result, Wait)
+                    self.block(thread, result)
+                    return
+            elif cause != BUDGET:
+                signals.fault(thread, Exit(cause, tval))
+
+    def only(self, thread: Thread) -> None:
+        """Forget all other threads, as `execve` and the child of a fork do."""
+        for other in self.threads:
+            if other is not thread:
+                other.dead = True
+                other.wait = None
+        self.threads = [thread]
+        self.runnable.clear()
+        self.frozen_for = None

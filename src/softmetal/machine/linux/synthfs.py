@@ -1,0 +1,196 @@
+"""Nodes that exist only for the guest: directories, generated files, links, and the devices of `/dev`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .files import O_ACCMODE, O_PATH, O_TMPFILE, ContentFile, DirectoryFile, File, PathFile, RandomFile, StreamFile
+from .vfs import Node, Status, fail
+
+if TYPE_CHECKING:
+    from .process import Process
+
+
+class Directory(Node):
+    """A read-only directory with fixed entries, or those that `listing` makes."""
+
+    def __init__(self, children: dict[bytes, Node], listing: Callable[[], dict[bytes, Node]] | None = None) -> None:
+        self.children = children
+        self.listing = listing
+
+    def all(self) -> dict[bytes, Node]:
+        """The entries now."""
+        return {**self.children, **self.listing()} if self.listing else self.children
+
+    def status(self) -> Status:
+        """See `Node.status`."""
+        return Status(stat.S_IFDIR | 0o555, number(self.path), st_nlink=2)
+
+    def lookup(self, name: bytes) -> Node:
+        """See `Node.lookup`."""
+        found = self.children.get(name) or self.all().get(name)
+        if found is None:
+            raise fail(errno.ENOENT)
+        return found
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        """See `Node.entries`."""
+        at = self.path.rstrip(b"/") + b"/"
+        return [(name, number(at + name), node.mode >> 12) for name, node in self.all().items()]
+
+    def open(self, flags: int) -> File:
+        """See `Node.open`."""
+        if flags & O_PATH:
+            return PathFile(self, flags)
+        if flags & O_TMPFILE == O_TMPFILE:
+            raise fail(errno.EROFS)
+        return DirectoryFile(self, flags)
+
+
+def number(path: bytes) -> int:
+    """An inode number for a synthetic path: 32-bit FNV-1a of its bytes, never 0."""
+    value = 0x811C9DC5
+    for byte in path:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value or 1
+
+
+class Content(Node):
+    """A generated file."""
+
+    def __init__(self, make: Callable[[], bytes], mode: int = 0o444) -> None:
+        self.make = make
+        self._permissions = mode
+
+    def status(self) -> Status:
+        """See `Node.status`; like those of `/proc`, its size says 0."""
+        return Status(stat.S_IFREG | self._permissions, number(self.path))
+
+    def open(self, flags: int) -> File:
+        """See `Node.open`."""
+        if flags & O_PATH:
+            return PathFile(self, flags)
+        if flags & O_ACCMODE:
+            raise fail(errno.EACCES)
+        return ContentFile(self.make, flags, self.path, self)
+
+
+class Link(Node):
+    """A symbolic link, to a text or, like those of `/proc/self`, right to a node."""
+
+    def __init__(self, text: Callable[[], bytes], jump: Callable[[], Node | None] | None = None) -> None:
+        self._text = text
+        self._jump = jump
+
+    def status(self) -> Status:
+        """See `Node.status`."""
+        return Status(stat.S_IFLNK | 0o777, number(self.path))
+
+    def readlink(self) -> bytes:
+        """See `Node.readlink`."""
+        return self._text()
+
+    def jump(self) -> Node | None:
+        """See `Node.jump`."""
+        return self._jump() if self._jump else None
+
+
+class Again(Node):
+    """What a link in `/proc/self/fd` leads to: opening it gives the open file again."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self.path = file.path
+
+    def status(self) -> Status | os.stat_result:
+        """See `Node.status`."""
+        return self._file.status()
+
+    def open(self, flags: int) -> File:
+        """Open a regular file anew, with no more rights than the open one has; share anything else."""
+        file = self._file
+        if flags & O_PATH:
+            return PathFile(self, flags)
+        wanted = flags & O_ACCMODE
+        if (wanted in (0, 2) and not file.readable) or (wanted in (1, 2) and not file.writable):
+            raise fail(errno.EACCES)
+        from .files import RegularFile, host_flags
+
+        if isinstance(file, RegularFile):
+            return RegularFile(os.open(b"/proc/self/fd/%d" % file.fd, host_flags(flags)), flags, file.path)
+        return file
+
+    def access(self, mode: int) -> bool:
+        """See `Node.access`."""
+        return not ((mode & 4 and not self._file.readable) or (mode & 2 and not self._file.writable))
+
+
+class Device(Node):
+    """A character device."""
+
+    def __init__(self, major: int, minor: int, opener: Callable[[int, bytes, Node], File]) -> None:
+        self._rdev = os.makedev(major, minor)
+        self._opener = opener
+
+    def status(self) -> Status:
+        """See `Node.status`."""
+        return Status(stat.S_IFCHR | 0o666, number(self.path), st_rdev=self._rdev)
+
+    def open(self, flags: int) -> File:
+        """See `Node.open`."""
+        if flags & O_PATH:
+            return PathFile(self, flags)
+        return self._opener(flags, self.path, self)
+
+    def access(self, mode: int) -> bool:
+        """See `Node.access`."""
+        return not mode & 1
+
+
+class PlainDevice(StreamFile):
+    """A host device that never blocks; the guest sees the guest's device number."""
+
+    def __init__(self, name: bytes, flags: int, path: bytes, node: Node) -> None:
+        super().__init__(os.open(name, flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY), flags, path, owned=False)
+        self._node = node
+        self.outside = False
+
+    def status(self) -> Status | os.stat_result:
+        """What `fstat` answers."""
+        return self._node.status()
+
+
+def devices(process: Process) -> Directory:
+    """The guest's `/dev`."""
+
+    def plain(name: bytes) -> Callable[[int, bytes, Node], File]:
+        return lambda flags, path, node: PlainDevice(name, flags, path, node)
+
+    def random(flags: int, path: bytes, node: Node) -> File:
+        return RandomFile(process, flags, path, node)
+
+    def tty(flags: int, path: bytes, node: Node) -> File:
+        if not any(os.isatty(fd) for fd in (0, 1, 2)):
+            raise fail(errno.ENXIO)
+        fd = os.open(b"/dev/tty", flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY)
+        return StreamFile(fd, flags, path, owned=False)
+
+    def to(text: bytes) -> Link:
+        return Link(lambda: text)
+
+    return Directory({
+        b"null": Device(1, 3, plain(b"/dev/null")),
+        b"zero": Device(1, 5, plain(b"/dev/zero")),
+        b"full": Device(1, 7, plain(b"/dev/full")),
+        b"random": Device(1, 8, random),
+        b"urandom": Device(1, 9, random),
+        b"tty": Device(5, 0, tty),
+        b"fd": to(b"/proc/self/fd"),
+        b"stdin": to(b"/proc/self/fd/0"),
+        b"stdout": to(b"/proc/self/fd/1"),
+        b"stderr": to(b"/proc/self/fd/2"),
+    })  # fmt: skip

@@ -1,0 +1,309 @@
+"""The guest's file tree: nodes, mounts and the walk from a path to a place.
+
+Every component of a path is looked up here, one at a time, in the directory found before; symbolic links and
+`..` are followed by this walk and never by the host. So a guest cannot name anything outside of the trees that
+are mounted for it, whatever links those trees contain and whoever changes them meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .files import File
+
+MAX_LINKS = 40
+
+
+@dataclass(slots=True)
+class Status:
+    """What `stat` answers for a synthetic node; the names are those of `os.stat_result`."""
+
+    st_mode: int
+    st_ino: int = 1
+    st_size: int = 0
+    st_rdev: int = 0
+    st_dev: int = 0x13
+    st_nlink: int = 1
+    st_uid: int = 0
+    st_gid: int = 0
+    st_blksize: int = 4096
+    st_blocks: int = 0
+    st_atime_ns: int = 0
+    st_mtime_ns: int = 0
+    st_ctime_ns: int = 0
+
+
+class StatFs(NamedTuple):
+    """What `statfs` answers."""
+
+    kind: int
+    block_size: int
+    blocks: int
+    free: int
+    available: int
+    files: int
+    files_free: int
+    name_max: int
+    flags: int
+
+
+def fail(error: int) -> OSError:
+    """An OSError with this errno."""
+    return OSError(error, os.strerror(error))
+
+
+class Node:
+    """A file, directory or link at a place in the guest's tree."""
+
+    path = b"/"
+    """The guest path at which the walk found it."""
+    read_only = True
+
+    def status(self) -> Status | os.stat_result:
+        """Size, times, mode."""
+        raise NotImplementedError
+
+    @property
+    def mode(self) -> int:
+        """`st_mode`."""
+        return self.status().st_mode
+
+    @property
+    def is_dir(self) -> bool:
+        """It is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """It is a symbolic link."""
+        return stat.S_ISLNK(self.mode)
+
+    def lookup(self, name: bytes) -> Node:
+        """The entry `name` of this directory. Raises FileNotFoundError, NotADirectoryError."""
+        raise fail(errno.ENOTDIR)
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        """The entries of this directory: name, inode, `d_type`."""
+        raise fail(errno.ENOTDIR)
+
+    def readlink(self) -> bytes:
+        """The target of this link."""
+        raise fail(errno.EINVAL)
+
+    def jump(self) -> Node | None:
+        """The node that a magic link of `/proc` leads to, whatever its text says."""
+        return None
+
+    def open(self, flags: int) -> File:
+        """Open what exists."""
+        raise fail(errno.EACCES)
+
+    def access(self, mode: int) -> bool:
+        """Whether reading (4), writing (2), executing (1) is allowed."""
+        st = self.mode
+        return not (mode & 2) and (not mode & 1 or bool(st & 0o111)) and (not mode & 4 or bool(st & 0o444))
+
+    def create(self, name: bytes, flags: int, mode: int) -> File:
+        """Make and open a file in this directory."""
+        raise fail(errno.EROFS)
+
+    def mkdir(self, name: bytes, mode: int) -> None:
+        """Make a directory in this one."""
+        raise fail(errno.EROFS)
+
+    def mknod(self, name: bytes, mode: int) -> None:
+        """Make a FIFO or an empty file."""
+        raise fail(errno.EROFS)
+
+    def symlink(self, name: bytes, target: bytes) -> None:
+        """Make a symbolic link."""
+        raise fail(errno.EROFS)
+
+    def unlink(self, name: bytes, directory: bool) -> None:
+        """Remove a file, or an empty directory."""
+        raise fail(errno.EROFS)
+
+    def rename(self, name: bytes, target: Node, new_name: bytes, flags: int) -> None:
+        """Move an entry to `target`, a directory of the same tree."""
+        raise fail(errno.EXDEV)
+
+    def link(self, target: Node, new_name: bytes) -> None:
+        """Give this file another name."""
+        raise fail(errno.EXDEV)
+
+    def chmod(self, mode: int) -> None:
+        """Change the mode."""
+        raise fail(errno.EROFS)
+
+    def chown(self, uid: int, gid: int) -> None:
+        """Change the owner."""
+        raise fail(errno.EROFS)
+
+    def utime(self, times: tuple[int, int]) -> None:
+        """Set access and modification time, in ns."""
+        raise fail(errno.EROFS)
+
+    def truncate(self, length: int) -> None:
+        """Cut or extend the file."""
+        raise fail(errno.EROFS)
+
+    def statfs(self) -> StatFs:
+        """The file system's numbers; synthetic ones say that they are a tmpfs."""
+        return StatFs(0x01021994, 4096, 0, 0, 0, 0, 0, 255, 1)
+
+    def socket_path(self, name: bytes) -> bytes:
+        """A host path for binding or connecting a Unix socket in this directory."""
+        raise fail(errno.EROFS)
+
+
+class Place(NamedTuple):
+    """Where a path leads: the directory, the name in it, and what is there, if anything is."""
+
+    parent: Node | None
+    name: bytes
+    node: Node | None
+    directory: bool
+    """The path ended in a slash."""
+
+    def existing(self) -> Node:
+        """The node. Raises FileNotFoundError, NotADirectoryError."""
+        if self.node is None:
+            raise fail(errno.ENOENT)
+        return self.node
+
+    def fresh(self) -> Node:
+        """The parent, to make something new in. Raises FileExistsError."""
+        if self.node is not None or self.parent is None:
+            raise fail(errno.EEXIST)
+        return self.parent
+
+    def holder(self) -> Node:
+        """The parent of something that exists, to remove or rename it. Raises OSError."""
+        if self.parent is None:
+            raise fail(errno.EBUSY if self.node is not None and self.node.path == b"/" else errno.ENOTEMPTY)
+        self.existing()
+        return self.parent
+
+
+def join(directory: bytes, name: bytes) -> bytes:
+    """A guest path from a directory's and a name."""
+    return directory + name if directory == b"/" else directory + b"/" + name
+
+
+class Vfs:
+    """The mounts, and the walk."""
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        root.path = b"/"
+        self.mounts: dict[bytes, Node] = {}
+
+    def mount(self, path: bytes, node: Node) -> None:
+        """Put `node` at the absolute guest path, making what is missing on the way."""
+        from .synthfs import Directory
+
+        names = [name for name in path.split(b"/") if name]
+        where = b"/"
+        for name in names[:-1]:
+            where = join(where, name)
+            try:
+                here = self.walk(where).node
+            except OSError:
+                here = None
+            if here is None:
+                made = Directory({})
+                made.path = where
+                self.mounts[where] = made
+        place = self.walk(path) if names else None
+        if place is None:
+            self.root = node
+            node.path = b"/"
+            return
+        node.path = path
+        self.mounts[path if place.parent is None else join(place.parent.path, place.name)] = node
+        node.path = path
+
+    def mounted_in(self, directory: bytes) -> list[tuple[bytes, Node]]:
+        """The mounts whose parent is `directory`, with their names in it."""
+        prefix = directory if directory == b"/" else directory + b"/"
+        return [
+            (path[len(prefix) :], node)
+            for path, node in self.mounts.items()
+            if path.startswith(prefix) and b"/" not in path[len(prefix) :]
+        ]
+
+    def entries(self, node: Node) -> list[tuple[bytes, int, int]]:
+        """A directory's entries, mount points included."""
+        found = node.entries()
+        mounted = self.mounted_in(node.path)
+        if mounted:
+            hidden = {name for name, _ in mounted}
+            found = [entry for entry in found if entry[0] not in hidden]
+            found += [(name, m.status().st_ino, m.mode >> 12) for name, m in mounted]
+        return found
+
+    def walk(self, path: bytes, base: Node | None = None, follow: bool = True) -> Place:
+        """Find the place that `path` names, from the directory `base` if it is relative.
+
+        Raises OSError: ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG as Linux does. A missing last component is
+        not an error; the place then has no node.
+        """
+        if not path:
+            raise fail(errno.ENOENT)
+        here = self.root if path[0] == 47 or base is None else base
+        todo = [name for name in reversed(path.split(b"/")) if name and name != b"."]
+        must_be_directory = path.endswith((b"/", b"/.")) or path == b"."
+        parent: Node | None = None
+        name = b""
+        links = 0
+        mounts = self.mounts
+        while todo:
+            name = todo.pop()
+            if name == b"..":
+                if not here.is_dir:
+                    raise fail(errno.ENOTDIR)
+                here = self.parent(here)
+                parent = None
+                continue
+            full = here.path + b"/" + name if here.path != b"/" else b"/" + name
+            node = mounts.get(full)
+            if node is None:
+                try:
+                    node = here.lookup(name)
+                except FileNotFoundError:
+                    if todo or not here.is_dir:
+                        raise
+                    return Place(here, name, None, must_be_directory)
+                node.path = full
+            if node.is_link and (todo or follow or must_be_directory):
+                links += 1
+                if links > MAX_LINKS:
+                    raise fail(errno.ELOOP)
+                target = node.jump()
+                if target is not None:
+                    parent, here = None, target
+                    continue
+                text = node.readlink()
+                if not text:
+                    raise fail(errno.ENOENT)
+                if text.endswith(b"/") and not todo:
+                    must_be_directory = True
+                todo += [part for part in reversed(text.split(b"/")) if part and part != b"."]
+                if text[0] == 47:
+                    here = self.root
+                    parent = None
+                continue
+            parent, here = here, node
+        if must_be_directory and not here.is_dir:
+            raise fail(errno.ENOTDIR)
+        return Place(parent, name, here, must_be_directory)
+
+    def parent(self, node: Node) -> Node:
+        """The directory above, never above the root."""
+        above = node.path.rpartition(b"/")[0]
+        return self.walk(above).existing() if above else self.root

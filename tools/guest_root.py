@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Build a riscv64 Debian file tree for `softmetal run --root`, without root rights and without chroot.
+
+    tools/guest_root.py [DIR]        build DIR (default: .guest/riscv64) unless it is there already; print its path
+    tools/guest_root.py --extra PKG  add packages
+
+The packages come from the mirror that this machine's own apt uses, checked by apt against Debian's keys as always;
+apt works in a state folder of its own and never touches the machine's. Packages are unpacked, not configured: no
+maintainer script runs. Needs apt-get and dpkg-deb (any Debian or Ubuntu).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SUITE = "trixie"
+PACKAGES = [
+    "libc6",
+    "libc-bin",
+    "libstdc++6",
+    "libgcc-s1",
+    "bash",
+    "busybox",
+    "coreutils",
+    "dash",
+    "findutils",
+    "grep",
+    "sed",
+    "gawk",
+    "mawk",
+    "tar",
+    "gzip",
+    "diffutils",
+    "debianutils",
+    "sqlite3",
+    "lua5.4",
+    "perl",
+    "python3",
+    "python3-minimal",
+    "util-linux",
+    "procps",
+    "bc",
+    "file",
+    "less",
+    "make",
+    "bsdutils",
+    "ncurses-base",
+    "tzdata",
+]
+KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
+MERGED = ("bin", "lib", "sbin")
+FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "etc/group": "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
+    "etc/hostname": "softmetal\n",
+    "etc/hosts": "127.0.0.1 localhost softmetal\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+LINKS = {
+    "usr/bin/awk": "mawk",
+    "usr/bin/sh": "dash",
+    "usr/bin/lua": "lua5.4",
+    "etc/localtime": "/usr/share/zoneinfo/UTC",
+}
+
+
+def mirror() -> str:
+    """The first Debian mirror that this machine's apt is set up for."""
+    sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    found = []
+    for source in sources:
+        if source.suffix not in (".list", ".sources") or not source.is_file():
+            continue
+        for line in source.read_text(errors="replace").splitlines():
+            match = re.match(r"\s*(?:URIs:|deb\s+(?:\[[^]]*\]\s+)?)\s*(\S+)", line)
+            if match:
+                found.append(match[1])
+    for url in found:
+        if re.search(r"/debian/?$", url):
+            return url
+    sys.exit("guest_root: no Debian mirror in /etc/apt: give one with --mirror URL")
+
+
+def apt(state: Path, *arguments: str) -> str:
+    """Run apt-get on the state folder; answers its output."""
+    command = [
+        "apt-get", "-q", "-oAPT::Architecture=riscv64", "-oAPT::Architectures=riscv64", f"-oDir::State={state}",
+        f"-oDir::State::status={state}/status", f"-oDir::Cache={state}/cache",
+        f"-oDir::Etc::sourcelist={state}/sources.list",
+        "-oDir::Etc::sourceparts=-", "-oAPT::Sandbox::User=", "-oAPT::Install-Recommends=false",
+        "-oDebug::NoLocking=true", "-oAcquire::Languages=none", *arguments,
+    ]  # fmt: skip
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"guest_root: {' '.join(arguments)} failed:\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+def build(root: Path, state: Path, url: str, packages: list[str]) -> None:
+    """Download the packages with what they need, and unpack them into `root`."""
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (state / folder).mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    keyring = next((k for k in KEYRINGS if os.path.exists(k)), None)
+    option = f"[arch=riscv64 signed-by={keyring}]" if keyring else "[arch=riscv64]"
+    (state / "sources.list").write_text(f"deb {option} {url} {SUITE} main\n")
+    print(f"guest_root: fetching riscv64 packages of Debian {SUITE}", file=sys.stderr)
+    apt(state, "update")
+    apt(state, "--download-only", "-y", "install", *packages)
+    fresh = root.with_name(root.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for name in MERGED:
+        (fresh / "usr" / name).mkdir(parents=True)
+        (fresh / name).symlink_to(f"usr/{name}")
+    for archive in sorted((state / "cache/archives").glob("*.deb")):
+        subprocess.run(["dpkg-deb", "-x", str(archive), str(fresh)], check=True)
+    for folder in ("dev", "proc", "sys", "tmp", "root", "run", "etc"):
+        (fresh / folder).mkdir(exist_ok=True)
+    (fresh / "tmp").chmod(0o1777)
+    for path, text in FILES.items():
+        (fresh / path).write_text(text)
+    for path, target in LINKS.items():
+        if not os.path.lexists(fresh / path):
+            (fresh / path).symlink_to(target)
+    if root.exists():
+        shutil.rmtree(root)
+    fresh.rename(root)
+    shutil.rmtree(state / "cache", ignore_errors=True)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = Path(__file__).resolve().parent.parent
+    parser.add_argument("dir", nargs="?", type=Path, default=here / ".guest" / "riscv64")
+    parser.add_argument("--mirror", help="a Debian mirror, instead of the one that apt uses here")
+    parser.add_argument("--extra", action="append", default=[], help="one more package; may be given often")
+    options = parser.parse_args()
+    packages = [*PACKAGES, *options.extra]
+    key = hashlib.sha256(" ".join([SUITE, *packages, Path(__file__).read_text()]).encode()).hexdigest()
+    root: Path = options.dir
+    stamp = root.with_name(root.name + ".stamp")
+    if not (root.is_dir() and stamp.is_file() and stamp.read_text() == key):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        build(root, root.with_name(root.name + ".apt"), options.mirror or mirror(), packages)
+        stamp.write_text(key)
+    print(root)
+
+
+if __name__ == "__main__":
+    main()
