@@ -254,6 +254,7 @@ class Isa:
     insns: list[Insn] = field(default_factory=list)
     pseudos: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     illegal: Any = None
+    fusions: list[str] = field(default_factory=list)
     names: dict[str, Mapping[str, int]] = field(default_factory=dict)
     hex: str = "0x"
     word: int = 32
@@ -326,7 +327,17 @@ class Isa:
         """How many bytes the instruction has whose first parcel is given; a parcel's where no entry begins so."""
         low = (1 << self.parcel) - 1
         sizes = {i.size for i in self._buckets[first & 0xFF] if (first ^ i.match) & i.mask & low == 0}
+        if not sizes:  # the bits that every entry fixes tell the size even of codes that no entry has
+            sizes = {i.size for i in self.insns if (first ^ i.match) & self._always & low == 0}
         return max(sizes, default=self.parcel // 8)
+
+    @cached_property
+    def _always(self) -> int:
+        """The bits of the code that every entry fixes."""
+        mask = -1
+        for entry in self.insns:
+            mask &= entry.mask
+        return mask
 
     @lru_cache(maxsize=1 << 16)  # noqa: B019 - a table lives as long as the process
     def decode(self, code: int) -> Insn | None:

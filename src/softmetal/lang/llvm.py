@@ -6,7 +6,8 @@ undoes what was too careful. Locals are stack slots, which
 LLVM turns into registers. Every function gets `%root`, the start of the board's state; fields lie at constant distances.
 
 An engine may keep some 8-byte fields of the core in registers (`kept`: offset in the state -> slot): then every
-function that touches one of them gets `%kept`, a pointer to such slots, and uses them instead of the state.
+function that touches one of them gets `%kept`, a pointer to such slots, and uses them instead of the state. `marks`
+(offset -> slot) names kept fields of which it wants to know, by a 1 in the slot, that they were assigned.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Unit:
     def __init__(self, board: Board, kept: dict[int, int] | None = None, attributes: str = "") -> None:
         self.board = board
         self.kept = kept or {}
+        self.marks: dict[int, int] = {}
         self.attributes = attributes
         self.parts: list[str] = []
         self.names: dict[ir.Function, str] = {}
@@ -285,7 +287,10 @@ class _Body(Writer):
             self._set(name, (f'%"arg.{name}"', type_range(kind)))
         self.block(function.body)
         if not self.done:
-            self._return([])
+            if function.results:
+                self.end("unreachable")  # the checker saw a return or a trap on every way
+            else:
+                self._return([])
         if self.trap_block:
             self.start(self.trap_block)
             kind = result_type(function)
@@ -383,6 +388,9 @@ class _Body(Writer):
         value = self.value(node.value)
         pointer, kind = self.place(node.chip, node.field, node.index)
         self.store_as(pointer, kind, value)
+        mark = self.unit.marks.get((node.chip.place or 0) + node.field.offset) if self.unit.marks else None
+        if mark is not None and node.chip.place is not None and node.index is None:
+            self.emit(f"store i64 1, ptr {self.gep('%kept', 8 * mark)}")
 
     def do_SetMemory(self, node: ir.SetMemory) -> None:
         value = self.value(node.value)

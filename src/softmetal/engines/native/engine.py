@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from softmetal.engines.golden import golden_engine
+from softmetal.engines.native.handlers import Places
 from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRAPPED, Interpreter
 from softmetal.engines.native.switched import Switched
-from softmetal.engines.native.threaded import Places, Threaded
+from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, sources_of
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields

@@ -1,0 +1,92 @@
+"""Which instructions follow which: the profile from which `isa/riscv/fusion.py` is made.
+
+    python bench/pairs.py PROGRAM [ARGS...] [--root DIR] > profile.txt      (once for each program)
+    python bench/pairs.py --merge profile.txt... --keep 256                 (prints the table)
+
+Runs a riscv64 program on the native engine and looks at 200 instructions after each 100,003. A line of a profile is: how
+often, first, second, and which operands of the second are the first's `rd`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from typing import Any
+
+from softmetal.isa.riscv import isa
+from softmetal.machine.linux.cpu import BUDGET, Exit
+from softmetal.machine.linux.hart import HartCpu
+from softmetal.machine.linux.process import Options
+from softmetal.machine.linux.start import run_program
+
+APART, LOOK = 100_003, 200
+Pair = tuple[str, str, tuple[str, ...]]
+
+
+class Watched(HartCpu):
+    """A hart that is looked at from time to time."""
+
+    def __init__(self, pairs: Counter[Pair]) -> None:
+        super().__init__("native")
+        self.pairs = pairs
+
+    def run(self, max_insns: int) -> Exit:
+        left = max_insns
+        while left > 0:
+            before = self.count
+            found = super().run(min(left, APART))
+            left -= self.count - before
+            if found.cause != BUDGET:
+                return found
+            last: Any = None
+            for _ in range(min(left, LOOK)):
+                pc = self.pc
+                code = int.from_bytes(self.ram[pc : pc + 4], "little")
+                insn = isa.decode(code)
+                found = super().run(1)
+                if found.cause != BUDGET:
+                    return found
+                left -= 1
+                if insn is None:
+                    last = None
+                    continue
+                here = (pc, insn, {p: v for p, v in zip(insn.parameters, insn.arguments(code), strict=True)})
+                if last and last[0] + last[1].size == pc:
+                    rd = last[2].get("rd")
+                    links = tuple(sorted(p for p, v in here[2].items() if p in ("rd", "rs1", "rs2") and v == rd and rd))
+                    self.pairs[last[1].name, insn.name, links] += 1
+                last = here
+        return Exit(BUDGET, 0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--root")
+    parser.add_argument("--merge", nargs="+")
+    parser.add_argument("--keep", type=int, default=256)
+    parser.add_argument("program", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    pairs: Counter[Pair] = Counter()
+    if args.merge:
+        for name in args.merge:
+            one: Counter[Pair] = Counter()
+            with open(name, encoding="ascii") as file:
+                for line in file:
+                    count, first, second, *links = line.split()
+                    one[first, second, tuple(links)] = int(count)
+            total = sum(one.values()) or 1
+            for pair, number in one.items():  # each program counts the same
+                pairs[pair] += number * 1_000_000 // total
+        for (first, second, links), _ in pairs.most_common(args.keep):
+            print(f'    "{" ".join((first, second, *links))}",')
+        return 0
+    options = Options(root=args.root) if args.root else Options()
+    ended = run_program(lambda: Watched(pairs), args.program[0], args.program[1:], options)
+    for (first, second, links), number in pairs.most_common():
+        print(number, first, second, *links, file=sys.stderr)
+    return ended.code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
