@@ -16,7 +16,7 @@ from typing import Any
 
 from softmetal.isa.riscv import isa
 from softmetal.machine.linux.cpu import BUDGET, Exit
-from softmetal.machine.linux.hart import HartCpu
+from softmetal.machine.linux.adapter import BoardCpu
 from softmetal.machine.linux.process import Options
 from softmetal.machine.linux.start import run_program
 
@@ -24,7 +24,7 @@ APART, LOOK = 100_003, 200
 Pair = tuple[str, str, tuple[str, ...]]
 
 
-class Watched(HartCpu):
+class Watched(BoardCpu):
     """A hart that is looked at from time to time."""
 
     def __init__(self, pairs: Counter[Pair]) -> None:

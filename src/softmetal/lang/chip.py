@@ -76,6 +76,10 @@ class Trap(Exception):  # noqa: N818 - the field's word
             setattr(self, name, value)
         super().__init__(*self.values)
 
+    def __str__(self) -> str:
+        fields = [f"{n} {v if v < 10 else hex(v)}" for n, v in zip(trap_fields(type(self)), self.values, strict=True)]
+        return f"{type(self).__name__}: {', '.join(fields)}" if fields else type(self).__name__
+
 
 @lru_cache(maxsize=None)
 def trap_fields(cls: type[Trap]) -> dict[str, IntType]:

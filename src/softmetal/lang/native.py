@@ -16,8 +16,8 @@ from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.types import FloatType
 
 
-def compile_ir(text: str, level: int = 2) -> bytes:
-    """An object file for this host from LLVM IR."""
+def optimised(text: str, level: int = 2) -> Any:
+    """LLVM's module of this IR, checked and optimised for this host."""
     import llvmlite.binding as llvm
 
     machine = target_machine(level)
@@ -29,7 +29,12 @@ def compile_ir(text: str, level: int = 2) -> bytes:
     options.loop_vectorization = options.slp_vectorization = False
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
-    made: bytes = machine.emit_object(module)
+    return module
+
+
+def compile_ir(text: str, level: int = 2) -> bytes:
+    """An object file for this host from LLVM IR."""
+    made: bytes = target_machine(level).emit_object(optimised(text, level))
     return made
 
 

@@ -1,0 +1,5 @@
+"""`python -m softmetal`."""
+
+from softmetal.cli.main import main
+
+main()

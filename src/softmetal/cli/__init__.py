@@ -1,0 +1,1 @@
+"""The command line: a face. Each command is a file; none holds logic."""

@@ -1,0 +1,46 @@
+"""`softmetal`: the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from softmetal import __version__
+from softmetal.cli import asm, insn, run
+
+app = typer.Typer(
+    name="softmetal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Machines as software: run programs and instructions of hardware that you do not have.",
+)  # fmt: skip
+app.command("run", context_settings=run.CONTEXT)(run.run)
+app.command("insn")(insn.insn)
+app.command("asm")(asm.asm)
+app.command("disasm")(asm.disasm)
+app.command("reference")(asm.reference)
+
+
+def version(show: bool) -> None:
+    """Print the version and leave."""
+    if show:
+        print(f"softmetal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Print the version."),
+) -> None:
+    """Options of all commands."""
+
+
+def main() -> None:
+    """The entry point of the `softmetal` script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)

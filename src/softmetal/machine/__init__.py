@@ -1,0 +1,1 @@
+"""Boards with software in them."""
