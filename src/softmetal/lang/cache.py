@@ -65,6 +65,12 @@ def sources_of(program: Any) -> dict[str, str]:
     return {f: digest_of(f) for f in sorted(files)}
 
 
+def identity(cls: type) -> tuple[str, str, tuple[str, ...]]:
+    """What tells a chip class from others of its name: two scripts are both `__main__`."""
+    methods = [m for base in cls.__mro__ for m in base.__dict__.get("__hw_methods__", {}).values()]
+    return cls.__module__, cls.__qualname__, tuple(sorted({m.__code__.co_filename for m in methods}))
+
+
 def _foreign(filename: str) -> bool:
     return "site-packages" in filename or filename.startswith(os.path.dirname(os.__file__))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from softmetal.lang import ir
-from softmetal.lang.cache import Compiled, cached, sources_of
+from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.infer import type_range
@@ -108,7 +108,7 @@ class Native:
             facts = {"traps": [[t.__module__, t.__qualname__] for t in unit.traps]}
             return Compiled(compile_ir(unit.text()), facts, sources_of(program))
 
-        compiled = cached(("native", cls.__module__, cls.__qualname__, chosen), build)
+        compiled = cached(("native", identity(cls), chosen), build)
         self._library = Library(compiled.code, [f"call.{n}" for n in chosen])
         self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
         self._mapping = self.state.__mapping__

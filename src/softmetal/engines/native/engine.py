@@ -13,7 +13,7 @@ from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRAPPED, 
 from softmetal.engines.native.switched import Switched
 from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.table import Isa
-from softmetal.lang.cache import Compiled, cached, sources_of
+from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.loader import Library
 from softmetal.lang.native import compile_ir, trap_class
@@ -151,4 +151,4 @@ def load(isa: Isa, cls: type, kind: type[Interpreter], progress: Progress | None
         facts = {"traps": [[t.__module__, t.__qualname__] for t in interpreter.unit.traps]}
         return Compiled(code, facts, sources_of(interpreter.program))
 
-    return cached((kind.__name__, isa.name, cls.__module__, cls.__qualname__), build)
+    return cached((kind.__name__, isa.name, identity(cls)), build)
