@@ -15,8 +15,8 @@ from collections import Counter
 from typing import Any
 
 from softmetal.isa.riscv import isa
-from softmetal.machine.linux.cpu import BUDGET, Exit
 from softmetal.machine.linux.adapter import BoardCpu
+from softmetal.machine.linux.cpu import BUDGET, Exit
 from softmetal.machine.linux.process import Options
 from softmetal.machine.linux.start import run_program
 
@@ -51,7 +51,7 @@ class Watched(BoardCpu):
                 if insn is None:
                     last = None
                     continue
-                here = (pc, insn, {p: v for p, v in zip(insn.parameters, insn.arguments(code), strict=True)})
+                here = (pc, insn, dict(zip(insn.parameters, insn.arguments(code), strict=True)))
                 if last and last[0] + last[1].size == pc:
                     rd = last[2].get("rd")
                     links = tuple(sorted(p for p, v in here[2].items() if p in ("rd", "rs1", "rs2") and v == rd and rd))
@@ -78,13 +78,13 @@ def main() -> int:
             total = sum(one.values()) or 1
             for pair, number in one.items():  # each program counts the same
                 pairs[pair] += number * 1_000_000 // total
-        for (first, second, links), _ in pairs.most_common(args.keep):
-            print(f'    "{" ".join((first, second, *links))}",')
+        for (first, second, linked), _ in pairs.most_common(args.keep):
+            print(f'    "{" ".join((first, second, *linked))}",')
         return 0
     options = Options(root=args.root) if args.root else Options()
     ended = run_program(lambda: Watched(pairs), args.program[0], args.program[1:], options)
-    for (first, second, links), number in pairs.most_common():
-        print(number, first, second, *links, file=sys.stderr)
+    for (first, second, linked), number in pairs.most_common():
+        print(number, first, second, *linked, file=sys.stderr)
     return ended.code
 
 

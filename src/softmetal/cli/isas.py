@@ -66,5 +66,5 @@ def from_file(path: Path) -> Target:
     if not tables:
         raise ValueError(f"{path} defines no Isa")
     isa = tables[-1]
-    boards = [v for v in vars(module).values() if inspect.isclass(v) and issubclass(v, isa.core)]
+    boards: list[Any] = [v for v in vars(module).values() if inspect.isclass(v) and issubclass(v, isa.core)]
     return Target(isa, boards[-1], 0)

@@ -55,7 +55,8 @@ def code_sections(path: Path) -> tuple[list[tuple[str, int, bytes]], dict[str, i
                             if symbol["st_shndx"] != "SHN_UNDEF" and not symbol.name.startswith("$"):
                                 symbols[symbol.name] = symbol["st_value"]
             if not found:  # a program without sections: its executable segments
-                found = [("", s["p_vaddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_flags"] & 1]
+                loads = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+                found = [("", s["p_vaddr"], s.data()) for s in loads if s["p_flags"] & 1]
         except ELFError as error:
             raise NotElf(f"{path}: not an ELF file ({error})") from None
     return found, symbols

@@ -57,7 +57,7 @@ class Single:
     def register(self, operand: str) -> str:
         """Which register an operand names, in brackets; "" where it names none."""
         marked = re.search(rf"{{{operand}:(\w+)}}", self.insn.syntax) if self.insn else None
-        kind = marked[1] if marked else self.isa.kinds.get(operand)
+        kind = str(marked[1] if marked else self.isa.kinds.get(operand))
         return f" ({self.isa.registers[kind][self.operands[operand]]})" if kind in self.isa.registers else ""
 
     def _memory(self) -> Any:
