@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
-from typing import ClassVar
 
 import pytest
 from float_vectors import MODES, Op, Operands, Oracle, operations
@@ -24,7 +23,6 @@ FT1, FT2, FT3, FA0, T1, T2 = 1, 2, 3, 10, 6, 7
 class Bench(Hart):
     """A hart with a little memory."""
 
-    CODE_BITS: ClassVar[int] = 16
     ram: memory[SIZE]
 
     def fetch(self, address: u64) -> u16:
@@ -54,8 +52,8 @@ class Runner:
     """An engine with every instruction at an address of its own."""
 
     def __init__(self, engine, codes):
-        self.hart = Bench()
-        self.engine = engine(isa, self.hart)
+        self.engine = engine(isa, Bench)
+        self.hart = self.engine.core
         self.places = {}
         for code in codes:
             self.at(code)
