@@ -12,6 +12,7 @@ maintainer script runs. Needs apt-get and dpkg-deb (any Debian or Ubuntu).
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import re
@@ -146,9 +147,11 @@ def main() -> None:
     packages = [*PACKAGES, *options.extra]
     key = hashlib.sha256(" ".join([SUITE, *packages, Path(__file__).read_text()]).encode()).hexdigest()
     root: Path = options.dir
+    root.parent.mkdir(parents=True, exist_ok=True)
     stamp = root.with_name(root.name + ".stamp")
+    lock = open(root.with_name(root.name + ".lock"), "w")  # noqa: SIM115  (held until this process ends)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     if not (root.is_dir() and stamp.is_file() and stamp.read_text() == key):
-        root.parent.mkdir(parents=True, exist_ok=True)
         build(root, root.with_name(root.name + ".apt"), options.mirror or mirror(), packages)
         stamp.write_text(key)
     print(root)

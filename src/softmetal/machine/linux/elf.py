@@ -115,16 +115,12 @@ def parse(data: bytes | memoryview, size: int, name: str) -> Elf:
     if phentsize != SEGMENT.size or not 0 < phnum <= MAX_SEGMENTS:
         raise bad(f"bad ELF file: {phnum} program headers of {phentsize} bytes")
     if phoff + phnum * phentsize > min(size, len(data)):
-        raise bad(
-            f"truncated ELF file: its program headers end at byte {phoff + phnum * phentsize}, the file has {size}"
-        )
+        raise bad(f"truncated ELF file: its program headers end at byte {phoff + phnum * phentsize}, the file has {size}")
     segments: list[Segment] = []
     interpreter: bytes | None = None
     headers_address = 0
     for index in range(phnum):
-        ptype, flags, offset, address, _, file_size, memory_size, _ = SEGMENT.unpack_from(
-            data, phoff + index * phentsize
-        )
+        ptype, flags, offset, address, _, file_size, memory_size, _ = SEGMENT.unpack_from(data, phoff + index * phentsize)
         if ptype == PT_LOAD and memory_size:
             check_segment(bad, size, offset, address, file_size, memory_size)
             segments.append(Segment(flags, offset, address, file_size, memory_size))
@@ -144,17 +140,13 @@ def parse(data: bytes | memoryview, size: int, name: str) -> Elf:
     return Elf(entry, kind == ET_DYN, tuple(segments), interpreter, headers_address, phnum)
 
 
-def check_segment(
-    bad: Callable[[str], RunError], size: int, offset: int, address: int, file_size: int, memory_size: int
-) -> None:
+def check_segment(bad: Callable[[str], RunError], size: int, offset: int, address: int, file_size: int, memory_size: int) -> None:
     """Raise `bad(reason)` if a `PT_LOAD` segment cannot be mapped."""
     if file_size > memory_size:
         raise bad(f"bad ELF file: the segment at {address:#x} has more bytes in the file than in memory")
     if address + memory_size > MEMORY_SIZE - PAGE or memory_size > MEMORY_SIZE:
         raise bad(f"bad ELF file: the segment at {address:#x} ({memory_size:#x} bytes) is outside of the address space")
     if offset + file_size > size:
-        raise bad(
-            f"truncated ELF file: the segment at {address:#x} ends at byte {offset + file_size}, the file has {size}"
-        )
+        raise bad(f"truncated ELF file: the segment at {address:#x} ends at byte {offset + file_size}, the file has {size}")
     if (offset - address) % PAGE:
         raise bad(f"bad ELF file: the segment at {address:#x} is not aligned with its place in the file")

@@ -99,6 +99,8 @@ class HostNode(Node):
 
     def readlink(self) -> bytes:
         """See `Node.readlink`."""
+        if not stat.S_ISLNK(self.mode):
+            raise fail(errno.EINVAL)
         return os.readlink(b"", dir_fd=self.fd)
 
     def open(self, flags: int) -> File:

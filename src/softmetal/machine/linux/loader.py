@@ -103,7 +103,7 @@ def find(process: Process, path: bytes, arguments: list[bytes], need_mode: bool)
             except RunError as error:
                 raise RunError(
                     f"{name}: its #! line wants {show(interpreter)}, which is not there{give_root(process)}",
-                    error.code, error.errno,
+                    error=error.errno,
                 ) from None  # fmt: skip
             arguments = [interpreter, *extra, path, *arguments[1:]]
             path = interpreter
@@ -203,9 +203,7 @@ def execute(process: Process, program: Program, environment: list[bytes]) -> Non
     cpu.clear_reservation()
 
 
-def build_stack(
-    process: Process, program: Program, environment: list[bytes], top: int, bias: int, base: int, entry: int
-) -> int:
+def build_stack(process: Process, program: Program, environment: list[bytes], top: int, bias: int, base: int, entry: int) -> int:
     """Fill the stack with strings, auxiliary vector, environment and arguments; answers `sp`."""
     space = process.space
     at = top - 16

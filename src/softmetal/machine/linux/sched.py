@@ -7,6 +7,7 @@ host for whatever it awaits, or, if it awaits only the clock, moves the clock.
 
 from __future__ import annotations
 
+import errno
 import select
 import time
 from collections import deque
@@ -253,7 +254,9 @@ class Scheduler:
                 except OSError as error:
                     result = process.error(error)
                 except MemoryError:
-                    result = -12
+                    result = -errno.ENOMEM
+                except OverflowError:  # a number that the host's own call has no room for
+                    result = -errno.EINVAL
                 if type(result) is int:
                     x[10] = result & M64
                     if self.give_up:

@@ -96,6 +96,8 @@ class Signals:
                 self._from_host(number, code, host_pid, uid, status, word)
 
     def _from_host(self, number: int, code: int, host_pid: int, uid: int, status: int, word: int) -> None:
+        if number == SIGPIPE and host_pid == os.getpid():
+            return  # the host's own, for a write of ours that has answered EPIPE already
         sender = self.process.pids.by_host(host_pid) if host_pid else None
         pid = sender.pid if sender else 0
         if number == SIGCHLD and code > 0:

@@ -91,8 +91,8 @@ _NAMES = """
 
 
 def name_of(number: int) -> str:
-    """The name of system call `number` in Linux's riscv64 table; `call 9999` if it has none."""
+    """The name of system call `number` in Linux's riscv64 table; `number 9999` if it has none."""
     if number in TABLE:
         return TABLE[number].name
     words = _NAMES.split()
-    return dict(zip(words[::2], words[1::2], strict=True)).get(str(number), f"call {number}")
+    return dict(zip(words[::2], words[1::2], strict=True)).get(str(number), f"number {number}")

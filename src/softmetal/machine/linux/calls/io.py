@@ -424,9 +424,7 @@ def fstatfs(p: Process, fd: int, buffer: int) -> Result:
         numbers = file.node.statfs()
     elif isinstance(file, RegularFile):
         s = os.fstatvfs(file.fd)
-        numbers = StatFs(
-            0xEF53, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_namemax, s.f_flag
-        )
+        numbers = StatFs(0xEF53, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_namemax, s.f_flag)
     else:
         numbers = StatFs(0x50495045, 4096, 0, 0, 0, 0, 0, 255, 0)
     p.space.write(buffer, pack_statfs(numbers))
@@ -575,9 +573,7 @@ def sendfile(p: Process, out: int, source: int, offset: int, count: int) -> Resu
 
 
 @syscall(285, "copy_file_range")
-def copy_file_range(
-    p: Process, source: int, source_offset: int, out: int, sink_offset: int, count: int, flags: int
-) -> Result:
+def copy_file_range(p: Process, source: int, source_offset: int, out: int, sink_offset: int, count: int, flags: int) -> Result:
     """See man 2 copy_file_range."""
     file, sink = p.fds.get(source), p.fds.get(out)
     if not isinstance(file, RegularFile) or not isinstance(sink, RegularFile) or flags:

@@ -102,9 +102,7 @@ def mmap(p: Process, address: int, length: int, prot: int, flags: int, fd: int, 
     assert isinstance(file, RegularFile)
     if shared:
         backing = Mapped(file)
-        area = space.map(
-            start, end, prot & 7, shared=True, name=file.path, file=backing, offset=offset, max_prot=max_prot
-        )
+        area = space.map(start, end, prot & 7, shared=True, name=file.path, file=backing, offset=offset, max_prot=max_prot)
         space.share(area, file.fd)
         return start
     space.map(start, end, prot & 7, name=file.path)
@@ -167,9 +165,7 @@ def mremap(p: Process, old: int, old_size: int, new_size: int, flags: int, new: 
         offset=area.offset + old - area.start, max_prot=area.max_prot,
     )  # fmt: skip
     if area.file is not None:
-        fd = os.open(
-            b"/proc/self/fd/%d" % area.file.host_fd(), os.O_RDWR if area.max_prot & PROT_WRITE else os.O_RDONLY
-        )
+        fd = os.open(b"/proc/self/fd/%d" % area.file.host_fd(), os.O_RDWR if area.max_prot & PROT_WRITE else os.O_RDONLY)
         try:
             space.share(moved, fd)
         finally:

@@ -115,6 +115,7 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
     if record_found is None:
         raise fail(errno.ECHILD)
     if not options & WNOWAIT:
+        p.signals.take_host()  # its SIGCHLD came first
         os.waitid(os.P_PID, found.si_pid, host_options & ~os.WNOHANG)
         if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
             p.clock.advance(record_found.clock)

@@ -33,6 +33,7 @@ def rt_sigaction(p: Process, number: int, new: int, old: int, size: int) -> Resu
         return -errno.EINVAL
     before = p.signals.actions[number]
     if new:
+        p.signals.take_host()  # what has arrived until now belongs to the old action
         handler, flags, mask = p.space.unpack(SIGACTION, new)
         p.signals.actions[number] = (handler, flags, mask)
         if p.signals.disposition(number) == "ignore":
