@@ -12,7 +12,7 @@ from typing import Any
 
 from softmetal.lang import ir, ranges
 from softmetal.lang.chip import Chip, Trap, layout_of, trap_fields
-from softmetal.lang.infer import Expressions, Part, Static, describe, type_range
+from softmetal.lang.infer import OPERATORS, Expressions, Part, Static, describe, not_zero, type_range
 from softmetal.lang.ranges import Range
 from softmetal.lang.source import HardwareError, annotation, evaluate, is_hardware_function, tree_of
 from softmetal.lang.types import FloatType, IntType
@@ -73,15 +73,14 @@ class Program:
         chip_args: list[ir.ChipRef] = []
         params: list[tuple[str, Any]] = []
         numbers: list[Any] = []
-        fixed: dict[str, Any] = dict(bound)
+        fixed: dict[str, Any] = {n: _rested(annotation(function, owner, n), v) for n, v in bound.items()}
         for arg in (*arguments.args, *arguments.kwonlyargs):
             name = arg.arg
             if name in bound:
-                key.append((name, _identity(bound[name])))
+                key.append((name, _identity(fixed[name])))
                 continue
             if name not in given and name in defaults:
-                value = defaults[name]
-                given[name] = ir.Const(Range(value, value) if isinstance(value, int) else None, value)
+                given[name] = _given(defaults[name])
             if name not in given:
                 fail(f"{tree.name}() needs an argument for {name!r}", f"{tree.name}({', '.join(free)})")
             kind = annotation(function, owner, name)
@@ -127,6 +126,18 @@ def _identity(value: Any) -> Any:
     return value
 
 
+def _given(value: Any) -> Any:
+    """A parameter's default, as if it had been written in the call."""
+    if isinstance(value, int):
+        return ir.Const(Range(int(value), int(value)), int(value))
+    return ir.Const(None, value) if isinstance(value, float) else Static(value)
+
+
+def _rested(kind: Any, value: Any) -> Any:
+    """A value bound to a parameter by `partial`: a number is cut as in any call."""
+    return kind(value) if isinstance(kind, IntType | FloatType) and isinstance(value, int | float) else value
+
+
 class _Loop:
     def __init__(self) -> None:
         self.breaks: list[State] = []
@@ -168,6 +179,7 @@ class _Checker(Expressions):
         self.assigned: set[str] = set(self.types)
         self.loops: list[_Loop] = []
         self.probing = 0
+        self.marks: set[int] = set()
 
     def instance(self, function: Any, owner: type | None, args: list[Any], names: Any, node: ast.AST) -> Any:
         return self.program.instance(function, owner, args, names, self, node)
@@ -185,9 +197,7 @@ class _Checker(Expressions):
 
     def _results(self) -> list[Any]:
         kind = annotation(self.python, self.owner, "return")
-        kinds = list(getattr(kind, "__args__", ())) if kind is not None and not isinstance(kind, IntType) else [kind]
-        if kind is None:
-            kinds = []
+        kinds = [] if kind is None else list(getattr(kind, "__args__", (kind,)))
         for each in kinds:
             if not isinstance(each, IntType | FloatType):
                 self.fail(self.tree.returns or self.tree, f"{each!r} is no result type", "u1..u128, f64, tuple[u8, u8] or None")
@@ -326,6 +336,7 @@ class _Checker(Expressions):
     def _note(self, name: str, found: Range | None) -> None:
         assert self.state is not None
         self.state[name] = found
+        self.state.pop(not_zero(name), None)
         if self.probing:
             return
         before = self.widest.get(name)
@@ -334,15 +345,8 @@ class _Checker(Expressions):
     def do_AugAssign(self, node: ast.AugAssign) -> list[Any]:
         made: list[Any] = []
         target = node.target
-        if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant | ast.Name):
-            index = self.expr(target.slice)
-            name = f"index.{node.lineno}.{node.col_offset}"
-            made.append(self.set_local(target, name, index))
-            self.assigned.add(name)
-            target = ast.copy_location(
-                ast.Subscript(target.value, ast.copy_location(ast.Name(name, ast.Load()), target.slice), target.ctx), target
-            )
-        from softmetal.lang.infer import OPERATORS
+        if not isinstance(target, ast.Name):
+            target = self._indexed_once(target, made)
 
         read = ast.copy_location(_as_load(target), target)
         old = self.expr(read)
@@ -352,6 +356,22 @@ class _Checker(Expressions):
             old = ir.Local(old.range, name)
         value = self.binary(node, OPERATORS.get(type(node.op), "?"), old, self.expr(node.value))
         return [*made, self.store(target, value, node.value)]
+
+    def _indexed_once(self, target: Any, made: list[Any]) -> Any:
+        """The target of an augmented assignment, its indexes in locals: they are evaluated once, before the value."""
+        if isinstance(target, ast.Attribute):
+            inner = self._indexed_once(target.value, made)
+            return ast.copy_location(ast.Attribute(inner, target.attr, target.ctx), target)
+        if not isinstance(target, ast.Subscript):
+            return target
+        inner, index = self._indexed_once(target.value, made), target.slice
+        if not isinstance(index, ast.Constant | ast.Name | ast.Slice):
+            name = f"index.{index.lineno}.{index.col_offset}"
+            made.append(self.set_local(index, name, self.integer(index)[0]))
+            self.assigned.add(name)
+            index = ast.copy_location(ast.Name(name, ast.Load()), index)
+            index.text = ast.unparse(target.slice)  # type: ignore[attr-defined] # which errors show
+        return ast.copy_location(ast.Subscript(inner, index, target.ctx), target)
 
     def do_If(self, node: ast.If) -> list[Any]:
         test = self.condition(node.test)
@@ -375,21 +395,16 @@ class _Checker(Expressions):
         entry = dict(self.state or {})
         head: State = dict(entry)
         self.probing += 1
-        for turn in range(8):
+        for turn in range(16):
             new = join([entry, once(dict(head or {}))[0]]) or {}
             new = {k: v for k, v in new.items() if k in (head or {})}
             if new == head:
                 break
-            if turn >= 2:
+            if 2 <= turn < 12:
                 for name, found in new.items():
                     old = (head or {}).get(name)
-                    if found is None or old is None or turn > 4:
-                        continue
-                    if not old.holds(found):
-                        kind = self.types.get(name)
-                        wide = type_range(kind) if kind else EVERYTHING
-                        lo = wide.lo if found.lo < old.lo else found.lo
-                        new[name] = Range(lo, wide.hi if found.hi > old.hi else found.hi)
+                    if found is not None and old is not None and not old.holds(found):
+                        new[name] = self._widened(name, old, found, turn)
             head = new
         self.probing -= 1
         loops = len(self.loops)
@@ -405,6 +420,17 @@ class _Checker(Expressions):
                         f"a type where {name} is first set: {name}: u64 = ...",
                     )  # fmt: skip
         return made
+
+    def _widened(self, name: str, old: Range, found: Range, turn: int) -> Range:
+        """A guess where the range of a local that grows in a loop ends: at a number it is compared with, or its type's end."""
+        kind = self.types.get(name)
+        wide = type_range(kind) if kind else EVERYTHING
+        lo, hi = found
+        if lo < old.lo:
+            lo = max((m for m in self.marks if wide.lo <= m <= lo), default=wide.lo) if turn < 7 else wide.lo
+        if hi > old.hi:
+            hi = min((m for m in self.marks if hi <= m <= wide.hi), default=wide.hi) if turn < 7 else wide.hi
+        return Range(lo, hi)
 
     def do_While(self, node: ast.While) -> list[Any]:
         if node.orelse:
@@ -518,7 +544,7 @@ class _Checker(Expressions):
                 default = self.block(case.body)
                 ends.append(self.state)
                 break
-            fresh = [v for v in values if v not in seen and found.lo <= v <= found.hi]
+            fresh = [v for v in dict.fromkeys(values) if v not in seen and found.lo <= v <= found.hi]
             seen.update(values)
             if not fresh:
                 continue

@@ -102,9 +102,14 @@ class _Method:
         return made.__get__(instance, cls)
 
 
+def _view(letter: str) -> str:
+    """The key, in a chip's dictionary, of the block seen as numbers of one format: one that no field can have as its name."""
+    return "block as " + letter
+
+
 def _scalar(field: Field) -> property:
     """A number in the block, as an attribute of the chip. Writing cuts."""
-    view, index, cut = field.type.format, field.offset // field.type.size, field.type
+    view, index, cut = _view(field.type.format), field.offset // field.type.size, field.type
 
     def get(chip: Any) -> Any:
         return chip.__dict__[view][index]
@@ -352,7 +357,7 @@ def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) 
     own["_mapping"], own["_offset"] = mapping, offset
     block = mapping.view[offset : offset + layout.size]
     for letter in "bBhHiIqQfd":
-        own[letter] = block.cast(letter)
+        own[_view(letter)] = block.cast(letter)
     for name, field in layout.fields.items():
         kind = field.type
         subs = []
@@ -366,7 +371,7 @@ def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) 
             own[name] = subs
         elif isinstance(kind, ArrayType):
             start = field.offset // kind.element.size
-            own[name] = Array(own[kind.element.format][start : start + kind.length], kind)
+            own[name] = Array(own[_view(kind.element.format)][start : start + kind.length], kind)
     for name, kind in layout.memories.items():
         at = board.memories[path + name][0]
         own[name] = Memory(mapping.view[at : at + kind.length])

@@ -57,6 +57,7 @@ class _Late:
             "_first_call_": first_call,
             "_class_": owner,
             "_divide_": divide,
+            "_Divisor_": _Divisor,
             "_f32_": f32,
             "_f64_": f64,
         }
@@ -98,6 +99,16 @@ def divide(a: float, b: float) -> float:
     return float("inf") if (a > 0) == (str(b)[0] != "-") else float("-inf")
 
 
+class _Divisor:
+    """What stands on the right of `/=` in golden code."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __rtruediv__(self, other: float) -> float:
+        return divide(other, self.value)
+
+
 def rewrite(function: FunctionType, owner: type | None) -> CodeType:
     """The code of a function with its cuts written out."""
     tree, filename = tree_of(function)
@@ -137,19 +148,38 @@ class _Cuts(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         self.generic_visit(node)
-        kinds = [self.types.get(t.id) if isinstance(t, ast.Name) else None for t in node.targets]
-        after = []
-        for target in node.targets:
-            if isinstance(target, ast.Tuple):
-                after += [t.id for t in target.elts if isinstance(t, ast.Name) and t.id in self.types]
-        if any(kinds) and len(node.targets) == 1:
-            node.value = _cut(kinds[0], node.value)
-        elif any(kinds):
-            after += [t.id for t in node.targets if isinstance(t, ast.Name) and t.id in self.types]
-        return self._with_cuts(node, after)
+        first = node.targets[0]
+        if len(node.targets) == 1 and not isinstance(first, ast.Tuple):
+            if isinstance(first, ast.Name) and first.id in self.types:
+                node.value = _cut(self.types[first.id], node.value)
+            return node
+        names = {t.id for t in ast.walk(node) if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)}
+        if not names & self.types.keys():
+            return node
+        # one target after the other, each cut before the next one's index may use it
+        made: list[ast.stmt] = []
+        if isinstance(first, ast.Tuple):
+            parts: list[ast.expr] = [ast.Name(f"_part{i}_", ast.Load()) for i in range(len(first.elts))]
+            whole: ast.expr = ast.Tuple([ast.Name(f"_part{i}_", ast.Store()) for i in range(len(parts))], ast.Store())
+            pairs = list(zip(first.elts, parts, strict=True))
+        else:
+            whole = ast.Name("_whole_", ast.Store())
+            pairs = [(t, ast.Name("_whole_", ast.Load())) for t in node.targets]
+        made.append(ast.Assign([whole], node.value))
+        for target, value in pairs:
+            kind = self.types.get(target.id) if isinstance(target, ast.Name) else None
+            made.append(ast.Assign([target], _cut(kind, value)))
+        for each in made:
+            for part in ast.walk(each):
+                if not hasattr(part, "lineno"):
+                    ast.copy_location(part, node)
+        return made  # type: ignore[return-value]
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         self.generic_visit(node)
+        if isinstance(node.op, ast.Div):
+            call = ast.Call(ast.Name("_Divisor_", ast.Load()), [node.value], [])
+            node.value = ast.copy_location(call, node.value)
         if isinstance(node.target, ast.Name) and node.target.id in self.types:
             return self._with_cuts(node, [node.target.id])
         return node
@@ -163,7 +193,7 @@ class _Cuts(ast.NodeTransformer):
     def _cut_statements(self, at: ast.stmt, names: list[str]) -> list[ast.stmt]:
         made: list[ast.stmt] = []
         for name in names:
-            value = _cut(self.types[name], ast.Name(name, ast.Load()))
+            value = _cut(self.types[name], ast.copy_location(ast.Name(name, ast.Load()), at))
             made.append(ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), at))
         return made
 
@@ -183,6 +213,18 @@ class _Cuts(ast.NodeTransformer):
         elif isinstance(node.value, ast.Tuple):
             kinds = getattr(kind, "__args__", ())
             node.value.elts = [_cut(k, v) for k, v in zip(kinds, node.value.elts, strict=True)]
+        elif kinds := getattr(kind, "__args__", ()):  # several results, handed on
+            names = [f"_part{i}_" for i in range(len(kinds))]
+            whole = ast.Assign([ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())], node.value)
+            parts = [_cut(k, ast.copy_location(ast.Name(n, ast.Load()), node)) for k, n in zip(kinds, names, strict=True)]
+            both = [whole, ast.Return(ast.Tuple(parts, ast.Load()))]
+            return [ast.copy_location(s, node) for s in both]  # type: ignore[return-value]
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Invert):  # ~x of a comparison's True is on its way out of Python
+            return ast.copy_location(ast.BinOp(node.operand, ast.BitXor(), ast.copy_location(ast.Constant(-1), node)), node)
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:

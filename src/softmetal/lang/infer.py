@@ -26,6 +26,12 @@ WIDE = {f"{s}{b}": (UNSIGNED if s == "u" else SIGNED)[b] for s in "us" for b in 
 Value = Any  # an ir.Expr, an ir.ChipRef, or one of the following
 
 _MISSING = object()
+ZERO = Range(0, 0)
+
+
+def not_zero(name: str) -> str:
+    """The key in a checker's state that says: this local is not 0, though its range holds 0."""
+    return f"{name} != 0"
 
 
 class Static:
@@ -82,6 +88,8 @@ class Expressions:
     bound: dict[str, Any]
     assigned: set[str]
     probing: int
+    marks: set[int]
+    """Numbers that locals are compared with, and their neighbours: where the ranges in a loop are likely to end."""
 
     def fail(self, node: ast.AST, message: str, instead: str) -> NoReturn:
         raise HardwareError(self.filename, node, message, instead)
@@ -190,6 +198,8 @@ class Expressions:
             value = base.value
             if isinstance(value, ModuleType | enum.EnumType) and hasattr(value, name):
                 return Static(getattr(value, name))
+            if chip_class(value) and isinstance(getattr(value, name, None), int | tuple | bytes):
+                return Static(getattr(value, name))
             if isinstance(value, int):
                 base = self._constant(node, value)
         if isinstance(base, ir.Expr) and base.range is not None and name in ("bit_length", "bit_count"):
@@ -242,7 +252,7 @@ class Expressions:
 
     def _inside(self, node: ast.AST, index: Range, length: int, what: str, name: str) -> None:
         if not self.probing and not (index.lo >= 0 and index.hi < length):
-            text = ast.unparse(node)
+            text = source_text(node)
             hint = f"{text} & {length - 1}" if length & (length - 1) == 0 else f"if {text} < {length}: around it"
             seen = f"{index.lo}..{index.hi}" if index.bits <= 64 else "any value"
             self.fail(node, f"index {text} ({seen}) can leave {what} of {length}", hint + ", with the index in a variable")
@@ -254,6 +264,11 @@ class Expressions:
             kind = (UNSIGNED[8], kind)
         if isinstance(kind, tuple):
             wide, mem = kind
+            if part.chip.path is None:
+                self.fail(
+                    node, f"{part.name} is a memory of one chip among several, chosen when running",
+                    "a constant index for the chip, or the memory in the chip that holds them all",
+                )  # fmt: skip
             self._inside(node.slice, found, mem.length - wide.size + 1, f"memory {part.name}", part.name)
             self.function.loads.add((part.chip.place if part.chip.place is not None else part.chip.cls, part.name))
             return ir.MemoryLoad(type_range(wide), part.chip, part.name, wide, index)
@@ -262,7 +277,7 @@ class Expressions:
         if sub:
             step = layout_of(sub).size
             at = part.field.offset
-            if found.single:
+            if found.single and _pure(index):
                 return self._sub_chip(part.chip, f"{part.name}[{found.lo}]", sub, at + step * found.lo)
             return ir.ChipRef(sub, part.chip.parameter, None, None, part.chip, at, index, step)
         self.function.loads.add((part.chip.place if part.chip.place is not None else part.chip.cls, part.name))
@@ -286,15 +301,19 @@ class Expressions:
             return ir.Bin(None, op, a, b)
         if op == "/":
             self.fail(node, "/ of integers gives a float", "// for integers")
+        if op in ("//", "%") and b.range.lo < 0 < b.range.hi and isinstance(b, ir.Local) and self.state:
+            if not_zero(b.name) in self.state:
+                below, above = (ranges.BINARY[op](a.range, r) for r in (Range(b.range.lo, -1), Range(1, b.range.hi)))
+                return self._checked(node, ir.Bin(below.join(above), op, a, b))
         if op in ("//", "%") and b.range.lo <= 0 <= b.range.hi:
             if self.probing:
                 return ir.Bin(Range(-ranges.HUGE, ranges.HUGE), op, a, b)
-            text = ast.unparse(node.right if isinstance(node, ast.BinOp) else node.value)
+            text = source_text(node.right if isinstance(node, ast.BinOp) else node.value)
             self.fail(node, f"{text} may be 0 in a division", f"if {text} != 0: around it, with the divisor in a variable")
         if op in ("<<", ">>") and b.range.lo < 0:
             if self.probing:
                 return ir.Bin(Range(-ranges.HUGE, ranges.HUGE), op, a, b)
-            text = ast.unparse(node.right if isinstance(node, ast.BinOp) else node.value)
+            text = source_text(node.right if isinstance(node, ast.BinOp) else node.value)
             self.fail(node, f"the shift amount {text} may be negative", f"{text} & 63, or an unsigned type")
         return self._checked(node, ir.Bin(ranges.BINARY[op](a.range, b.range), op, a, b))
 
@@ -318,8 +337,8 @@ class Expressions:
         terms = [node.left, *node.comparators]
         if len(terms) > 2:
             for middle in terms[1:-1]:
-                if not isinstance(middle, ast.Name | ast.Constant):
-                    self.fail(middle, "the middle of a chained comparison is evaluated once", "a variable for it")
+                if not _pure(self.expr(middle)):
+                    self.fail(middle, "the middle of a chained comparison has effects", "a variable for it, set before")
             parts: list[ast.expr] = [
                 ast.copy_location(ast.Compare(a, [op], [b]), node)
                 for a, op, b in zip(terms, node.ops, terms[1:], strict=False)
@@ -369,7 +388,7 @@ class Expressions:
         if a is None or b is None:
             found_one = a or b
             assert found_one is not None
-            return found_one
+            return found_one if _pure(test) else ir.Select(found_one.range, test, found_one, found_one)
         if (a.range is None) != (b.range is None):
             self.fail(node, "one branch is a float, the other an integer", "f64(i) to convert the integer")
         both = None if a.range is None or b.range is None else a.range.join(b.range)
@@ -395,9 +414,14 @@ class Expressions:
                 sign = OPERATORS.get(type(op))
                 if sign is None:
                     continue
+                if self.state is None:
+                    return
                 sign = sign if truth else ranges.NEGATED[sign]
                 left, right = self._known(a), self._known(b)
                 if left is not None and right is not None:
+                    for each in (left, right):
+                        if each.single:
+                            self.marks.update((each.lo - 1, each.lo, each.lo + 1))
                     if isinstance(a, ast.Name):
                         self._narrow(a.id, sign, right)
                     if isinstance(b, ast.Name):
@@ -420,6 +444,10 @@ class Expressions:
         found = self.state[name]
         if found is not None:
             left = ranges.narrow(op, found, other)
+            if op == "!=" and other == ZERO:
+                self.state[not_zero(name)] = BIT
+            if left is not None and not_zero(name) in self.state:
+                left = ranges.narrow("!=", left, ZERO)
             if left is None:
                 self.state = None
             else:
@@ -474,11 +502,26 @@ class Expressions:
         args = [chip] if chip is not None else []
         args += [self._argument(a) for a in node.args]
         named = {k.arg: self._argument(k.value) for k in node.keywords}
+        self._in_order(node, function, [*args, *named.values()], list(named))
         made, chip_args, numbers = self.instance(function, owner, args, named, node)
         self.function.calls.append(made)
         results = made.results
         found = type_range(results[0]) if len(results) == 1 else None
         return ir.Call(found, made, chip_args, numbers)
+
+    def _in_order(self, node: ast.Call, function: Any, values: list[Value], named: list[str]) -> None:
+        """Refuse arguments that Python would evaluate in another order than compiled code does, where that matters."""
+        effects = [i for i, v in enumerate(values) if isinstance(v, ir.Expr) and not _pure(v)]
+        if not effects:
+            return
+        while isinstance(function, partial):
+            function = function.func
+        names = function.__code__.co_varnames
+        places = [names.index(n) for n in named if n in names]
+        if places != sorted(places):
+            self.fail(node, "arguments with effects are not in the parameters' order", "them in that order, or variables")
+        if any(isinstance(v, ir.ChipRef) and not _settled(v) for v in values[effects[0] :]):
+            self.fail(node, "which chip is meant may change while the arguments are evaluated", "a variable for its index")
 
     def _argument(self, node: ast.expr) -> Value:
         value = self.value(node)
@@ -579,6 +622,11 @@ UNSUPPORTED = {
 }
 
 
+def source_text(node: Any) -> str:
+    """An expression as errors show it."""
+    return getattr(node, "text", "") or ast.unparse(node)
+
+
 def type_range(kind: Any) -> Any:
     """The range of an integer type; None for a float type."""
     return Range(kind.lo, kind.hi) if isinstance(kind, IntType) else None
@@ -608,11 +656,21 @@ def _pure(value: Any) -> bool:
         return _pure(value.a)
     if isinstance(value, ir.Op):
         return all(map(_pure, value.args))
-    if isinstance(value, ir.FieldLoad | ir.TableLoad):
-        return value.index is None or _pure(value.index)
+    if isinstance(value, ir.FieldLoad):
+        return _pure(value.chip) and (value.index is None or _pure(value.index))
+    if isinstance(value, ir.TableLoad):
+        return _pure(value.index)
     if isinstance(value, ir.MemoryLoad):
-        return _pure(value.address)
+        return _pure(value.chip) and _pure(value.address)
+    if isinstance(value, ir.ChipRef):
+        return (value.index is None or _pure(value.index)) and (value.base is None or _pure(value.base))
     return True
+
+
+def _settled(chip: ir.ChipRef) -> bool:
+    """Is it certain which chip this is, whatever runs meanwhile?"""
+    fixed = chip.index is None or isinstance(chip.index, ir.Const | ir.Local)
+    return fixed and (chip.base is None or _settled(chip.base))
 
 
 __all__ = ["ChipLayout", "Expressions", "Static", "describe", "type_range"]

@@ -193,6 +193,17 @@ class Writer:
         nan = self.new(f"fcmp uno double {value}, {value}")
         return self.new(f"select i1 {nan}, double {NAN_BITS}, double {value}")
 
+    def bits64(self, value: str) -> str:
+        """The bits of a double, those of every NaN the same. LLVM keeps track of a NaN's bits in integers only."""
+        nan = self.new(f"fcmp uno double {value}, {value}")
+        return self.new(f"select i1 {nan}, i64 {int(NAN_BITS, 16)}, i64 {self.new(f'bitcast double {value} to i64')}")
+
+    def bits32(self, value: str) -> str:
+        """The bits of a double rounded to single, those of every NaN the same."""
+        small = self.new(f"fptrunc double {value} to float")
+        nan = self.new(f"fcmp uno float {small}, {small}")
+        return self.new(f"select i1 {nan}, i32 {0x7FC00000}, i32 {self.new(f'bitcast float {small} to i32')}")
+
     def load_as(self, pointer: str, kind: Any, align: int = 0) -> Typed:
         """Load a value at rest."""
         aligned = f", align {align}" if align else ""
@@ -220,8 +231,7 @@ class Writer:
         text, found = value
         if isinstance(kind, FloatType):
             if kind.bits == 32:
-                text = self.new(f"fptrunc double {text} to float")
-                self.emit(f"store float {text}, ptr {pointer}{aligned}")
+                self.emit(f"store i32 {self.bits32(text)}, ptr {pointer}{aligned}")
             else:
                 self.emit(f"store double {text}, ptr {pointer}{aligned}")
             return
@@ -592,20 +602,42 @@ class _Body(Writer):
         if left.lo >= 0 and right.lo >= 0:
             bits = _divisible(max(left.bits, right.bits))
             x, y = self.resize(a[0], left, bits), self.resize(b[0], right, bits)
-            made = self.new(f"{'udiv' if op == '//' else 'urem'} i{bits} {x}, {y}")
-            return self._narrow(made, bits, found), found
-        bits = _divisible(max(left.bits + (not left.signed), right.bits + (not right.signed)) + 1)
+            return self._narrow(self._machine("udiv" if op == "//" else "urem", bits, x, y), bits, found), found
+        bits = _divisible(max(left.bits + (not left.signed), right.bits + (not right.signed)))
+        leaves = left.lo == -(1 << bits - 1) and right.lo <= -1 <= right.hi  # the one quotient that needs a bit more
+        if leaves and bits > 64:
+            bits, leaves = bits + 1, False
         x, y = self.resize(a[0], left, bits), self.resize(b[0], right, bits)
-        rest = self.new(f"srem i{bits} {x}, {y}")
+        minus = ""
+        if leaves:
+            minus = self.new(f"icmp eq i{bits} {y}, -1")
+            y = self.new(f"select i1 {minus}, i{bits} 1, i{bits} {y}")
+        rest = self._machine("srem", bits, x, y)
         some = self.new(f"icmp ne i{bits} {rest}, 0")
         differ = self.new(f"icmp slt i{bits} {self.new(f'xor i{bits} {rest}, {y}')}, 0")
         adjust = self.new(f"and i1 {some}, {differ}")
-        if op == "%":
+        if op == "%":  # by -1 gives 0, as by 1
             more = self.new(f"select i1 {adjust}, i{bits} {y}, i{bits} 0")
             return self._narrow(self.new(f"add i{bits} {rest}, {more}"), bits, found), found
-        quotient = self.new(f"sdiv i{bits} {x}, {y}")
+        quotient = self._machine("sdiv", bits, x, y)
         less = self.new(f"sext i1 {adjust} to i{bits}")
-        return self._narrow(self.new(f"add i{bits} {quotient}, {less}"), bits, found), found
+        whole = self.new(f"add i{bits} {quotient}, {less}")
+        if not leaves:
+            return self._narrow(whole, bits, found), found
+        wide = max(found.width, bits + 1)
+        negated = self.new(f"sub i{wide} 0, {self.new(f'sext i{bits} {x} to i{wide}')}")
+        made = self.new(f"select i1 {minus}, i{wide} {negated}, i{wide} {self.new(f'sext i{bits} {whole} to i{wide}')}")
+        return self._narrow(made, wide, found), found
+
+    def _machine(self, op: str, bits: int, x: str, y: str) -> str:
+        """A division. A wide one lies in a function that LLVM does not optimise, or it would make 128 bits of it."""
+        if bits <= 64:
+            return self.new(f"{op} i{bits} {x}, {y}")
+        name = f"@{op}.i{bits}"
+        text = f"define internal i{bits} {name}(i{bits} %x, i{bits} %y) nounwind noinline optnone {{\n"
+        text += f"  %r = {op} i{bits} %x, %y\n  ret i{bits} %r\n}}\n"
+        self.unit.declared.add(text)
+        return self.new(f"call i{bits} {name}(i{bits} {x}, i{bits} {y})")
 
     def _compare(self, op: str, a: Typed, b: Typed) -> str:
         if a[1] is None or b[1] is None:
@@ -687,10 +719,9 @@ class _Body(Writer):
                 args = ", ".join(f"double {v}" for v, _ in values)
                 return self.new(f"call double {name}({args})"), None
             case "bits64":
-                return self.new(f"bitcast double {self.canonical(text)} to i64"), node.range
+                return self.bits64(text), node.range
             case "bits32":
-                small = self.new(f"fptrunc double {self.canonical(text)} to float")
-                return self.new(f"bitcast float {small} to i32"), node.range
+                return self.bits32(text), node.range
         assert found is not None
         match node.name:
             case "float64":

@@ -36,8 +36,10 @@ def sqrt(value: float) -> float:
 
 def fma(a: float, b: float, c: float) -> float:
     """a * b + c in binary64 with one rounding (IEEE 754 fusedMultiplyAdd)."""
-    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+    if not (math.isfinite(a) and math.isfinite(b)):
         return f64(a * b + c)
+    if not math.isfinite(c):
+        return f64(c)  # whatever the product: a finite one that is too large for a double is no infinity here
     exact = Fraction(a) * Fraction(b) + Fraction(c)
     if exact == 0:
         return a * b + c  # the signs of zero come out right, for the product is exact or its sign is
