@@ -24,7 +24,8 @@ class GoldenEngine:
         """The code at the program counter, as many parcels as the instruction has."""
         core, isa = self.core, self.isa
         step = isa.parcel // 8
-        code = first = core.fetch(core.pc)
+        first: int = core.fetch(core.pc)
+        code = first
         for at in range(step, isa.size_of(first), step):
             code |= core.fetch(core.pc + at) << 8 * at
         return code
@@ -32,6 +33,7 @@ class GoldenEngine:
     def step(self) -> None:
         """Run one instruction. Raises the Trap that it takes; then the core is as the trap left it, `pc` at it."""
         core = self.core
+        core.next_pc = core.pc  # so a fetch that traps leaves it, too
         code = self.fetch()
         entry = self._decoded.get(code)
         if entry is None:
@@ -58,7 +60,6 @@ class GoldenEngine:
         except Trap as trap:
             return trap
         return None
-
 
     def code_changed(self, start: int, end: int) -> None:
         """Guest code between two addresses is no longer what it was: nothing to do, every fetch is a new one."""
