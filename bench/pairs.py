@@ -14,7 +14,11 @@ import sys
 from collections import Counter
 from typing import Any
 
+from softmetal.boards.linux_riscv64 import LinuxRiscv64
+from softmetal.engines.native.handlers import Handlers
 from softmetal.isa.riscv import isa
+from softmetal.isa.table import Insn
+from softmetal.lang.chip import Board
 from softmetal.machine.linux.adapter import BoardCpu
 from softmetal.machine.linux.cpu import BUDGET, Exit
 from softmetal.machine.linux.process import Options
@@ -60,6 +64,25 @@ class Watched(BoardCpu):
         return Exit(BUDGET, 0)
 
 
+def lines_of(pairs: Counter[Pair], keep: int) -> list[str]:
+    """The most frequent pairs that can be fused, as lines of the table."""
+    handlers = Handlers(isa, Board.of(LinuxRiscv64))
+    found: Counter[str] = Counter()
+    for (first, second, linked), number in pairs.items():
+        a, b = isa.by_name[first], isa.by_name[second]
+        if handlers.flows(handlers.instance(a.meaning)) or None in (handlers.layout(a), handlers.layout(b)):
+            continue
+        mine, theirs = ({n for n, *_ in handlers.layout(e) or []} for e in (a, b))
+        links = [n for n in linked if n in theirs and "rd" in mine and is_float(a, "rd") == is_float(b, n)]
+        found[f"{first} {second}" + (":" + ",".join(links) if links else "")] += number
+    return [line for line, _ in found.most_common(keep)]
+
+
+def is_float(entry: Insn, operand: str) -> bool:
+    """Does an operand name a floating-point register?"""
+    return f"{{{operand}:f}}" in entry.syntax
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--root")
@@ -78,8 +101,8 @@ def main() -> int:
             total = sum(one.values()) or 1
             for pair, number in one.items():  # each program counts the same
                 pairs[pair] += number * 1_000_000 // total
-        for (first, second, linked), _ in pairs.most_common(args.keep):
-            print(f'    "{" ".join((first, second, *linked))}",')
+        for line in lines_of(pairs, args.keep):
+            print(f'    "{line}",')
         return 0
     options = Options(root=args.root) if args.root else Options()
     ended = run_program(lambda: Watched(pairs), args.program[0], args.program[1:], options)
