@@ -62,7 +62,7 @@ def fused(draw, line):
                 code = with_operand(entry, code, source_of(entry, link), destination(*made[-1]))
             except ValueError:  # a register that this form cannot name
                 return None
-        if destination(entry, code) == 0 or isa.decode(code) is not entry:
+        if (not isinstance(source_of(entry, "rd"), int) and destination(entry, code) == 0) or isa.decode(code) is not entry:
             return None
         made.append((entry, code))
     for i, (_, links) in enumerate(line):  # setting one link may have undone another
@@ -145,7 +145,9 @@ class Program:
         self.draw = draw
         self.text = b"".join(draw.choices(fragments(), k=CODE_PAGES << 11))[: CODE_PAGES << 12]
         kinds = [R | X, R | W | X, X, R | W | X, R | X, R | W]
-        self.pages = {(CODE >> 12) + i: draw.choice(kinds[:4] if i < CODE_PAGES - 1 else kinds) | MAPPED for i in range(CODE_PAGES)}
+        self.pages = {
+            (CODE >> 12) + i: draw.choice(kinds[:4] if i < CODE_PAGES - 1 else kinds) | MAPPED for i in range(CODE_PAGES)
+        }
         data = [R | W, R | W, R, W, 0, R | W | X]
         self.pages |= {(DATA >> 12) + i: draw.choice(data[: 1 if i == 0 else None]) | MAPPED for i in range(DATA_PAGES)}
         self.data = draw.randbytes(DATA_PAGES << 12)
