@@ -9,7 +9,7 @@ from typing import Any
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native.handlers import Places
-from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRAPPED, Interpreter
+from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRANSLATIONS, TRAPPED, Interpreter
 from softmetal.engines.native.switched import Switched
 from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.table import Isa
@@ -101,6 +101,12 @@ class ThreadedEngine(NativeEngine):
                 return found
             left -= 1
         return None
+
+    @property
+    def translations(self) -> int:
+        """How many runs of instructions have been decoded."""
+        count: int = self._words[TRANSLATIONS]
+        return count
 
     def settle(self) -> None:
         """Forget all decoded code, and leave in the state no trace of having decoded it."""

@@ -14,7 +14,7 @@ from softmetal.lang.native import signature
 from softmetal.lang.types import IntType
 
 # Words of the mailbox, behind those in which a trap leaves its number and values.
-REASON, LEFT, LIMIT, NUMBER = 32, 33, 34, 35
+REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS = 32, 33, 34, 35, 36
 PAUSED, TRAPPED, ASTRAY, STUCK = 0, 1, 2, 3
 """Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode."""
 

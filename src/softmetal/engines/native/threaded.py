@@ -26,7 +26,7 @@ from softmetal.engines.native.handlers import (
     Handler,
     Handlers,
 )
-from softmetal.engines.native.interpreter import ASTRAY, LEFT, LIMIT, NUMBER, PAUSED, REASON, STUCK, TRAPPED
+from softmetal.engines.native.interpreter import ASTRAY, LEFT, LIMIT, NUMBER, PAUSED, REASON, STUCK, TRANSLATIONS, TRAPPED
 from softmetal.isa.table import Insn
 from softmetal.lang.chip import method_of
 from softmetal.lang.llvm import Writer
@@ -99,7 +99,13 @@ class Threaded(Handlers):
             writer.start("trap")
             writer.end("ret i64 0")
         return "\n".join(
-            ["define internal i64 @decode.one(ptr align 4096 %root, ptr align 16 %ip) nounwind noinline {", "entry:", *writer.slots, *writer.lines, "}\n"]
+            [
+                "define internal i64 @decode.one(ptr align 4096 %root, ptr align 16 %ip) nounwind noinline {",
+                "entry:",
+                *writer.slots,
+                *writer.lines,
+                "}\n",
+            ]
         )
 
     def _fuse(self, fusions: list[Fusion]) -> str:
@@ -276,6 +282,10 @@ join:
   store ptr %fused, ptr %rec
   br label %each
 finish:
+  %tellat = getelementptr i8, ptr %root, i64 {self.mailbox(TRANSLATIONS)}
+  %told = load i64, ptr %tellat
+  %tell = add i64 %told, 1
+  store i64 %tell, ptr %tellat
   ret i64 0
 }}
 """
