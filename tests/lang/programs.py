@@ -28,7 +28,7 @@ from typing import Any
 WIDTHS = (1, 1, 2, 3, 5, 7, 8, 8, 9, 12, 15, 16, 17, 24, 31, 32, 32, 33, 40, 47, 48, 63, 64, 64)
 WIDE = (*WIDTHS, 65, 72, 80, 96, 100, 127, 128)
 MOST = 250  # bits in a value; the language has 256
-HEAD = '''\
+HEAD = """\
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -114,7 +114,7 @@ add300 = partial(addk, k=300)
 add5000 = partial(addk, k=5000)
 via_twice = partial(through, f=twice, k=3)
 via_less = partial(through, f=less)
-'''
+"""
 HELPERS = (  # name, parameters' kinds, result
     ("addk", ("u32", "s12"), "s64"), ("twice", ("u16",), "u20"), ("less", ("u16",), "u20"), ("add300", ("u32",), "s64"),
     ("add5000", ("u32",), "s64"), ("via_twice", ("u64",), "u40"), ("safe_div", ("s64", "u64"), "s64"),
@@ -248,7 +248,9 @@ class Maker:
             return f"max(0, min({value.text}, {count - 1}))"
         return f"{value.text} % {count}"
 
-    def chip(self, static: bool = False, want: Callable[[World], Any] = lambda w: True, depth: int = 1) -> tuple[str, World] | None:
+    def chip(
+        self, static: bool = False, want: Callable[[World], Any] = lambda w: True, depth: int = 1
+    ) -> tuple[str, World] | None:
         """The text of some chip with what is wanted."""
         found: list[tuple[str, World, bool]] = []
         for text, world, known in self.chips:
@@ -464,7 +466,8 @@ class Maker:
         if how < 11:
             return f"({self.float(depth - 1)} {self.pick('+-*/')} {self.float(depth - 1)})"
         if how == 11:
-            return self.pick(("(-{})", "abs({})", "sqrt({})", "sqrt(abs({}))", "f32({})", "f64({})")).format(self.float(depth - 1))
+            form = self.pick(("(-{})", "abs({})", "sqrt({})", "sqrt(abs({}))", "f32({})", "f64({})"))
+            return form.format(self.float(depth - 1))
         if how == 12:
             return f"fma({self.float(depth - 1)}, {self.float(depth - 1)}, {self.float(depth - 1)})"
         if how == 13:
@@ -643,7 +646,8 @@ class Maker:
         how = self.rng.randrange(4)
         mine = [n for n, (kind, depth) in self.homes.items() if kind and depth >= 0]
         if how == 0:
-            targets = [t for t, kind in (self.target(), self.target()) if kind[0] != "f"] or [f"self.{next(iter(self.world.ints))}"]
+            targets = [t for t, kind in (self.target(), self.target()) if kind[0] != "f"]
+            targets = targets or [f"self.{next(iter(self.world.ints))}"]
             if mine and self.chance(60):
                 targets.insert(self.rng.randrange(len(targets) + 1), self.pick(mine))
             self.emit(f"{' = '.join(targets)} = {self.int(3).text}")
@@ -692,7 +696,8 @@ class Maker:
         how = self.rng.randrange(5)
         bound = self.pick([n for n, (lo, hi) in self.ints.items() if lo >= 0 and hi <= 7] or ["3"])
         if how == 0:
-            span, lo, hi = (stop := self.rng.randrange(1, 9)), 0, stop - 1
+            stop = self.rng.randrange(1, 9)
+            lo, hi = 0, stop - 1
             text = str(stop)
         elif how == 1:
             start, stop = self.rng.randrange(-5, 3), self.rng.randrange(3, 7)

@@ -6,7 +6,7 @@ from softmetal.lang.source import HardwareError
 from softmetal.lang.types import *  # noqa: F403 - u1..u128 and s1..s128
 from softmetal.lang.types import f32, f64, memory
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "Chip", "HardwareError", "Trap", "bits32", "bits64", "cold", "f32", "f64", "float32", "float64", "fma", "host", "layout",
     "memory", "reads", "sqrt", "writes",
     *(f"{sign}{bits}" for sign in "us" for bits in range(1, 129)),

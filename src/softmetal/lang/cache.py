@@ -1,13 +1,15 @@
 """The cache of compiled code, in the user's cache directory.
 
 An entry's file name is a digest of what was asked for (board, engine, versions, host CPU). The entry holds the digests
-of the compiler and of all source files it was made from, the facts and code, and a checksum of itself; one that does not
-match, for whatever reason, is built anew in its place. Entries are written to the side and renamed, so processes may start at once.
+of the compiler, of all source files it was made from and of the constants in it, the facts and code, and a checksum of
+itself; one that does not match, for whatever reason, is built anew in its place. Entries are written to the side and
+renamed, so processes may start at once.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import linecache
@@ -16,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,16 @@ class Compiled:
 
 
 def digest_of(filename: str) -> str:
-    """The digest of a source file as it is now ("" if it is gone)."""
+    """The digest of a source file, or of a constant ("=module:name"), as it is now ("" if it is gone)."""
+    if filename.startswith("="):
+        module, _, name = filename[1:].partition(":")
+        try:
+            value: Any = sys.modules[module]
+            for part in name.split("."):
+                value = getattr(value, part)
+        except (KeyError, AttributeError):
+            return ""
+        return hashlib.sha256(repr(value).encode()).hexdigest()
     try:
         with open(filename, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
@@ -44,7 +55,9 @@ def digest_of(filename: str) -> str:
 
 
 def sources_of(program: Any) -> dict[str, str]:
-    """The files from which a program's functions come, and all that these import of the same packages."""
+    """The files from which a program's functions come, and all that these import of the same packages; its constants too,
+
+    for a constant need not be written as such: `LINES = int(os.environ["LINES"])`."""
     todo = {f.key[0].__module__ for f in program.functions.values()}
     todo |= {c.cls.__module__ for f in program.functions.values() for _, c in f.chips}
     files = {f.key[0].__code__.co_filename for f in program.functions.values()}
@@ -58,24 +71,38 @@ def sources_of(program: Any) -> dict[str, str]:
         seen.add(name)
         files.add(filename)
         for node in ast.walk(ast.parse("".join(linecache.getlines(filename)))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                todo |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+            if isinstance(node, ast.ImportFrom):
+                home = _imported_from(module, node)
+                todo |= {home, *(f"{home}.{a.name}" for a in node.names)}
             elif isinstance(node, ast.Import):
                 todo |= {a.name for a in node.names}
+    files |= {f"={module}:{name}" for module, name in program.constants if "<locals>" not in name}
     return {f: digest_of(f) for f in sorted(files)}
 
 
-def identity(cls: type) -> tuple[str, str, tuple[str, ...]]:
-    """What tells a chip class from others of its name: two scripts are both `__main__`."""
+def _imported_from(module: Any, node: ast.ImportFrom) -> str:
+    """The full name of the module that `from ... import` names."""
+    if not node.level:
+        return node.module or ""
+    package = (getattr(module, "__package__", None) or "").split(".")
+    kept = package[: len(package) - node.level + 1]
+    return ".".join([*kept, node.module] if node.module else kept)
+
+
+def identity(cls: type) -> tuple[str, ...]:
+    """What tells a chip class from others of its name: two scripts are both `__main__`, a function may make several."""
+    from softmetal.lang.chip import layout
+
+    fields = hashlib.sha256(repr(layout(cls)).encode()).hexdigest()
     methods = [m for base in cls.__mro__ for m in base.__dict__.get("__hw_methods__", {}).values()]
-    return cls.__module__, cls.__qualname__, tuple(sorted({m.__code__.co_filename for m in methods}))
+    return cls.__module__, cls.__qualname__, fields, *sorted({m.__code__.co_filename for m in methods})
 
 
 def _foreign(filename: str) -> bool:
     return "site-packages" in filename or filename.startswith(os.path.dirname(os.__file__))
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiler_digest() -> str:
     """The digest of this compiler."""
     here = Path(__file__).parent
@@ -83,7 +110,7 @@ def compiler_digest() -> str:
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def host_digest() -> str:
     """What the host's CPU is, and the version of LLVM (asking LLVM itself would mean loading it for each run)."""
     import platform
@@ -91,7 +118,7 @@ def host_digest() -> str:
 
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            cpu = "".join(sorted(set(line for line in file.read().split("\n\n")[0].splitlines() if _describes(line))))
+            cpu = "".join(sorted({line for line in file.read().split("\n\n")[0].splitlines() if _describes(line)}))
     except OSError:
         cpu = platform.processor()
     return "|".join((version("llvmlite"), platform.machine(), sys.platform, cpu))
@@ -127,6 +154,7 @@ def read(path: Path) -> Compiled | None:
 def write(path: Path, made: Compiled) -> None:
     """Store an entry; a cache that cannot be written to is no error."""
     body = json.dumps({"compiler": compiler_digest(), "facts": made.facts, "sources": made.sources}).encode() + b"\n" + made.code
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent)
@@ -134,7 +162,8 @@ def write(path: Path, made: Compiled) -> None:
             file.write(MAGIC + hashlib.sha256(body).digest() + body)
         os.replace(name, path)
     except OSError:
-        pass
+        with contextlib.suppress(OSError):
+            os.unlink(name)
 
 
 def cached(what: tuple[Any, ...], build: Callable[[], Compiled]) -> Compiled:

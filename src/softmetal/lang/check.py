@@ -29,6 +29,8 @@ class Program:
         self.functions: dict[Any, ir.Function] = {}
         self.busy: list[Any] = []
         self.names: dict[str, int] = {}
+        self.constants: dict[tuple[str, str], Any] = {}
+        """Constants by module and name: what they were when their values went into the code."""
 
     def root(self, cls: type) -> ir.ChipRef:
         """The board itself, as an argument."""
@@ -135,7 +137,9 @@ def _given(value: Any) -> Any:
 
 def _rested(kind: Any, value: Any) -> Any:
     """A value bound to a parameter by `partial`: a number is cut as in any call."""
-    return kind(value) if isinstance(kind, IntType | FloatType) and isinstance(value, int | float) else value
+    if isinstance(kind, IntType) and isinstance(value, int):
+        return kind(value)
+    return kind(value) if isinstance(kind, FloatType) and isinstance(value, int | float) else value
 
 
 class _Loop:
@@ -184,6 +188,11 @@ class _Checker(Expressions):
     def instance(self, function: Any, owner: type | None, args: list[Any], names: Any, node: ast.AST) -> Any:
         return self.program.instance(function, owner, args, names, self, node)
 
+    def used(self, home: Any, name: str, value: Any) -> None:
+        if isinstance(value, int | float | tuple | bytes):
+            place = (home, name) if isinstance(home, str) else (home.__module__, f"{home.__qualname__}.{name}")
+            self.program.constants[place] = value
+
     def run(self) -> None:
         function, tree = self.function, self.tree
         self._find_locals(tree)
@@ -213,7 +222,8 @@ class _Checker(Expressions):
                 except Exception:
                     kind = None
                 if not isinstance(kind, IntType | FloatType):
-                    self.fail(node.annotation, f"{ast.unparse(node.annotation)} is no type of a variable", "u1..u128, s1..s128 or f64")
+                    text = ast.unparse(node.annotation)
+                    self.fail(node.annotation, f"{text} is no type of a variable", "u1..u128, s1..s128 or f64")
                 if self.types.get(node.target.id, kind) is not kind:
                     self.fail(node, f"{node.target.id!r} has two types", "one annotation, at its first assignment")
                 self.types[node.target.id] = kind
@@ -322,7 +332,7 @@ class _Checker(Expressions):
                 self.fail(target, "a chip cannot be assigned", "its fields")
             self.function.stores.add((base.chip.place if base.chip.place is not None else base.chip.cls, base.name))
             return ir.SetField(place.chip, place.field, place.index, self.cut(source, value, place.field.type.element))
-        self.fail(target, "this cannot be assigned", "a variable, a field, an element")
+        return self.fail(target, "this cannot be assigned", "a variable, a field, an element")
 
     def set_local(self, node: ast.AST, name: str, value: ir.Expr) -> ir.SetLocal:
         """Give a local a value, and remember what it may now be."""
@@ -485,13 +495,14 @@ class _Checker(Expressions):
         for label, term in (("start", start), ("stop", stop)):
             name = f"{label}.{node.lineno}.{node.col_offset}"
             made.append(self.set_local(node, name, term))
-        start = ir.Local(start.range, f"start.{node.lineno}.{node.col_offset}")
-        stop = ir.Local(stop.range, f"stop.{node.lineno}.{node.col_offset}")
-        lo, hi = (start.range.lo, stop.range.hi - 1) if step > 0 else (stop.range.lo + 1, start.range.hi)
+        first, last = start.range, stop.range
+        start = ir.Local(first, f"start.{node.lineno}.{node.col_offset}")
+        stop = ir.Local(last, f"stop.{node.lineno}.{node.col_offset}")
+        lo, hi = (first.lo, last.hi - 1) if step > 0 else (last.lo + 1, first.hi)
         if lo > hi:
             return made
         inside = Range(lo, hi)
-        counter = Range(min(lo, start.range.lo, lo + step), max(hi, start.range.hi, hi + step))
+        counter = Range(min(lo, first.lo, lo + step), max(hi, first.hi, hi + step))
         target = node.target
         out: list[State] = []
         entry = dict(self.state or {})
@@ -512,8 +523,7 @@ class _Checker(Expressions):
             return end, ir.For(target.id, start, stop, step, counter, body)
 
         loop_made = self._settle(node, once)
-        before_first = entry if target.id in entry else entry
-        self.state = join([before_first, *out])
+        self.state = join([entry, *out])
         return [*made, loop_made]
 
     def do_Break(self, node: ast.Break) -> list[Any]:
@@ -577,7 +587,7 @@ class _Checker(Expressions):
             value = self.expr(pattern.value)
             if isinstance(value, ir.Const) and isinstance(value.value, int):
                 return [value.value]
-        self.fail(pattern, "this pattern is not hardware Python", "integers, enum members, | between them, or _")
+        return self.fail(pattern, "this pattern is not hardware Python", "integers, enum members, | between them, or _")
 
     def do_Return(self, node: ast.Return) -> list[Any]:
         kinds = self.function.results

@@ -19,11 +19,11 @@ import mmap
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from types import FunctionType
 from typing import Any, ClassVar, TypeVar
 
 from softmetal.lang.golden import golden
+from softmetal.lang.source import remembered
 from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType
 
 PAGE = 4096
@@ -64,7 +64,7 @@ def _register(mark: str, offset: int) -> Callable[[F], F]:
     return decorate
 
 
-class Trap(Exception):  # noqa: N818 - the field's word
+class Trap(Exception):
     """What leaves an instruction before its end. Subclasses annotate integer fields: `raise IllegalInstruction(bits)`."""
 
     def __init__(self, *values: int) -> None:
@@ -81,7 +81,7 @@ class Trap(Exception):  # noqa: N818 - the field's word
         return f"{type(self).__name__}: {', '.join(fields)}" if fields else type(self).__name__
 
 
-@lru_cache(maxsize=None)
+@remembered
 def trap_fields(cls: type[Trap]) -> dict[str, IntType]:
     """The integer fields of a trap class, in order."""
     found: dict[str, IntType] = {}
@@ -120,7 +120,7 @@ def _scalar(field: Field) -> property:
     return property(get, put)
 
 
-@lru_cache(maxsize=None)
+@remembered
 def _prepare(cls: type) -> None:
     """Give a chip class attributes for its numbers; other fields are attributes of each instance."""
     for name, field in layout_of(cls).fields.items():
@@ -206,7 +206,7 @@ def fields_of(cls: type) -> dict[str, Any]:
     return found
 
 
-@lru_cache(maxsize=None)
+@remembered
 def layout_of(cls: type) -> ChipLayout:
     """Where the fields of a chip lie. Raises TypeError for a field that is no hardware type."""
     fields: dict[str, Field] = {}
@@ -262,7 +262,7 @@ class Board:
     size: int
 
     @staticmethod
-    @lru_cache(maxsize=None)
+    @remembered
     def of(cls: type) -> Board:
         block = -(-layout_of(cls).size // PAGE) * PAGE
         memories = sorted(_memories(cls, ""), key=lambda m: m[1].length)
@@ -289,7 +289,7 @@ def _memories(cls: type, path: str) -> Iterator[tuple[str, MemoryType]]:
             yield from _memories(sub, f"{path}{name}{index}.")
 
 
-def _sub_chips(field: Field) -> Iterator[tuple[str, type, int]]:
+def _sub_chips(field: Field) -> Iterator[tuple[str, Any, int]]:
     """(index text, class, offset) of each chip that a field holds."""
     if chip_class(field.type):
         yield "", field.type, field.offset
@@ -357,12 +357,12 @@ def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) 
     own["_mapping"], own["_offset"] = mapping, offset
     block = mapping.view[offset : offset + layout.size]
     for letter in "bBhHiIqQfd":
-        own[_view(letter)] = block.cast(letter)
+        own[_view(letter)] = block.cast(letter)  # type: ignore[call-overload]
     for name, field in layout.fields.items():
         kind = field.type
         subs = []
         for index, cls, at in _sub_chips(field):
-            sub = cls.__new__(cls)
+            sub: Chip = cls.__new__(cls)
             _attach(sub, mapping, offset + at, f"{path}{name}{index}.", board)
             subs.append(sub)
         if chip_class(kind):

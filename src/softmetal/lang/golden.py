@@ -249,8 +249,7 @@ def _cut(kind: IntType | FloatType | None, value: ast.expr) -> ast.expr:
             sign = 1 << (kind.bits - 1)
             cut = ast.BinOp(ast.BinOp(cut, ast.BitXor(), ast.Constant(sign)), ast.Sub(), ast.Constant(sign))
     elif isinstance(kind, FloatType):
-        cut = ast.Call(ast.Constant(kind), [value], [])
-        cut.func = ast.Name(f"_{kind.name}_", ast.Load())
+        cut = ast.Call(ast.Name(f"_{kind.name}_", ast.Load()), [value], [])
     else:
         return value
     for part in ast.walk(cut):

@@ -145,7 +145,7 @@ class Expressions:
             return ir.Const(None, value)
         if isinstance(value, str):
             self.fail(node, "a string is not hardware", "an integer or an enum member")
-        self.fail(node, f"{value!r} is no number", "an integer constant")
+        return self.fail(node, f"{value!r} is no number", "an integer constant")
 
     def _checked(self, node: ast.AST, value: ir.Expr) -> ir.Expr:
         """Refuse a value that is too wide; fold one that is known."""
@@ -163,8 +163,21 @@ class Expressions:
 
     def static(self, name: str) -> Any:
         """A name of the module, or a builtin."""
-        found = self.python.__globals__.get(name, _MISSING)
-        return getattr(builtins, name, _MISSING) if found is _MISSING else found
+        names = self.python.__globals__
+        if name in names:
+            self.used(names.get("__name__", ""), name, names[name])
+            return names[name]
+        return getattr(builtins, name, _MISSING)
+
+    def used(self, home: Any, name: str, value: Any) -> None:
+        """Remember that compiled code holds this constant of a module (by name) or class."""
+        raise NotImplementedError  # pragma: no cover - the checker's
+
+    def attribute(self, home: Any, name: str) -> Static:
+        """A constant, function or class of a module or class."""
+        value = getattr(home, name)
+        self.used(home.__name__ if isinstance(home, ModuleType) else home, name, value)
+        return Static(value)
 
     def on_Name(self, node: ast.Name) -> Value:
         name = node.id
@@ -197,14 +210,14 @@ class Expressions:
         if isinstance(base, Static):
             value = base.value
             if isinstance(value, ModuleType | enum.EnumType) and hasattr(value, name):
-                return Static(getattr(value, name))
+                return self.attribute(value, name)
             if chip_class(value) and isinstance(getattr(value, name, None), int | tuple | bytes):
-                return Static(getattr(value, name))
+                return self.attribute(value, name)
             if isinstance(value, int):
                 base = self._constant(node, value)
         if isinstance(base, ir.Expr) and base.range is not None and name in ("bit_length", "bit_count"):
             return Bound(base, name)
-        self.fail(node, f"{describe(base)} has no {name!r} in hardware Python", "a field or method of a chip")
+        return self.fail(node, f"{describe(base)} has no {name!r} in hardware Python", "a field or method of a chip")
 
     def _of_chip(self, node: ast.AST, chip: ir.ChipRef, name: str) -> Value:
         layout = layout_of(chip.cls)
@@ -223,9 +236,9 @@ class Expressions:
             return Method(chip, *found)
         constant = getattr(chip.cls, name, _MISSING)
         if isinstance(constant, int | tuple | bytes) and constant is not _MISSING:
-            return Static(constant)
+            return self.attribute(chip.cls, name)
         near = close_to(name, [*layout.fields, *layout.memories])
-        self.fail(node, f"{chip.cls.__name__} has no field or method {name!r}", near or "a field the class annotates")
+        return self.fail(node, f"{chip.cls.__name__} has no field or method {name!r}", near or "a field the class annotates")
 
     def _sub_chip(self, chip: ir.ChipRef, name: str, cls: type, offset: int) -> ir.ChipRef:
         place = None if chip.place is None else chip.place + offset
@@ -248,7 +261,7 @@ class Expressions:
             return self._checked(node, ir.TableLoad(Range(min(span), max(span)), tuple(map(int, values)), index))
         if isinstance(base, Static) and isinstance(base.value, list | dict):
             self.fail(node, "a list or dict may change; it is not hardware", "a tuple of integers")
-        self.fail(node, f"{describe(base)} has no elements", "an index into an array, a memory or a constant table")
+        return self.fail(node, f"{describe(base)} has no elements", "an index into an array, a memory or a constant table")
 
     def _inside(self, node: ast.AST, index: Range, length: int, what: str, name: str) -> None:
         if not self.probing and not (index.lo >= 0 and index.hi < length):
@@ -340,8 +353,7 @@ class Expressions:
                 if not _pure(self.expr(middle)):
                     self.fail(middle, "the middle of a chained comparison has effects", "a variable for it, set before")
             parts: list[ast.expr] = [
-                ast.copy_location(ast.Compare(a, [op], [b]), node)
-                for a, op, b in zip(terms, node.ops, terms[1:], strict=False)
+                ast.copy_location(ast.Compare(a, [op], [b]), node) for a, op, b in zip(terms, node.ops, terms[1:], strict=False)
             ]
             return self.value(ast.copy_location(ast.BoolOp(ast.And(), parts), node))
         op = OPERATORS.get(type(node.ops[0]))
@@ -482,7 +494,7 @@ class Expressions:
             self.fail(node, "hardware does not print", "a field that the host reads")
         if isinstance(target, type) and issubclass(target, chips.Trap):
             self.fail(node, "a trap is raised, not called", f"raise {simple}(...)")
-        self.fail(
+        return self.fail(
             node, f"{ast.unparse(node.func)} is no hardware function",
             "a method, a function whose parameters are all annotated, or a cast",
         )  # fmt: skip
@@ -495,14 +507,14 @@ class Expressions:
             found = base.__dict__.get("__hw_methods__", {}).get(func.attr)
             if found:
                 return self.call(node, found, base, chip)
-        self.fail(node, f"no base of {self.owner.__name__} has a method {func.attr!r}", "a method of a base class")
+        return self.fail(node, f"no base of {self.owner.__name__} has a method {func.attr!r}", "a method of a base class")
 
     def call(self, node: ast.Call, function: Any, owner: type | None, chip: ir.ChipRef | None) -> Value:
         """Check a call of a hardware function."""
         args = [chip] if chip is not None else []
         args += [self._argument(a) for a in node.args]
         named = {k.arg: self._argument(k.value) for k in node.keywords}
-        self._in_order(node, function, [*args, *named.values()], list(named))
+        self._in_order(node, function, [*args, *named.values()], [str(n) for n in named])
         made, chip_args, numbers = self.instance(function, owner, args, named, node)
         self.function.calls.append(made)
         results = made.results

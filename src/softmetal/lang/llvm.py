@@ -233,7 +233,7 @@ class Writer:
             if kind.bits == 32:
                 self.emit(f"store i32 {self.bits32(text)}, ptr {pointer}{aligned}")
             else:
-                self.emit(f"store double {text}, ptr {pointer}{aligned}")
+                self.emit(f"store i64 {self.bits64(text)}, ptr {pointer}{aligned}")
             return
         assert found is not None
         size = kind.size * 8

@@ -14,7 +14,7 @@ import ctypes
 import mmap
 import platform
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 PROGBITS, NOBITS, RELA, SYMTAB = 1, 8, 4, 2
@@ -71,7 +71,7 @@ class _Loaded:
                 places[i] = end
                 end += size
         stubs = -(-end // STUB) * STUB
-        outside = sum(1 for kind, *_ in sections if kind == SYMTAB) and _undefined(data, sections)
+        outside = _undefined(data, sections)
         self.pages = mmap.mmap(-1, max(mmap.PAGESIZE, stubs + STUB * len(outside)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         base = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
         for i, at in places.items():
@@ -107,9 +107,7 @@ class _Loaded:
         if libc.mprotect(ctypes.c_void_p(base), ctypes.c_size_t(len(self.pages)), mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "the host does not let this process run code that it has made (mprotect)")
 
-    def _relocate(
-        self, base: int, at: int, kind: int, symbol: tuple[str, int], addend: int, stubs: dict[str, int]
-    ) -> None:
+    def _relocate(self, base: int, at: int, kind: int, symbol: tuple[str, int], addend: int, stubs: dict[str, int]) -> None:
         name, target = symbol
         if kind in (R_PC32, R_PLT32):
             struct.pack_into("<i", self.pages, at, target + addend - at)
@@ -126,7 +124,7 @@ class _Loaded:
             raise ValueError(f"compiled code refers to {name!r} in a way (type {kind}) that the loader does not know")
 
 
-def _undefined(data: bytes, sections: list[tuple[int, ...]]) -> list[str]:
+def _undefined(data: bytes, sections: Sequence[tuple[int, ...]]) -> list[str]:
     """The names of functions that the object file expects to find elsewhere."""
     found = []
     for kind, _, source, size, link, _, _ in sections:

@@ -11,8 +11,8 @@ from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.infer import type_range
-from softmetal.lang.loader import Library
 from softmetal.lang.llvm import Unit, Writer
+from softmetal.lang.loader import Library
 from softmetal.lang.types import FloatType
 
 
@@ -73,7 +73,7 @@ class Entry(Writer):
         for i, (text, found) in enumerate(self.invoke(function, [], args, "trapped")):
             at = self.gep("%root", box + 8 + 16 * i)
             if found is None:
-                self.emit(f"store double {text}, ptr {at}")
+                self.emit(f"store i64 {self.bits64(text)}, ptr {at}")
             else:
                 self.emit(f"store i128 {self.resize(text, found, 128)}, ptr {at}, align 8")
         self.end("ret i64 0")
@@ -123,6 +123,9 @@ class Native:
             self._calls[name] = self._caller(name)
         return self._calls[name]
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_public(self._cls)]
+
     def _caller(self, name: str) -> Any:
         found = method_of(self._cls, name)
         if found is None:
@@ -133,6 +136,8 @@ class Native:
         root, view, box = self._mapping.address, self._mapping.view, self._box
 
         def run(*args: Any) -> Any:
+            if len(args) != len(params):
+                raise TypeError(f"{self._cls.__name__}.{name}() takes {len(params)} values, {len(args)} are given")
             number = call(root, *[_to_bits(k, a) for k, a in zip(params, args, strict=True)])
             if number:
                 kind = self._traps[number - 1]

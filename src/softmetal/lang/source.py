@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import ast
 import linecache
-from functools import lru_cache
+from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F")
+
+
+def remembered(function: F) -> F:
+    """`functools.cache`, for functions of classes; it keeps the function's type."""
+    return cast(F, cache(cast(Any, function)))
 
 
 class HardwareError(Exception):
@@ -32,7 +39,7 @@ class HardwareError(Exception):
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _functions_of(filename: str, size: int) -> dict[int, ast.FunctionDef]:
     """Every function in a file, by the line on which Python says its code starts (a decorator's, if it has one)."""
     tree = ast.parse("".join(linecache.getlines(filename)), filename)
