@@ -35,15 +35,12 @@ def guest(root: Path) -> Guest:
     from softmetal.machine.linux.adapter import BoardCpu
 
     BoardCpu("native")
-    code = (
-        "import typer; from softmetal.cli.run import CONTEXT, run\n"
-        "app = typer.Typer(); app.command(context_settings=CONTEXT)(run); app()"
-    )
+    code = "from softmetal.cli.main import main; main()"
     environment = {key: value for key, value in os.environ.items() if key != "SOFTMETAL_DEBUG"}
 
     def run(*arguments: Any, stdin: str = "", options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", code, "--root", f"{root}:ro", *options, *map(str, arguments)],
+            [sys.executable, "-c", code, "run", "--root", f"{root}:ro", *options, *map(str, arguments)],
             input=stdin, capture_output=True, text=True, timeout=300, env=environment, check=False,
         )  # fmt: skip
 

@@ -63,9 +63,7 @@ def run(
     max_insns: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop a process after N instructions, with exit code 124.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Decides random bytes and address layout; same seed, same run.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Decides random bytes and address layout; same seed, same run.")] = 0,
     host_time: Annotated[bool, typer.Option("--host-time", help="The guest's clocks are the host's.")] = False,
     mem: Annotated[str, typer.Option(metavar="SIZE", help="Most private memory of a process.")] = "4G",
 ) -> None:
@@ -96,6 +94,10 @@ def run(
         memory=parse_size(mem), max_insns=max_insns,
     )  # fmt: skip
     made: list[BoardCpu] = []
+    try:
+        out = open(trace_to, "w") if trace_to is not None else sys.stderr  # noqa: SIM115
+    except OSError as error:
+        raise refuse(f"--trace-to {trace_to}: {error.strerror}") from None
 
     def make_cpu() -> Any:
         cpu = BoardCpu(engine, lambda line: print(f"softmetal: {line}", file=sys.stderr, flush=True))
@@ -104,10 +106,6 @@ def run(
             return cpu
         from softmetal.machine.linux.trace import TracingCpu
 
-        try:
-            out = open(trace_to, "w") if trace_to is not None else sys.stderr  # noqa: SIM115
-        except OSError as error:
-            raise refuse(f"--trace-to {trace_to}: {error.strerror}") from None
         return TracingCpu(cpu, out, disassembly)
 
     began = time.perf_counter()
@@ -118,8 +116,7 @@ def run(
         translations = getattr(made[0].engine, "translations", None)
         told = "" if translations is None else f", {translations} translations"
         print(
-            f"softmetal run: {ended.instructions} instructions in {seconds:.3f} s: "
-            f"{speed:.1f} million a second{told} ({engine})",
+            f"softmetal run: {ended.instructions} instructions in {seconds:.3f} s: {speed:.1f} million a second{told} ({engine})",
             file=sys.stderr,
         )
     sys.stdout.flush()

@@ -18,10 +18,10 @@ CROSS = "riscv64-linux-gnu-"
 COMMAND = [
     sys.executable,
     "-c",
-    "import typer; from softmetal.cli.run import CONTEXT, run\n"
-    "app = typer.Typer(); app.command(context_settings=CONTEXT)(run); app()",
+    "from softmetal.cli.main import main; main()",
+    "run",
 ]
-"""`softmetal run`, whatever else the command line has."""
+"""`softmetal run`, by the Python that runs the tests."""
 
 Done = subprocess.CompletedProcess[str]
 

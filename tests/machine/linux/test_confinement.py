@@ -68,12 +68,14 @@ def test_what_the_command_line_names_is_read_only(reader: Path, run: Callable[..
     assert (tmp_path / "named").read_text() == "named text"
 
 
-def test_tmp_is_private_and_gone_afterwards(reader: Path, run: Callable[..., Any]) -> None:
-    before = set(os.listdir("/tmp"))
+def test_tmp_is_private_and_gone_afterwards(
+    reader: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     found = run(reader, "w:/tmp/softmetal-test-file", "r:/tmp/softmetal-test-file", "w:/dev/shm/x", "r:/dev/shm/x")
     assert found.stdout.splitlines() == ["written", "guest", "written", "guest"]
     assert not os.path.exists("/tmp/softmetal-test-file")
-    assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("softmetal-")]
+    assert os.listdir(tmp_path) == []
 
 
 ESCAPES = [

@@ -146,3 +146,31 @@ def test_calls_with_garbage_arguments_never_hurt(build: Callable[..., Path], run
     assert found.stdout == "alive\n"
     assert found.returncode == 0
     assert "internal error" not in found.stderr
+
+
+def test_a_signal_from_outside_ends_the_program_in_silence(build: Callable[..., Path], command: list[str]) -> None:
+    import signal
+
+    text = '#include <stdio.h>\nint main(){puts("up");fflush(stdout);for(;;);}'
+    program = build("spin.c", "-static", text=text)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen([*command, str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+            assert p.stdout is not None
+            assert p.stdout.readline() == b"up\n"
+            p.send_signal(number)
+            _, errors = p.communicate(timeout=60)
+        assert (p.returncode, errors) == (128 + number, b"")
+
+
+def test_sleeping_moves_the_guests_clock_and_not_the_users(build: Callable[..., Path], run: Callable[..., Any]) -> None:
+    import time
+
+    text = (
+        "#include <stdio.h>\n#include <time.h>\n#include <unistd.h>\n#include <sys/wait.h>\n"
+        "int main(){time_t t=time(0);if(!fork()){sleep(3000);_exit(0);}wait(0);sleep(1000);"
+        'printf("%ld\\n",(long)(time(0)-t));}'
+    )
+    program = build("sleep.c", "-static", text=text)
+    began = time.monotonic()
+    assert run(program).stdout == "4000\n"
+    assert time.monotonic() - began < 60

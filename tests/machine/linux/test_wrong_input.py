@@ -133,7 +133,6 @@ def test_a_root_that_is_not_there_is_named(run: Callable[..., Any], tmp_path: Pa
         ("jump", 139, "SIGSEGV: no access to address 0x4560: no instruction can be fetched there (return address 0x"),
         ("illegal", 132, "SIGILL: illegal instruction at 0x{pc}, pc 0x{pc} in wild"),
         ("break", 133, "SIGTRAP: breakpoint at 0x{pc}, pc 0x{pc} in wild"),
-        ("term", 143, "killed by SIGTERM"),
         ("recurse", 139, "SIGSEGV: no access to address 0x3f"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from softmetal.boards.linux_riscv64 import LinuxRiscv64
 from softmetal.isa import riscv
-from softmetal.lang.chip import Board
+from softmetal.lang.chip import Board, layout_of
 
 from .cpu import BUDGET, Exit
 
@@ -37,28 +37,31 @@ class BoardCpu:
         self.ram: memoryview = core.ram.view
         self.perm: memoryview = core.perm.view
         self._mapping = core.__mapping__
+        fields = layout_of(LinuxRiscv64).fields
+        self._pc, self._count = fields["pc"].offset // 8, fields["count"].offset // 8
+        end = 8 * (max(self._pc, self._count) + 1)
+        # The state block by words: pc and count are used at every system call.
+        self._words: memoryview = self._mapping.view[:end].cast("Q")
         self._ram_at = Board.of(LinuxRiscv64).memories["ram"][0]
         self.run_engine = self.engine.run
 
     @property
     def pc(self) -> int:
         """The program counter."""
-        value: int = self.core.pc
-        return value
+        return self._words[self._pc]
 
     @pc.setter
     def pc(self, value: int) -> None:
-        self.core.pc = value
+        self._words[self._pc] = value
 
     @property
     def count(self) -> int:
         """Instructions retired since power-on."""
-        value: int = self.core.count
-        return value
+        return self._words[self._count]
 
     @count.setter
     def count(self, value: int) -> None:
-        self.core.count = value
+        self._words[self._count] = value
 
     @property
     def fcsr(self) -> int:

@@ -18,6 +18,7 @@ from .errors import NOT_FOUND, RunError
 from .files import RegularFile
 from .signals import TRAMPOLINE
 from .space import PROT_EXEC, PROT_READ, PROT_WRITE, USER_END, page_up
+from .vfs import Node, Vfs
 
 if TYPE_CHECKING:
     from .process import Process
@@ -43,6 +44,15 @@ class Image(NamedTuple):
     name: str
 
 
+class Where(NamedTuple):
+    """Where programs are looked for."""
+
+    vfs: Vfs
+    cwd: Node
+    advice: str = ""
+    """What to add when a file of the guest's system is missing."""
+
+
 class Program(NamedTuple):
     """What `execve` will start."""
 
@@ -58,11 +68,11 @@ def show(path: bytes) -> str:
     return os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
 
 
-def open_program(process: Process, path: bytes, what: str) -> RegularFile:
+def open_program(where: Where, path: bytes) -> RegularFile:
     """Open a file to execute it. Raises RunError naming it."""
     name = show(path)
     try:
-        node = process.vfs.walk(path, process.cwd).existing()
+        node = where.vfs.walk(path, where.cwd).existing()
         if node.is_dir:
             raise RunError(f"{name}: is a directory", error=errno.EACCES)
         if not stat.S_ISREG(node.mode):
@@ -71,7 +81,7 @@ def open_program(process: Process, path: bytes, what: str) -> RegularFile:
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
         reason = "not found" if missing else "cannot be read: " + os.strerror(error.errno or errno.EIO)
-        raise RunError(f"{name}: {what}{reason}", NOT_FOUND if missing else 126, error.errno or errno.EIO) from None
+        raise RunError(f"{name}: {reason}", NOT_FOUND if missing else 126, error.errno or errno.EIO) from None
     if not isinstance(file, RegularFile):
         raise RunError(f"{name}: not a regular file", error=errno.EACCES)
     return file
@@ -82,11 +92,11 @@ def read_image(file: RegularFile, name: str) -> tuple[bytes, int]:
     return os.pread(file.fd, HEAD, 0), os.fstat(file.fd).st_size
 
 
-def find(process: Process, path: bytes, arguments: list[bytes], need_mode: bool) -> Program:
+def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> Program:
     """Find out what running `path` means, through `#!` lines and the interpreter. Raises RunError."""
     asked = path
     for _ in range(SCRIPT_DEPTH):
-        file = open_program(process, path, "")
+        file = open_program(where, path)
         name = show(path)
         if need_mode and not os.fstat(file.fd).st_mode & 0o111:
             raise RunError(f"{name}: permission denied: the file is not executable", error=errno.EACCES)
@@ -99,10 +109,10 @@ def find(process: Process, path: bytes, arguments: list[bytes], need_mode: bool)
             extra = [parts[1].strip(b" \t")] if len(parts) > 1 else []
             interpreter = parts[0]
             try:
-                open_program(process, interpreter, "")
+                open_program(where, interpreter)
             except RunError as error:
                 raise RunError(
-                    f"{name}: its #! line wants {show(interpreter)}, which is not there{give_root(process)}",
+                    f"{name}: its #! line wants {show(interpreter)}, which is not there{where.advice}",
                     error=error.errno,
                 ) from None  # fmt: skip
             arguments = [interpreter, *extra, path, *arguments[1:]]
@@ -113,20 +123,13 @@ def find(process: Process, path: bytes, arguments: list[bytes], need_mode: bool)
         if main.elf.interpreter is not None:
             wanted = main.elf.interpreter
             try:
-                opened = open_program(process, wanted, "")
+                opened = open_program(where, wanted)
             except RunError as error:
-                raise RunError(
-                    f"{name}: its interpreter {show(wanted)} is not there{give_root(process)}", error=error.errno
-                ) from None
+                raise RunError(f"{name}: its interpreter {show(wanted)} is not there{where.advice}", error=error.errno) from None
             data, size = read_image(opened, show(wanted))
             loader = Image(opened, elf.parse(data, size, show(wanted)), show(wanted))
         return Program(main, loader, arguments, asked)
     raise RunError(f"{show(asked)}: too many #! scripts one after the other", error=errno.ELOOP)
-
-
-def give_root(process: Process) -> str:
-    """The advice to give when a file of the guest's system is missing."""
-    return "" if process.options.root else "; give the guest's file tree with --root DIR"
 
 
 def place(process: Process, image: Image, bias: int) -> None:

@@ -24,7 +24,8 @@ HEAD = struct.Struct("<iiQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
 
-FREE, RUNNING, BLOCKED, GONE = range(4)
+FREE, RUNNING, BLOCKED, OUTSIDE, GONE = range(5)
+"""States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give."""
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ class Pids:
     def all(self) -> list[Record]:
         """The processes that live or have not been waited for."""
         used = HEAD.unpack_from(self._map, 0)[1]
-        return [r for r in map(self._load, range(used)) if r.state in (RUNNING, BLOCKED)]
+        return [r for r in map(self._load, range(used)) if r.state in (RUNNING, BLOCKED, OUTSIDE)]
 
     def by_pid(self, pid: int) -> Record | None:
         """The living process with the guest number `pid`."""
@@ -184,9 +185,9 @@ class Pids:
         record.state = GONE
         self.update(record)
 
-    def block(self, deadline: int | None, clock: int) -> None:
+    def block(self, deadline: int | None, clock: int, outside: bool) -> None:
         """Publish that this process sleeps."""
-        self.me.state = BLOCKED
+        self.me.state = OUTSIDE if outside else BLOCKED
         self.me.deadline = NEVER if deadline is None else deadline
         self.me.clock = clock
         self.save()
@@ -195,6 +196,10 @@ class Pids:
         """Publish that it runs."""
         self.me.state = RUNNING
         self.save()
+
+    def outside_awaited(self) -> bool:
+        """Whether another process waits for the world outside, where time is the host's."""
+        return not self._alone and any(r.state == OUTSIDE and r.pid != self.me.pid for r in self.all())
 
     def others_wait_longer(self, deadline: int) -> bool:
         """Whether no other process can do anything before the guest time `deadline`."""

@@ -165,34 +165,37 @@ class Scheduler:
         if deadline is not None and deadline <= now:
             self.collect(0)
             return
-        process.pids.block(deadline, now)
+        outside = any(w.outside for w in waits)
+        process.pids.block(deadline, now, outside)
         try:
             if deadline is None:
                 self.collect(1 if interval else None)
             elif clock.host_time:
                 self.collect(min(-(-(deadline - now) // 10**6), 1 if interval else 1 << 30))
-            elif any(w.outside for w in waits):
-                began = time.monotonic_ns()
-                left = deadline - now
-                while not self.runnable and left > 0:
-                    if self.collect(1 if interval else min(-(-left // 10**6), 1 << 30)) and self.runnable:
-                        break
-                    left = deadline - now - (time.monotonic_ns() - began)
-                if not self.runnable:
-                    clock.advance(deadline)
-                    self.collect(0)
             else:
-                tick = 0
-                while not self.collect(tick):
-                    if self.runnable:
-                        break
-                    if process.pids.others_wait_longer(deadline):
-                        clock.advance(deadline)
-                        self.collect(0)
-                        break
-                    tick = 1
+                self._let_time_pass(deadline, outside)
         finally:
             process.pids.unblock()
+
+    def _let_time_pass(self, deadline: int, outside: bool) -> None:
+        """Sleep until something happens or the guest time is `deadline`.
+
+        The clock is moved as soon as no other process can do anything before; but as long as one waits for the
+        world outside, a sleep takes its real time, so that the two stay in step.
+        """
+        process = self.process
+        clock = process.clock
+        began = time.monotonic_ns()
+        length = deadline - clock.monotonic()
+        tick = 0
+        while not self.collect(tick) and not self.runnable:
+            left = length - (time.monotonic_ns() - began)
+            real = outside or process.pids.outside_awaited()
+            if left <= 0 if real else process.pids.others_wait_longer(deadline):
+                clock.advance(deadline)
+                self.collect(0)
+                return
+            tick = 1 if not outside else min(max(1, left // 10**6), 1000)
 
     # Running.
 

@@ -88,6 +88,7 @@ class Space:
         self.cpu = cpu
         self.ram = cpu.ram
         self.perm = cpu.perm
+        self.size = len(cpu.ram)
         self.limit = limit
         """Most bytes of private writable memory; a mapping that goes over it answers ENOMEM."""
         self.areas: list[Area] = []
@@ -102,16 +103,16 @@ class Space:
 
     def _allowed(self, address: int, length: int, need: int) -> int:
         """How many bytes from `address` on may be used for `need`, at most `length`."""
-        if address >= MEMORY_SIZE:
+        if address >= self.size:
             return 0
         first = address >> PAGE_BITS
-        last = min(address + length - 1, MEMORY_SIZE - 1) >> PAGE_BITS
+        last = min(address + length, self.size) - 1 >> PAGE_BITS
         pages = bytes(self.perm[first : last + 1])
         good = pages.lstrip(HAVING[need])
         if need & W and len(pages) - len(good) and pages.translate(None, EXECUTABLE):
             self.cpu.code_changed(first << PAGE_BITS, (last + 1) << PAGE_BITS)
         if not good:
-            return length
+            return min(length, self.size - address)
         return max(0, ((last + 1 - len(good)) << PAGE_BITS) - address)
 
     def view(self, address: int, length: int, need: int = R) -> memoryview:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 from . import signals as sig
 from .cpu import FETCH_FAULT, MAPPED, PAGE, PAGE_BITS, Cpu, R
-from .errors import INTERNAL, NOT_FOUND, OUT_OF_BUDGET, GuestExit, OutOfBudget, RunError
+from .errors import CANNOT_RUN, INTERNAL, NOT_FOUND, OUT_OF_BUDGET, GuestExit, OutOfBudget, RunError
 from .files import inherited
 from .hostfs import open_tree
-from .loader import execute, find, show
+from .loader import Program, Where, execute, find, show
 from .process import Options, Process
 from .synthfs import Directory, devices
 from .threads import Thread
@@ -193,10 +193,12 @@ def run_program(
     process: Process | None = None
     try:
         vfs = world.build()
+        found, cwd = locate_all(world, vfs, program, arguments)
         process = Process(make_cpu(), vfs, options, program)
+        process.cwd = cwd
         if disassemble is not None:
             process.disassemble = disassemble
-        prepare(world, process, program, arguments)
+        prepare(world, process, found)
         if before is not None:
             before(process)
         process.sched.loop()
@@ -206,7 +208,7 @@ def run_program(
         return Ended(error.code)
     except GuestExit as end:
         assert process is not None
-        if end.signal and process.is_first:
+        if end.signal in sig.CRASHES and process.is_first:
             process.say(describe_death(process, end))
         code = process.finish(end)
         return Ended(code, process.pids.totals()[0] + process.cpu.count)
@@ -215,6 +217,11 @@ def run_program(
         process.say(f"stopped at pc {process.cpu.pc:#x} after {process.cpu.count} instructions (--max-insns)")
         code = process.finish(GuestExit(OUT_OF_BUDGET))
         return Ended(code, process.pids.totals()[0] + process.cpu.count)
+    except MemoryError as error:
+        print(f"softmetal run: {program}: {error or 'out of memory'}", file=sys.stderr, flush=True)
+        if os.getpid() != first:
+            os._exit(CANNOT_RUN)
+        return Ended(CANNOT_RUN)
     except Exception as error:
         if os.environ.get("SOFTMETAL_DEBUG") == "1":
             traceback.print_exc()
@@ -228,7 +235,20 @@ def run_program(
         world.clean()
 
 
-def prepare(world: World, process: Process, program: str, arguments: list[str]) -> None:
+ADVICE = "; give the guest's file tree with --root DIR"
+
+
+def locate_all(world: World, vfs: Vfs, program: str, arguments: list[str]) -> tuple[Program, Node]:
+    """The program, checked as far as can be without running it, and the directory to start in. Raises RunError."""
+    options = world.options
+    path = locate(world, vfs, program, arguments)
+    cwd = working_directory(vfs, options)
+    names = [os.fsencode(program), *map(os.fsencode, arguments)]
+    where = Where(vfs, cwd, "" if options.root is not None else ADVICE)
+    return find(where, path, names, need_mode=options.root is not None and not os.path.exists(program)), cwd
+
+
+def prepare(world: World, process: Process, program: Program) -> None:
     """Open the standard streams, mount `/dev` and `/proc`, load the program. Raises RunError."""
     from . import calls, procfs
 
@@ -242,22 +262,17 @@ def prepare(world: World, process: Process, program: str, arguments: list[str]) 
     vfs.mount(b"/dev", devices(process))
     vfs.mount(b"/dev/shm", world.temporary())
     vfs.mount(b"/proc", procfs.build(process))
-    path = locate(world, vfs, program, arguments)
-    process.cwd = working_directory(process, options)
     thread = Thread(process.pid)
     process.sched.current = process.sched.loaded = thread
     environment = {**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb"), **options.env}
-    names = [os.fsencode(program), *map(os.fsencode, arguments)]
-    found = find(process, path, names, need_mode=options.root is not None and not os.path.exists(program))
     process.signals.open_host()
-    execute(process, found, [os.fsencode(f"{key}={value}") for key, value in environment.items()])
-    process.enter_program(found)
+    execute(process, program, [os.fsencode(f"{key}={value}") for key, value in environment.items()])
+    process.enter_program(program)
     process.sched.runnable.append(thread)
 
 
-def working_directory(process: Process, options: Options) -> Node:
+def working_directory(vfs: Vfs, options: Options) -> Node:
     """Where the guest starts: `--cwd`, else `/` of the guest's root, else the host's own path, shown empty."""
-    vfs = process.vfs
     if options.cwd is not None:
         try:
             node = vfs.walk(os.fsencode(options.cwd)).existing()

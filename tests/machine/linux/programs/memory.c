@@ -113,8 +113,10 @@ int main(void) {
     int memory = memfd_create("test", 0);
     if (write(memory, "memfd", 5) != 5) return 1;
     printf("memfd %.5s\n", (char *)mmap(NULL, page, PROT_READ, MAP_SHARED, memory, 0));
+    a = mmap(NULL, 9 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(a + 8 * page, page);
     printf("bad %d %d %d\n", mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL,
-           munmap((void *)1, page) == -1 && errno == EINVAL, mprotect(guard + 100 * page, page, PROT_READ) == -1 && errno == ENOMEM);
+           munmap((void *)1, page) == -1 && errno == EINVAL, mprotect(a + 7 * page, 2 * page, PROT_READ) == -1 && errno == ENOMEM);
     char *huge = mmap(NULL, 64L << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     printf("reserve %d", huge != MAP_FAILED);
     printf(" %d\n", munmap(huge, 64L << 30));

@@ -81,8 +81,9 @@ int main(int argc, char **argv) {
     printf(" %d\n", vforked);
     char *args[] = {argv[0], "child", "spawn", NULL};
     int error = posix_spawn(&pid, argv[0], NULL, NULL, args, environ);
+    int spawned = error ? -1 : status_of(pid);
     printf("spawn %d", error);
-    printf(" %d\n", error ? -1 : status_of(pid));
+    printf(" %d\n", spawned);
     printf("spawn of nothing %d\n", posix_spawn(&pid, "/no/such/program", NULL, NULL, args, environ) == ENOENT);
     int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int private = 1;

@@ -9,7 +9,7 @@ import resource
 
 from ..abi import AT_EMPTY_PATH, AT_FDCWD, M64, RLIMIT, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
-from ..loader import execute, find
+from ..loader import Where, execute, find
 from ..pids import Record
 from ..process import Process
 from ..signals import SIGCHLD
@@ -54,7 +54,7 @@ def replace(p: Process, path: bytes, arguments: list[bytes], environment: list[b
     if not path:
         return -errno.ENOENT
     try:
-        program = find(p, path, arguments or [b""], need_mode=True)
+        program = find(Where(p.vfs, p.cwd), path, arguments or [b""], need_mode=True)
     except RunError as error:
         return -error.errno
     execute(p, program, environment)
