@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, ClassVar, TypeVar
 
+from softmetal.lang.bus import bus_methods
 from softmetal.lang.golden import golden
-from softmetal.lang.source import remembered
-from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType
+from softmetal.lang.source import annotation, remembered
+from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType, u1, u32
 
 PAGE = 4096
 MAILBOX = PAGE
@@ -88,6 +89,16 @@ def trap_fields(cls: type[Trap]) -> dict[str, IntType]:
     for base in reversed(cls.__mro__):
         found |= {n: t for n, t in inspect.get_annotations(base, eval_str=True).items() if isinstance(t, IntType)}
     return found
+
+
+class Unanswered(Trap):
+    """An access to a chip, at an offset where nothing is modelled."""
+
+    offset: u32  # type: ignore[valid-type]
+    write: u1  # type: ignore[valid-type]
+
+    def __str__(self) -> str:
+        return f"nothing answers a bus {'write' if self.values[1] else 'read'} at offset {self.values[0]:#x}"
 
 
 class _Method:
@@ -169,6 +180,12 @@ class Chip:
                 methods[name] = value
                 setattr(cls, name, _Method(value, cls))
         cls.__hw_methods__ = methods
+        if any(getattr(m, "__reads__", ()) or getattr(m, "__writes__", ()) for m in methods.values()):
+            for name, made in bus_methods(cls, lambda m, n: annotation(m, cls, n), Unanswered).items():
+                mine = method_of(cls, name)
+                if mine is None or getattr(mine[0], "__bus__", False):  # a chip may do it itself
+                    methods[name] = made
+                    setattr(cls, name, _Method(made, cls))
 
     def __class_getitem__(cls, length: int) -> ArrayType:
         return ArrayType(cls, length)
@@ -177,6 +194,7 @@ class Chip:
         board = Board.of(type(self))
         mapping = new_mapping(board.size + room)
         _attach(self, mapping, 0, "", board)
+        self.__dict__["_board"] = board
         power_on(self)
 
     @property
@@ -468,6 +486,6 @@ class Memory:
 
 
 __all__ = [
-    "Board", "Chip", "Entry", "HwType", "Mapping", "Memory", "Trap",
+    "Board", "Chip", "Entry", "HwType", "Mapping", "Memory", "Trap", "Unanswered",
     "host", "layout", "layout_of", "method_of", "reads", "writes",
 ]  # fmt: skip
