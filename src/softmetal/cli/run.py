@@ -119,7 +119,6 @@ def run(
             f"softmetal run: {ended.instructions} instructions in {seconds:.3f} s: {speed:.1f} million a second{told} ({engine})",
             file=sys.stderr,
         )
-    sys.stdout.flush()
     raise typer.Exit(ended.code)
 
 

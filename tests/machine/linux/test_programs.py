@@ -174,3 +174,11 @@ def test_sleeping_moves_the_guests_clock_and_not_the_users(build: Callable[..., 
     began = time.monotonic()
     assert run(program).stdout == "4000\n"
     assert time.monotonic() - began < 60
+
+
+def test_a_standard_stream_that_is_closed_is_closed_for_the_guest(build: Callable[..., Path], command: list[str]) -> None:
+    text = '#include <unistd.h>\nint main(){return (write(1,"x",1)==1)*2+(read(0,(char[1]){0},1)==0);}'
+    program = build("closed.c", "-static", text=text)
+    shell = ["sh", "-c", 'exec "$@" <&- >&-', "sh", *command, str(program)]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -53,6 +53,12 @@ class Options:
     max_insns: int | None = None
 
 
+def tell(message: str) -> None:
+    """One line on the user's stderr, if there is one."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"softmetal run: {message}\n".encode("utf-8", "backslashreplace"))
+
+
 class Process:
     """The process that this host process runs."""
 
@@ -107,9 +113,7 @@ class Process:
 
     def say(self, message: str) -> None:
         """One line on the user's stderr."""
-        line = f"softmetal run: {self.label}: {message}\n".encode("utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):
-            os.write(2, line)
+        tell(f"{self.label}: {message}")
 
     def once(self, key: str, message: str) -> None:
         """One line on stderr, the first time only."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from .errors import CANNOT_RUN, INTERNAL, NOT_FOUND, OUT_OF_BUDGET, GuestExit, O
 from .files import inherited
 from .hostfs import open_tree
 from .loader import Program, Where, execute, find, show
-from .process import Options, Process
+from .process import Options, Process, tell
 from .synthfs import Directory, devices
 from .threads import Thread
 from .vfs import Node, Vfs
@@ -49,6 +48,10 @@ class World:
         self.options = options
         self.private: list[str] = []
         self.owner = os.getpid()
+        self.closed = {fd for fd in (0, 1, 2) if not is_open(fd)}
+        """Standard streams that the guest does not get because we have not; nothing of ours may take their numbers."""
+        for _ in self.closed:
+            os.open("/dev/null", os.O_RDWR)
 
     def tree(self, path: str, read_only: bool, what: str) -> Node:
         """A host directory or file. Raises RunError."""
@@ -86,6 +89,15 @@ class World:
         if os.getpid() == self.owner:
             for path in self.private:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def is_open(fd: int) -> bool:
+    """Whether this host process has the descriptor."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def exists(vfs: Vfs, path: bytes) -> bool:
@@ -204,7 +216,7 @@ def run_program(
         process.sched.loop()
         raise AssertionError("the loop only ends by an exception")
     except RunError as error:
-        print(f"softmetal run: {error}", file=sys.stderr, flush=True)
+        tell(str(error))
         return Ended(error.code)
     except GuestExit as end:
         assert process is not None
@@ -218,7 +230,7 @@ def run_program(
         code = process.finish(GuestExit(OUT_OF_BUDGET))
         return Ended(code, process.pids.totals()[0] + process.cpu.count)
     except MemoryError as error:
-        print(f"softmetal run: {program}: {error or 'out of memory'}", file=sys.stderr, flush=True)
+        tell(f"{program}: {error or 'out of memory'}")
         if os.getpid() != first:
             os._exit(CANNOT_RUN)
         return Ended(CANNOT_RUN)
@@ -226,8 +238,7 @@ def run_program(
         if os.environ.get("SOFTMETAL_DEBUG") == "1":
             traceback.print_exc()
         text = f"{type(error).__name__}: {error}".splitlines()[0]
-        line = f"softmetal run: {program}: internal error: {text} (SOFTMETAL_DEBUG=1 shows where)"
-        print(line, file=sys.stderr, flush=True)
+        tell(f"{program}: internal error: {text} (SOFTMETAL_DEBUG=1 shows where)")
         if os.getpid() != first:
             os._exit(INTERNAL)
         return Ended(INTERNAL)
@@ -255,10 +266,8 @@ def prepare(world: World, process: Process, program: Program) -> None:
     assert calls
     options, vfs = world.options, process.vfs
     for fd, name in enumerate((b"stdin", b"stdout", b"stderr")):
-        try:
+        if fd not in world.closed:
             process.fds.put(fd, inherited(fd, b"/dev/" + name), False)
-        except OSError:
-            continue
     vfs.mount(b"/dev", devices(process))
     vfs.mount(b"/dev/shm", world.temporary())
     vfs.mount(b"/proc", procfs.build(process))
