@@ -48,10 +48,17 @@ def digest_of(filename: str) -> str:
         return hashlib.sha256(repr(value).encode()).hexdigest()
     try:
         with open(filename, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            data = file.read().replace(b"\r\n", b"\n")
+        data += b"\n" if data and not data.endswith(b"\n") else b""
+        return hashlib.sha256(data).hexdigest() if data else ""
     except OSError:
-        lines = linecache.getlines(filename)
-        return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+        return _digest_of_text(filename)
+
+
+def _digest_of_text(filename: str) -> str:
+    """The digest of a source file as the compiler has read it, which may be another than on the disk by now."""
+    lines = linecache.getlines(filename)
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
 
 
 def sources_of(program: Any) -> dict[str, str]:
@@ -76,8 +83,9 @@ def sources_of(program: Any) -> dict[str, str]:
                 todo |= {home, *(f"{home}.{a.name}" for a in node.names)}
             elif isinstance(node, ast.Import):
                 todo |= {a.name for a in node.names}
-    files |= {f"={module}:{name}" for module, name in program.constants if "<locals>" not in name}
-    return {f: digest_of(f) for f in sorted(files)}
+    made = {f: _digest_of_text(f) for f in sorted(files)}
+    constants = {f"={module}:{name}" for module, name in program.constants if "<locals>" not in name}
+    return made | {c: digest_of(c) for c in sorted(constants)}
 
 
 def _imported_from(module: Any, node: ast.ImportFrom) -> str:

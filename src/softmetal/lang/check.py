@@ -61,12 +61,14 @@ class Program:
             raise HardwareError(filename, tree, "* and / in parameters are not hardware Python", "plain parameters")
         names = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
         free = [n for n in names if n not in bound]
+        shape = f"{tree.name}({', '.join(n for n in free if n != 'self')})"
         if len(args) > len(free):
-            fail(f"{tree.name}() takes {len(free)} arguments, {len(args)} are given", ", ".join(free))
+            fail(f"{tree.name}() takes {len(free)} arguments, {len(args)} are given", shape)
         given = dict(zip(free, args, strict=False))
         for name, value in named.items():
             if name in given or name not in free:
-                fail(f"{tree.name}() has no free parameter {name!r}", ", ".join(free))
+                what = "gets" if name in given else "has no parameter"
+                fail(f"{tree.name}() {what} {name!r}{' twice' if name in given else ''}", shape)
             given[name] = value
         defaults = dict(zip(names[::-1], (function.__defaults__ or ())[::-1], strict=False))
         defaults.update(function.__kwdefaults__ or {})
@@ -84,7 +86,7 @@ class Program:
             if name not in given and name in defaults:
                 given[name] = _given(defaults[name])
             if name not in given:
-                fail(f"{tree.name}() needs an argument for {name!r}", f"{tree.name}({', '.join(free)})")
+                fail(f"{tree.name}() needs an argument for {name!r}", shape)
             kind = annotation(function, owner, name)
             value = given[name]
             if isinstance(value, ir.ChipRef):
@@ -107,7 +109,8 @@ class Program:
             elif kind is None:
                 raise HardwareError(filename, arg, f"parameter {name!r} has no type", f"{name}: u64, or another type")
             else:
-                raise HardwareError(filename, arg, f"{kind!r} is no hardware type", "u1..u128, s1..s128, f32, f64 or a chip")
+                message = f"{named_type(kind)} is no hardware type"
+                raise HardwareError(filename, arg, message, "u1..u128, s1..s128, f32, f64 or a chip")
         found = tuple(key)
         if found in self.busy:
             fail(f"{tree.name}() calls itself", "a loop: hardware has no recursion")
@@ -120,6 +123,11 @@ class Program:
             self.busy.pop()
             self.functions[found] = made
         return self.functions[found], chip_args, numbers
+
+
+def named_type(kind: Any) -> str:
+    """A type as it is written."""
+    return kind.__name__ if isinstance(kind, type) else repr(kind)
 
 
 def _identity(value: Any) -> Any:
@@ -209,7 +217,8 @@ class _Checker(Expressions):
         kinds = [] if kind is None else list(getattr(kind, "__args__", (kind,)))
         for each in kinds:
             if not isinstance(each, IntType | FloatType):
-                self.fail(self.tree.returns or self.tree, f"{each!r} is no result type", "u1..u128, f64, tuple[u8, u8] or None")
+                where = self.tree.returns or self.tree
+                self.fail(where, f"{named_type(each)} is no result type", "u1..u128, s1..s128, f64, tuple[u8, u8] or None")
         return kinds
 
     def _find_locals(self, tree: ast.FunctionDef) -> None:
@@ -288,7 +297,8 @@ class _Checker(Expressions):
         value = self.value(source)
         if not isinstance(value, ir.Call) or len(value.function.results) != len(target.elts):
             count = len(value.function.results) if isinstance(value, ir.Call) else 1
-            self.fail(node, f"{count} values for {len(target.elts)} targets", "a call with as many results")
+            have = "1 value" if count == 1 else f"{count} values"
+            self.fail(node, f"{have} for {len(target.elts)} targets", "a call of a function with as many results")
         names = [f"unpacked.{node.lineno}.{node.col_offset}.{i}" for i in range(len(target.elts))]
         for name, kind in zip(names, value.function.results, strict=True):
             self._note(name, type_range(kind))
@@ -606,8 +616,9 @@ class _Checker(Expressions):
                 self.state = None
                 return [ir.Unpack(names, value), ir.Return(parts)]
         if len(given) != len(kinds):
-            have = f"{len(kinds)} results" if kinds else "no result"
-            self.fail(node, f"{len(given)} values are returned, the function has {have}", "-> T, or -> tuple[T, U]")
+            have = "no result" if not kinds else "1 result" if len(kinds) == 1 else f"{len(kinds)} results"
+            plural = "1 value is" if len(given) == 1 else f"{len(given)} values are"
+            self.fail(node, f"{plural} returned, the function has {have}", "-> u8, or -> tuple[u8, u8], with a type for each")
         values = [self.cut(v, self.expr(v), k) for v, k in zip(given, kinds, strict=True)]
         self.state = None
         return [ir.Return(values)]
@@ -622,7 +633,11 @@ class _Checker(Expressions):
             self.fail(node, "only traps are raised", "raise SomeTrap(values), a subclass of Trap")
         fields = trap_fields(target)
         if len(call.args) != len(fields) or call.keywords:
-            self.fail(call, f"{target.__name__} takes {len(fields)} values", ", ".join(fields) or "nothing")
+            count = "1 value" if len(fields) == 1 else f"{len(fields)} values"
+            self.fail(call, f"{target.__name__} takes {count}", f"{target.__name__}({', '.join(fields)})")
+        for name, kind in fields.items():
+            if kind.bits > 64:
+                self.fail(call, f"{target.__name__}.{name} is a {kind}", "64 bits or less in a field of a trap")
         args = [self.cut(a, self.expr(a), k) for a, k in zip(call.args, fields.values(), strict=True)]
         self.function.traps = True
         self.state = None

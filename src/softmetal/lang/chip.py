@@ -24,7 +24,7 @@ from typing import Any, ClassVar, TypeVar
 
 from softmetal.lang.bus import bus_methods
 from softmetal.lang.golden import golden
-from softmetal.lang.source import annotation, remembered
+from softmetal.lang.source import annotation, field_error, remembered
 from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType, u1, u32
 
 PAGE = 4096
@@ -242,10 +242,10 @@ def layout_of(cls: type) -> ChipLayout:
         elif isinstance(element, IntType | FloatType) and element.size <= 8:
             align = size = element.size
         else:
-            raise TypeError(
-                f"{cls.__name__}.{name}: {kind!r} cannot be a field; use u1..u64, s1..s64, f32, f64, an array of them, "
-                "memory[n] or a chip"
-            )
+            what = kind.__name__ if isinstance(kind, type) else repr(kind)
+            instead = "u1..u64, s1..s64, f32, f64, an array of them, memory[n] or a chip"
+            owner = next((b for b in cls.__mro__ if name in inspect.get_annotations(b)), cls)
+            raise field_error(owner, name, f"{what} cannot be the type of a field", instead)
         count = kind.length if isinstance(kind, ArrayType) else 1
         at = -(-at // align) * align
         fields[name] = Field(name, kind, at, power_on.get(name))

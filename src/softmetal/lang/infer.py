@@ -113,17 +113,17 @@ class Expressions:
         if isinstance(value, Static):
             return self._constant(node, value.value)
         if not isinstance(value, ir.Expr):
-            self.fail(node, f"{describe(value)} is used as a number", self._number_hint(value))
+            self.fail(node, f"{describe(value)} is used as a number", self._number_hint(node, value))
         if isinstance(value, ir.Call) and len(value.function.results) != 1:
             given = "no result" if not value.function.results else f"{len(value.function.results)} results"
             self.fail(node, f"{value.function.name} gives {given}", "a function with `-> T`, or unpack: a, b = f()")
         return value
 
-    def _number_hint(self, value: Value) -> str:
+    def _number_hint(self, node: ast.expr, value: Value) -> str:
         if isinstance(value, Part):
-            return f"an index: {value.name}[i]"
+            return f"an element: {source_text(node)}[i]"
         if isinstance(value, Method | Bound):
-            return "a call: add ()"
+            return f"a call: {source_text(node)}()"
         return "one of the chip's fields"
 
     def integer(self, node: ast.expr) -> tuple[ir.Expr, Range]:
@@ -135,7 +135,9 @@ class Expressions:
 
     def condition(self, node: ast.expr) -> ir.Expr:
         """Check a test: any integer, true where not 0."""
-        value, _ = self.integer(node)
+        value = self.expr(node)
+        if value.range is None:
+            self.fail(node, "a float is no condition", f"{source_text(node)} != 0.0")
         return value
 
     def _constant(self, node: ast.expr, value: Any) -> ir.Expr:
@@ -152,6 +154,11 @@ class Expressions:
         found = value.range
         if found is not None:
             if found.bits > LIMIT_BITS and not self.probing:
+                if isinstance(value, ir.Local) and found.bits > 4000:
+                    self.fail(
+                        node, f"the width of {value.name!r} cannot be found: it grows in a loop",
+                        f"a type where it is first set, as in {value.name}: u64 = ...",
+                    )  # fmt: skip
                 need = "an unknown number of" if found.bits > 4000 else str(found.bits)
                 self.fail(
                     node, f"this value may need {need} bits; {LIMIT_BITS} is the most",
@@ -192,7 +199,10 @@ class Expressions:
             return self._checked(node, ir.Local(found, name))
         value = self.static(name)
         if value is _MISSING:
-            self.fail(node, f"{name!r} is not defined", "a parameter, a variable set before, or a module's constant")
+            if name in self.python.__code__.co_freevars:
+                self.fail(node, f"{name!r} is of the function around this one", "a field, or a constant of the module")
+            near = close_to(name, [*self.assigned, *self.bound, *self.python.__globals__])
+            self.fail(node, f"{name!r} is not defined", near or "a parameter, a variable set before, or a module's constant")
         return Static(value)
 
     def on_Constant(self, node: ast.Constant) -> Value:
@@ -237,7 +247,8 @@ class Expressions:
         constant = getattr(chip.cls, name, _MISSING)
         if isinstance(constant, int | tuple | bytes) and constant is not _MISSING:
             return self.attribute(chip.cls, name)
-        near = close_to(name, [*layout.fields, *layout.memories])
+        methods = [n for base in chip.cls.__mro__ for n in base.__dict__.get("__hw_methods__", {})]
+        near = close_to(name, [*layout.fields, *layout.memories, *methods])
         return self.fail(node, f"{chip.cls.__name__} has no field or method {name!r}", near or "a field the class annotates")
 
     def _sub_chip(self, chip: ir.ChipRef, name: str, cls: type, offset: int) -> ir.ChipRef:
@@ -247,8 +258,7 @@ class Expressions:
 
     def on_Subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
-        if isinstance(node.slice, ast.Slice):
-            self.fail(node, "a slice is not hardware Python", "a loop over single elements")
+        self._no_slice(node)
         if isinstance(base, Part):
             return self._element(node, base)
         if isinstance(base, Static) and isinstance(base.value, tuple | bytes):
@@ -263,14 +273,26 @@ class Expressions:
             self.fail(node, "a list or dict may change; it is not hardware", "a tuple of integers")
         return self.fail(node, f"{describe(base)} has no elements", "an index into an array, a memory or a constant table")
 
+    def _no_slice(self, node: ast.Subscript) -> None:
+        if isinstance(node.slice, ast.Slice | ast.Tuple):
+            self.fail(node, "a slice is not hardware Python", "a loop over single elements")
+
     def _inside(self, node: ast.AST, index: Range, length: int, what: str, name: str) -> None:
         if not self.probing and not (index.lo >= 0 and index.hi < length):
             text = source_text(node)
-            hint = f"{text} & {length - 1}" if length & (length - 1) == 0 else f"if {text} < {length}: around it"
+            if index.single:
+                self.fail(node, f"index {index.lo} is outside {what}, 0..{length - 1}", "an index inside")
             seen = f"{index.lo}..{index.hi}" if index.bits <= 64 else "any value"
-            self.fail(node, f"index {text} ({seen}) can leave {what} of {length}", hint + ", with the index in a variable")
+            variable = text if text.isidentifier() else "i"
+            test = f"{variable} < {length}" if index.lo >= 0 else f"0 <= {variable} < {length}"
+            if length & (length - 1) == 0:
+                hint = f"{text} & {length - 1}" if text.isidentifier() else f"({text}) & {length - 1}"
+            else:
+                hint = f"if {test}: around it" if variable == text else f"i = {text}, and then if {test}: around it"
+            self.fail(node, f"index {text} ({seen}) can leave {what}, 0..{length - 1}", hint)
 
     def _element(self, node: ast.Subscript, part: Part) -> Value:
+        self._no_slice(node)
         index, found = self.integer(node.slice)
         kind = part.kind
         if isinstance(kind, MemoryType):
@@ -322,13 +344,20 @@ class Expressions:
             if self.probing:
                 return ir.Bin(Range(-ranges.HUGE, ranges.HUGE), op, a, b)
             text = source_text(node.right if isinstance(node, ast.BinOp) else node.value)
-            self.fail(node, f"{text} may be 0 in a division", f"if {text} != 0: around it, with the divisor in a variable")
+            hint = f"if {text} != 0: around it" if text.isidentifier() else f"d = {text}, and then if d != 0: around it"
+            self.fail(node, f"the divisor {text} may be 0", hint)
         if op in ("<<", ">>") and b.range.lo < 0:
             if self.probing:
                 return ir.Bin(Range(-ranges.HUGE, ranges.HUGE), op, a, b)
             text = source_text(node.right if isinstance(node, ast.BinOp) else node.value)
             self.fail(node, f"the shift amount {text} may be negative", f"{text} & 63, or an unsigned type")
-        return self._checked(node, ir.Bin(ranges.BINARY[op](a.range, b.range), op, a, b))
+        made = ranges.BINARY[op](a.range, b.range)
+        if op == "<<" and made.bits > LIMIT_BITS >= a.range.bits and not b.range.single and not self.probing:
+            text = source_text(node.right if isinstance(node, ast.BinOp) else node.value)
+            seen = f"{b.range.lo}..{b.range.hi}" if b.range.bits <= 64 else "any number"
+            hint = f"{text} & 63" if text.isidentifier() else f"({text}) & 63"
+            self.fail(node, f"shifted by {text} ({seen}) this may need more than {LIMIT_BITS} bits", hint)
+        return self._checked(node, ir.Bin(made, op, a, b))
 
     def on_UnaryOp(self, node: ast.UnaryOp) -> Value:
         a = self.expr(node.operand)
@@ -387,7 +416,9 @@ class Expressions:
         return ir.Logic(kept.join(other) if kept else other, op, a, b)
 
     def on_IfExp(self, node: ast.IfExp) -> Value:
-        test, found = self.integer(node.test)
+        test = self.condition(node.test)
+        found = test.range
+        assert found is not None
         if _pure(test) and ranges.compare("!=", found, Range(0, 0)) is not None:
             return self.expr(node.body if found.lo or found.hi else node.orelse)
         before = dict(self.state or {})

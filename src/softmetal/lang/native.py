@@ -13,7 +13,8 @@ from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.loader import Library
-from softmetal.lang.types import FloatType
+from softmetal.lang.source import HardwareError, tree_of
+from softmetal.lang.types import FloatType, IntType
 
 
 def optimised(text: str, level: int = 2) -> Any:
@@ -67,8 +68,6 @@ class Entry(Writer):
                 args.append(self.new(f"bitcast i64 %a{i} to double"))
             else:
                 wide = type_range(kind)
-                if kind.bits > 64:
-                    raise TypeError(f"{function.name}: a parameter of {kind} cannot be called from Python")
                 args.append(f"%a{i}" if wide.width == 64 else self.new(f"trunc i64 %a{i} to i{wide.width}"))
         for i, (text, found) in enumerate(self.invoke(function, [], args, "trapped")):
             at = self.gep("%root", box + 8 + 16 * i)
@@ -179,6 +178,11 @@ def signature(function: Any, owner: type) -> tuple[list[Any], list[Any]]:
 
 def _entry_function(program: Program, cls: type, found: tuple[Any, type]) -> ir.Function:
     params, _ = signature(*found)
+    tree, filename = tree_of(found[0])
+    for arg, kind in zip(tree.args.args[1:], params, strict=False):
+        if isinstance(kind, IntType) and kind.bits > 64:
+            instead = f"u64 or narrower, or _{tree.name} for a method that only hardware calls"
+            raise HardwareError(filename, arg, f"{arg.arg} is a {kind}: Python cannot call {tree.name}() with it", instead)
     args: list[Any] = [program.root(cls), *(ir.Local(type_range(k), "argument") for k in params)]
     made, _, _ = program.instance(found[0], found[1], args, {})
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 from functools import cache
 from types import FunctionType
 from typing import Any, TypeVar, cast
@@ -40,12 +41,12 @@ class HardwareError(Exception):
 
 
 @cache
-def _functions_of(filename: str, size: int) -> dict[int, ast.FunctionDef]:
+def _functions_of(filename: str, text: str) -> dict[int, ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function in a file, by the line on which Python says its code starts (a decorator's, if it has one)."""
-    tree = ast.parse("".join(linecache.getlines(filename)), filename)
-    found = {}
+    tree = ast.parse(text, filename)
+    found: dict[int, ast.FunctionDef | ast.AsyncFunctionDef] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found[min([node.lineno, *(d.lineno for d in node.decorator_list)])] = node
     return found
 
@@ -53,11 +54,27 @@ def _functions_of(filename: str, size: int) -> dict[int, ast.FunctionDef]:
 def tree_of(function: FunctionType) -> tuple[ast.FunctionDef, str]:
     """The syntax tree of a function, and its file's name. Raises TypeError where Python has no source for it."""
     code = function.__code__
-    lines = linecache.getlines(code.co_filename)
-    node = _functions_of(code.co_filename, len(lines)).get(code.co_firstlineno) if lines else None
+    linecache.checkcache(code.co_filename)  # the module may have been loaded again
+    text = "".join(linecache.getlines(code.co_filename))
+    node = _functions_of(code.co_filename, text).get(code.co_firstlineno) if text else None
+    if isinstance(node, ast.AsyncFunctionDef):
+        raise HardwareError(code.co_filename, node, "async is not hardware Python", f"def {node.name}(...)")
     if node is None or node.name != function.__name__:
         raise TypeError(f"no source for {function.__qualname__}: hardware Python must come from a file, by `def`")
     return node, code.co_filename
+
+
+def field_error(cls: type, name: str, message: str, instead: str) -> Exception:
+    """An error about a field of a class: a HardwareError at its annotation, where the source is to be found."""
+    methods = [m for m in vars(cls).get("__hw_methods__", {}).values() if not hasattr(m, "__bus__")]
+    filename = methods[0].__code__.co_filename if methods else getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
+    lines = linecache.getlines(filename)
+    for node in ast.walk(ast.parse("".join(lines))):
+        if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
+            for part in node.body:
+                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name) and part.target.id == name:
+                    return HardwareError(filename, part, message, instead)
+    return TypeError(f"{cls.__name__}.{name}: {message}; write instead: {instead}")
 
 
 def is_hardware_function(value: Any) -> bool:
