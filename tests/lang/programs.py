@@ -115,12 +115,33 @@ add5000 = partial(addk, k=5000)
 via_twice = partial(through, f=twice, k=3)
 via_less = partial(through, f=less)
 """
+AFTER_SUB = '''\
+def bump(chip: Sub, by: u9) -> u16:
+    chip.sub_n0 += by
+    return chip.sub_n0 if by & 1 else chip.leaf.leaf_n0
+
+
+@cold
+def risky(chip: Leaf, by: s12, *, more: u5 = 3) -> tuple[s20, u8]:
+    chip.leaf_n1 = by
+    if by > 1000:
+        raise Oops(by, more)
+    return by * 2 + more, chip.leaf_n1
+
+
+@cold
+def seldom(by: u7) -> u9:
+    return by * 3
+
+
+'''
 HELPERS = (  # name, parameters' kinds, result
     ("addk", ("u32", "s12"), "s64"), ("twice", ("u16",), "u20"), ("less", ("u16",), "u20"), ("add300", ("u32",), "s64"),
     ("add5000", ("u32",), "s64"), ("via_twice", ("u64",), "u40"), ("safe_div", ("s64", "u64"), "s64"),
     ("looped", ("u5", "u64"), "u64"), ("floaty", ("f64", "f32"), "f64"), ("defaults", ("u8",), "s20"),
     ("defaults", ("u8", "u8", "s9"), "s20"),
 )  # fmt: skip
+CHIP_HELPERS = ("bump", "Sub", "u9", "u16"), ("seldom", "", "u7", "u9")
 PAIRS = ("both", ("u33", "s33"), ("u1", "s65")), ("narrowed", ("s64",), ("u4", "s7"))
 
 
@@ -440,6 +461,11 @@ class Maker:
                 return Int(f"{at[0]}.{name}({self.arguments(kinds, depth)})", *span_of(result))
         if self.chance(15) and self.world.name == "Main":
             return Int(f"super().{self.pick(('tick', 'tock'))}({self.int(depth - 1).text})", *span_of("s30"))
+        if self.chance(20) and self.world.name == "Main":
+            name, wanted, _, result = self.pick(CHIP_HELPERS)
+            chip = self.chip(want=lambda w: w.name == wanted) if wanted else None
+            text = f"{chip[0]}, " if chip else ""
+            return Int(f"{name}({text}{self.int(depth - 1).text})", *span_of(result))
         name, kinds, result = self.pick([h for h in HELPERS if h[2][0] != "f"])
         text = f"{name}({self.arguments(kinds, depth)}"
         if name == "defaults" and self.chance(50):
@@ -660,6 +686,9 @@ class Maker:
         elif self.calls:
             name, kinds, results = self.pick(PAIRS)
             text = f"{name}({self.arguments(kinds, 3)})"
+            if self.chance(30) and self.world.name == "Main" and (at := self.chip(want=lambda w: w.name == "Leaf")):
+                text, results = f"risky({at[0]}, {self.int(1).text}", ("s20", "u8")
+                text += f", more={self.int(1).text})" if self.chance(50) else ")"
             if self.chance(50) or not mine:
                 a, b = self.new("v"), self.new("v")
                 for each, kind in zip((a, b), results, strict=True):
@@ -873,7 +902,7 @@ def module(seeds: list[int]) -> str:
         lines += [f"        self.{next(iter(world.ints))} -= 1", "        return 1", ""]
         world.traps.append("trouble")
         lines.append("")
-    lines += ["class Base(Chip):", "    based: s30", "    def tick(self, by: u8) -> s30:", "        self.based += by"]
+    lines += [AFTER_SUB, "class Base(Chip):", "    based: s30", "    def tick(self, by: u8) -> s30:", "        self.based += by"]
     lines += ["        return self.based", "", "    def tock(self, by: s7) -> s30:", "        return self.tick(by) ^ by", "", ""]
     lines += main.text("Base")
     main.ints["based"] = "s30"

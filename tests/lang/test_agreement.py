@@ -18,7 +18,7 @@ from programs import check, define, module, same, smallest
 
 from softmetal.lang import HardwareError, native  # noqa: F401 - loaded before the forks
 
-PROGRAMS = int(os.environ.get("SOFTMETAL_PROGRAMS", "1200"))
+PROGRAMS = int(os.environ.get("SOFTMETAL_PROGRAMS", "1000"))
 SEED = int(os.environ.get("SOFTMETAL_SEED", "0"))
 TOGETHER = 25
 HEADER = "from __future__ import annotations\n"
