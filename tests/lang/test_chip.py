@@ -355,6 +355,24 @@ class Stores(Chip):
         return at
 
 
+def test_a_method_that_takes_a_chip_is_for_hardware_only(engine):
+    pair = bench(Pair, engine)
+    assert pair.both(4) == 9
+    assert not hasattr(pair._runs, "steps") or engine == "golden"
+
+
+class Pair(Chip):
+    left: Stores
+    right: Stores
+
+    def steps(self, stores: Stores, by: u8) -> u8:
+        stores.count += by
+        return stores.count
+
+    def both(self, by: u8) -> u8:
+        return self.steps(self.left, by) + self.right.count - 3
+
+
 def test_defaults_and_names_of_arguments_work_from_outside(engine):
     assert bench(Sums, engine).add(3, c=9) == 3 + 2 + 9
 

@@ -631,6 +631,8 @@ class _Checker(Expressions):
             target = found.value if isinstance(found, Static) else None
         if not (isinstance(target, type) and issubclass(target, Trap)) or not isinstance(call, ast.Call):
             self.fail(node, "only traps are raised", "raise SomeTrap(values), a subclass of Trap")
+        if "<locals>" in target.__qualname__:
+            self.fail(call, f"the trap {target.__name__} is defined inside a function", "a class of the module")
         fields = trap_fields(target)
         if len(call.args) != len(fields) or call.keywords:
             count = "1 value" if len(fields) == 1 else f"{len(fields)} values"

@@ -113,7 +113,7 @@ class Native:
         self._mapping = self.state.__mapping__
         self._box = board.mailbox
         self._calls: dict[str, Any] = {}
-        self._cls = cls
+        self._cls, self._chosen = cls, chosen
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -129,6 +129,8 @@ class Native:
         found = method_of(self._cls, name)
         if found is None:
             raise AttributeError(f"{self._cls.__name__} has no method {name!r}")
+        if name not in self._chosen:
+            raise AttributeError(f"{self._cls.__name__}.{name}() is not compiled: it takes chips, or was not asked for")
         params, results = signature(*found)
         address = self._library.address(f"call.{name}")
         call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * len(params))(address)
@@ -160,10 +162,14 @@ def trap_class(module: str, name: str) -> type[Trap]:
 
 
 def _public(cls: type) -> list[str]:
-    found: dict[str, None] = {}
-    for base in cls.__mro__:
-        found |= dict.fromkeys(base.__dict__.get("__hw_methods__", {}))
-    return [n for n in found if not n.startswith("_")]
+    """The methods that Python can call: those that take numbers only."""
+    names = dict.fromkeys(n for base in cls.__mro__ for n in base.__dict__.get("__hw_methods__", {}) if not n.startswith("_"))
+    return [n for n in names if (found := method_of(cls, n)) and not any(map(_is_no_number, signature(*found)[0]))]
+
+
+def _is_no_number(kind: Any) -> bool:
+    """Is this a parameter that only hardware gives: a chip, a function?"""
+    return kind is not None and not isinstance(kind, IntType | FloatType)
 
 
 def signature(function: Any, owner: type) -> tuple[list[Any], list[Any]]:
