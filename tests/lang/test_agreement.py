@@ -12,15 +12,18 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from careless import careless_module
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from programs import check, define, module, same, smallest
 
-from softmetal.lang import HardwareError, native  # noqa: F401 - loaded before the forks
+from softmetal.lang import HardwareError, native
+from softmetal.lang.check import Program
 
 PROGRAMS = int(os.environ.get("SOFTMETAL_PROGRAMS", "1000"))
 SEED = int(os.environ.get("SOFTMETAL_SEED", "0"))
 TOGETHER = 25
+CARELESS = PROGRAMS // 100
 HEADER = "from __future__ import annotations\n"
 HEADER += "from collections.abc import Callable\nfrom functools import partial\nfrom softmetal.lang import *\n"
 
@@ -85,6 +88,28 @@ def test_random_programs_do_the_same_on_both_back_ends(seed):
     source = module([(SEED << 80) + (seed << 40) + i for i in range(TOGETHER)])
     found = apart(lambda: check(source, seed=seed))
     assert not found, report(source, found, seed)
+
+
+@pytest.mark.parametrize("seed", range(CARELESS))
+def test_what_the_compiler_accepts_never_goes_wrong(seed):
+    """Programs that may be unsafe: CPython would raise IndexError, ZeroDivisionError or ValueError if one were."""
+
+    def run() -> str:
+        source = careless_module((SEED << 30) + seed, 60)
+        main = define(source, "careless").Main
+        accepted = []
+        for name, method in main.__dict__["__hw_methods__"].items():
+            try:
+                native._entry_function(Program(), main, (method, main))
+            except HardwareError:
+                continue
+            accepted.append(name)
+        assert len(accepted) > 10
+        found = check(source, accepted, 20, seed, "careless")
+        return f"{found}\n\n{source}" if found else ""
+
+    found = apart(run)
+    assert not found, found
 
 
 # What was found once. Each: a name, the body of a chip class (after ==== before it: what stands before the class), calls
