@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from softmetal.engines.golden import golden_engine
-from softmetal.engines.native.handlers import Places
+from softmetal.engines.native.handlers import WATCHES, Places
 from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRANSLATIONS, TRAPPED, Interpreter
 from softmetal.engines.native.switched import Switched
 from softmetal.engines.native.threaded import Threaded
@@ -111,17 +111,29 @@ class ThreadedEngine(NativeEngine):
     def settle(self) -> None:
         """Forget all decoded code, and leave in the state no trace of having decoded it."""
         places, mapping = self.places, self._mapping
-        mapping.discard(places.code, places.run)
         count = int.from_bytes(mapping.view[places.watch : places.watch + 8], "little")
+        decoded = self._decoded_pages() if count >= WATCHES else []
+        mapping.discard(places.code, places.run)
         if count:
-            pages = mapping.view[places.watch + 8 : places.watch + 8 + 8 * min(count, 8191)].cast("Q")
-            for page in pages:
+            listed = mapping.view[places.watch + 8 : places.watch + 8 + 8 * count].cast("Q")
+            for page in listed if count < WATCHES else decoded:
                 self.core.unwatch(page)
             mapping.view[places.watch : places.watch + 8] = bytes(8)
 
+    def _decoded_pages(self) -> list[int]:
+        """The pages in which anything is decoded: what the list of watched ones would hold, had it room for all."""
+        found, step = [], 1 << 20
+        for base in range(0, len(self._marks), step):
+            part = bytes(self._marks[base : base + step])
+            at = part.find(1)
+            while at >= 0:
+                found.append(base + at)
+                at = part.find(1, at + 1)
+        return found
+
     def code_changed(self, start: int, end: int) -> None:
         first, last = start >> 12, (end + 4095) >> 12
-        if last - first > 1 << 16 or any(self._marks[first:last]):
+        if last - first > 1 << 16 or 1 in bytes(self._marks[first:last]):
             self.settle()
 
 

@@ -18,12 +18,16 @@ from softmetal.lang.chip import Board
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Writer, llvm_type
 from softmetal.lang.ranges import Range
+from softmetal.lang.types import u64
 
 RECORD = 16
 OPERANDS = 10
 """Where in a record the operands begin."""
 LONGEST = 60000
 """The most instructions that are decoded in one go; `remaining` has 16 bits."""
+
+WATCHES = 8192
+"""Words of the list of watched pages; the first is their number."""
 
 FLOWED = 3
 """The kept slot that tells whether `next_pc` was assigned; the first ones are `pc`, `next_pc` and `count`."""
@@ -57,9 +61,9 @@ class Places:
         shift = {8: 4, 16: 3, 32: 2}[isa.parcel]
         code = -(-board.size // (1 << 21)) * (1 << 21) + GUARD
         marks = code + (1 << bits + shift) + GUARD
-        run = marks + max(1 << bits - 12, 1 << 12)
+        run = marks + max(1 << bits - 12, 1 << 12) + (1 << 12)  # an instruction may end behind the last page
         watch = run + 16 * (LONGEST + 8)
-        return Places(code, marks, run, watch, watch + 8 * 8192, bits, shift)
+        return Places(code, marks, run, watch, watch + 8 * WATCHES, bits, shift)
 
 
 def assignments(body: Any, field: str) -> list[ir.SetField]:
@@ -108,6 +112,9 @@ class Handlers(Interpreter):
 
     def __init__(self, isa: Isa, board: Board) -> None:
         super().__init__(isa, board, kept=("pc", "next_pc", "count"))
+        for name in ("pc", "next_pc", "count"):
+            if self.fields[name].type is not u64:
+                raise TypeError(f"{board.cls.__name__}.{name} is {self.fields[name].type}: to decode ahead the engine needs u64")
         self.unit.marks[self.fields["next_pc"].offset] = FLOWED
         self.places = Places.of(board, isa)
         self.handlers: dict[Any, Handler] = {}
@@ -153,6 +160,8 @@ class Handlers(Interpreter):
         """The handler of codes of this size that no entry recognises. The record holds the code in its last 4 bytes."""
         key = ("illegal", size)
         if key not in self.handlers:
+            if self.instance(self.isa.illegal).returns:
+                raise ValueError(f"{self.isa.name}: the meaning of codes that are no instruction must end in a trap")
             made = self.handlers[key] = Handler(f'@"h.illegal.{size}"', len(self.handlers) + 1)
             self._write(made.name, [(self.isa.illegal, size, _Code(self), ())])
         return self.handlers[key]
@@ -203,7 +212,8 @@ class Handlers(Interpreter):
                 writer.start("straight")
                 self._enter_record(writer, writer.gep(ip, size << self.places.shift))
                 writer.start("taken")
-                self._enter(writer, writer.new(f"load i64, ptr {writer.gep(kept, 8)}"), self.near(function))
+                near = self.near(function, operands.entry)
+                self._enter(writer, writer.new(f"load i64, ptr {writer.gep(kept, 8)}"), near)
                 break
             ip = writer.gep(ip, size << self.places.shift)
         if not writer.done:
@@ -248,10 +258,13 @@ class Handlers(Interpreter):
         if near:
             self._enter_record(writer, self.record_of(writer, target))
             return
-        inside = writer.new(f"icmp ult i64 {target}, {1 << self.places.code_bits}")
+        # Only whole parcels below the end have records.
+        without = (1 << 64) - (1 << self.places.code_bits) | self.isa.parcel // 8 - 1
+        inside = writer.new(f"icmp eq i64 {writer.new(f'and i64 {target}, {without}')}, 0")
         writer.branch(self._likely(writer, inside), "inside", "astray")
         writer.start("astray")
-        self.tail(writer, "@exit.astray", f"{writer.new(f'inttoptr i64 {target} to ptr')}", "%budget")
+        writer.emit(f"store i64 {target}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+        self.tail(writer, "@exit.astray", "%root", "%budget")
         writer.start("inside")
         self._enter_record(writer, self.record_of(writer, target))
 
@@ -288,11 +301,24 @@ class Handlers(Interpreter):
         stores = function.stores
         return (0, "next_pc") in stores or any(self.flows(c) for c in function.calls)
 
-    def near(self, function: ir.Function) -> bool:
-        """Does every change of flow in a meaning go to `pc` plus a bounded distance?"""
+    def near(self, function: ir.Function, entry: Insn) -> bool:
+        """Does every change of flow in a meaning go to `pc` plus a bounded number of whole parcels?"""
         if any(self.flows(c) for c in function.calls):
             return False
-        return all(is_near(s.value) for s in assignments(function.body, "next_pc"))
+        return all(is_near(s.value) and self._whole(s.value, entry) for s in assignments(function.body, "next_pc"))
+
+    def _whole(self, value: Any, entry: Insn) -> bool:
+        """Is the distance in `pc + distance` an operand that is always a multiple of a parcel?"""
+        step, distance = self.isa.parcel // 8, value.a.b
+        if step == 1:
+            return True
+        if not isinstance(distance, ir.Local):
+            return False
+        source = entry.bound.get(distance.name, distance.name)
+        if isinstance(source, int):
+            return source % step == 0
+        operand = next(o for o in entry.operands if o.name == source)
+        return operand.add % step == 0 and all((1 << s.at) % step == 0 for s in operand.segments)
 
 
 class _Operands:

@@ -15,8 +15,9 @@ from softmetal.lang.types import IntType
 
 # Words of the mailbox, behind those in which a trap leaves its number and values.
 REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS = 32, 33, 34, 35, 36
-PAUSED, TRAPPED, ASTRAY, STUCK = 0, 1, 2, 3
-"""Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode."""
+PAUSED, TRAPPED, ASTRAY, STUCK, WALL = 0, 1, 2, 3, 4
+"""Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode; one that
+goes on where nothing could be fetched."""
 
 
 class Interpreter:

@@ -22,13 +22,13 @@ from softmetal.engines.native.handlers import (
     LONGEST,
     OPERANDS,
     SIGNATURE,
+    WATCHES,
     Fusion,
     Handler,
     Handlers,
 )
-from softmetal.engines.native.interpreter import ASTRAY, LEFT, LIMIT, NUMBER, PAUSED, REASON, STUCK, TRANSLATIONS, TRAPPED
+from softmetal.engines.native.interpreter import ASTRAY, LEFT, LIMIT, NUMBER, PAUSED, REASON, STUCK, TRANSLATIONS, TRAPPED, WALL
 from softmetal.isa.table import Insn
-from softmetal.lang.chip import method_of
 from softmetal.lang.llvm import Writer
 
 
@@ -38,7 +38,7 @@ class Threaded(Handlers):
     def text(self) -> str:
         self.unit.parts.append(self._decode_one())
         self.unit.parts.append(self._fuse(self.fusions()))
-        self.unit.parts += [self._dispatch(), self._exits(), self._decode_run(), self._run()]
+        self.unit.parts += [self._dispatch(), self._exits(), self._note(), self._decode_run(), self._run()]
         return self.unit.text()
 
     # -- decoding
@@ -166,22 +166,38 @@ class Threaded(Handlers):
         head = "define internal ptr @fuse(ptr %list, i64 %left) nounwind noinline {"
         return "\n".join([head, "entry:", *writer.lines, "}\n"])
 
+    def _note(self) -> str:
+        """`note(root, address)`: what lies at an address has been decoded. Mark its page, see that stores to it are told."""
+        places = self.places
+        writer = Writer(self.unit)
+        page = writer.new("lshr i64 %address, 12")
+        marks = writer.gep("%root", places.marks)
+        writer.emit(f"store i8 1, ptr {writer.new(f'getelementptr i8, ptr {marks}, i64 {page}')}")
+        watched = writer.invoke(self.method("watch"), [], ["%address"])[0][0]
+        writer.branch(watched, "listed", "done")
+        writer.start("listed")
+        pages = writer.gep("%root", places.watch)
+        many = writer.new(f"add i64 {writer.new(f'load i64, ptr {pages}')}, 1")
+        writer.emit(f"store i64 {many}, ptr {pages}")  # it goes on counting when the list is full
+        writer.branch(writer.new(f"icmp ult i64 {many}, {WATCHES}"), "room", "done")
+        writer.start("room")
+        writer.emit(f"store i64 {page}, ptr {writer.new(f'getelementptr i64, ptr {pages}, i64 {many}')}")
+        writer.jump("done")
+        writer.start("done")
+        writer.end("ret void")
+        head = "define internal void @note(ptr align 4096 %root, i64 %address) nounwind noinline {"
+        return "\n".join([head, "entry:", *writer.slots, *writer.lines, "}\n"])
+
     def _decode_run(self) -> str:
-        """`decode.run(root, ip)`: decode from a record to the end of its run. 0: done; 1: trap; 2: too long."""
+        """`decode.run(root, ip)`: decode from a record to the end of its run. 0: done; 1: trap; 2: no record there."""
         places = self.places
         writer = Writer(self.unit)
         address = self.address_of(writer, "%at")
-        page = writer.new(f"lshr i64 {address}, 12")
-        watched = "false"
-        if method_of(self.board.cls, "watch"):
-            watched = writer.invoke(self.method("watch"), [], [address])[0][0]
         code = "\n".join(writer.lines)
         return f"""
 define internal i64 @decode.run(ptr %root, ptr %ip) nounwind noinline cold {{
 entry:
-  %kept = alloca [4 x i64]
   %work = getelementptr i8, ptr %root, i64 {places.run}
-  %list = getelementptr i8, ptr %root, i64 {places.watch}
   %numberat = getelementptr i8, ptr %root, i64 {self.mailbox(NUMBER)}
   br label %next
 next:
@@ -201,23 +217,29 @@ meet:
   %over = icmp ugt i64 %sum, {LONGEST}
   br i1 %over, label %long, label %count
 decode:
+{code}
+  %inside = icmp ult i64 {address}, {1 << places.code_bits}
+  br i1 %inside, label %read, label %outside
+outside:
+  %alone = icmp eq i64 %n, 0
+  br i1 %alone, label %astray, label %wall
+astray:
+  ret i64 2
+read:
   %size = call i64 @decode.one(ptr %root, ptr %at)
   %trapped = icmp eq i64 %size, 0
   br i1 %trapped, label %unfetched, label %got
 got:
-{code}
-  %mark = getelementptr i8, ptr %root, i64 {places.marks}
-  %markat = getelementptr i8, ptr %mark, i64 {page}
-  store i8 1, ptr %markat
-  br i1 {watched}, label %note, label %noted
-note:
-  %many = load i64, ptr %list
-  %many1 = add i64 %many, 1
-  %room = icmp ult i64 %many1, 8192
-  %entry1 = select i1 %room, i64 %many1, i64 8191
-  store i64 %entry1, ptr %list
-  %where = getelementptr i64, ptr %list, i64 %entry1
-  store i64 {page}, ptr %where
+  call void @note(ptr %root, i64 {address})
+  ; an instruction may lie in two pages
+  %length = call i64 @llvm.abs.i64(i64 %size, i1 true)
+  %behindit = add i64 {address}, %length
+  %end = sub i64 %behindit, 1
+  %apart = xor i64 {address}, %end
+  %two = icmp ugt i64 %apart, 4095
+  br i1 %two, label %second, label %noted
+second:
+  call void @note(ptr %root, i64 %end)
   br label %noted
 noted:
   %slot = getelementptr {{ptr, i64}}, ptr %work, i64 %n
@@ -247,15 +269,16 @@ wall:
 fault:
   ret i64 1
 long:
-  store ptr @h.stuck, ptr %at
-  %lslot = getelementptr {{ptr, i64}}, ptr %work, i64 %n
-  store ptr %at, ptr %lslot
+  ; what stands here may be part of another run, whose counts must stay right: so this one ends at its own last record
+  %before = sub i64 %n, 1
+  %lslot = getelementptr {{ptr, i64}}, ptr %work, i64 %before
+  %lrec = load ptr, ptr %lslot
+  store ptr @h.stuck, ptr %lrec
   %lslotnumber = getelementptr i8, ptr %lslot, i64 8
   store i64 0, ptr %lslotnumber
-  %nl = add i64 %n, 1
   br label %last
 last:
-  %nn = phi i64 [ %n1, %noted ], [ %nw, %wall ], [ %nl, %long ]
+  %nn = phi i64 [ %n1, %noted ], [ %nw, %wall ], [ %n, %long ]
   br label %count
 count:
   %base = phi i64 [ 0, %last ], [ %rest, %meet ]
@@ -304,8 +327,10 @@ decode:
   br i1 %some, label %really, label %pause
 really:
   %failed = call i64 @decode.run(ptr %root, ptr %ip)
-  %trap = icmp ne i64 %failed, 0
-  br i1 %trap, label %fault, label %charge
+  switch i64 %failed, label %fault [ i64 0, label %charge  i64 2, label %outside ]
+outside:
+  musttail call preserve_nonecc void @exit.outside({ARGUMENTS.format(ip="%ip", budget="%budget")})
+  ret void
 fault:
   musttail call preserve_nonecc void @exit.fetch({ARGUMENTS.format(ip="%ip", budget="%budget")})
   ret void
@@ -327,14 +352,17 @@ go:
 """
 
     def _exit(self, name: str, reason: int, refund: bool, astray: bool = False) -> str:
-        """An end of the interpreter: the address and what is left of the budget come to rest."""
+        """An end of the interpreter: the address and what is left of the budget come to rest.
+
+        With `astray` there is no record, and `pc` holds the address already.
+        """
         writer = Writer(self.unit)
         left = "%budget"
         if refund:
             rest = writer.new(f"load i16, ptr {writer.gep('%ip', 8)}")
             left = writer.new(f"add i64 %budget, {writer.new(f'zext i16 {rest} to i64')}")
-        pc = writer.new("ptrtoint ptr %ip to i64") if astray else self.address_of(writer, "%ip")
-        writer.emit(f"store i64 {pc}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+        if not astray:
+            writer.emit(f"store i64 {self.address_of(writer, '%ip')}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
         writer.emit(f"store i64 {left}, ptr {writer.gep('%root', self.mailbox(LEFT))}")
         writer.emit(f"store i64 {reason}, ptr {writer.gep('%root', self.mailbox(REASON))}")
         writer.end("ret void")
@@ -350,7 +378,8 @@ go:
                 self._exit("@exit.astray", ASTRAY, False, astray=True),
                 self._exit("@h.stop", PAUSED, True),
                 self._exit("@h.stuck", STUCK, True),
-                self._exit("@h.wall", STUCK, True),
+                self._exit("@h.wall", WALL, True),
+                self._exit("@exit.outside", ASTRAY, False),
             ]
         )
 
