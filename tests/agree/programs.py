@@ -84,65 +84,6 @@ INTEGER = ("lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", "sb", "sh", "sw", "sd", 
 FLOAT = ("flw", "fld", "fsw", "fsd", "c.fld", "c.fsd")
 ON_STACK = ("c.ldsp", "c.sdsp", "c.lwsp", "c.swsp")
 ACCESSES = [isa.by_name[n] for n in INTEGER + FLOAT + ON_STACK]
-SOURCES = ("rs1", "rs2", "rs3")
-
-
-def with_operand(entry, code, name, value):
-    """The code with another value in an operand."""
-    for operand in entry.operands:
-        if operand.name == name:
-            for s in operand.segments:
-                code &= ~(((1 << s.width) - 1) << s.place)
-            return code | operand.encode(value)
-    return code
-
-
-def source_of(entry, parameter):
-    """The operand (or number) that fills a parameter."""
-    return entry.bound.get(parameter, parameter)
-
-
-def destination(entry, code):
-    """The number of the register that an instruction writes; None if it has no `rd`."""
-    source = source_of(entry, "rd")
-    return source if isinstance(source, int) else entry.decode(code).get(source)
-
-
-def fused(draw, line):
-    """(entry, code) of each instruction of a fusion, its links as they must be; None if the draw fails."""
-    made = []
-    for name, links in line:
-        entry = isa.by_name[name]
-        code = code_of(isa, entry, draw)
-        if code is None:
-            return None
-        for link in links.split(",") if links else ():
-            try:
-                code = with_operand(entry, code, source_of(entry, link), destination(*made[-1]))
-            except ValueError:  # a register that this form cannot name
-                return None
-        if (not isinstance(source_of(entry, "rd"), int) and destination(entry, code) == 0) or isa.decode(code) is not entry:
-            return None
-        made.append((entry, code))
-    for i, (_, links) in enumerate(line):  # setting one link may have undone another
-        for link in links.split(",") if links else ():
-            entry, code = made[i]
-            if entry.decode(code)[source_of(entry, link)] != destination(*made[i - 1]):
-                return None
-    return made
-
-
-def bytes_of(entry, code):
-    return code.to_bytes(entry.size, "little")
-
-
-CALM = [e for e in isa.insns if e.name.removeprefix("c.").partition(".")[0] not in ("ecall", "ebreak", "jalr", "jr", "jal", "j")]
-BRANCHES = [isa.by_name[n] for n in ("beq", "bne", "blt", "bge", "bltu", "bgeu", "c.beqz", "c.bnez", "jal", "c.j")]
-CALLS = [isa.by_name[n] for n in ("ecall", "ebreak", "c.ebreak", "fence.i", "jalr", "c.jr", "c.jalr")]
-ACCESSES = [
-    isa.by_name[n]
-    for n in "lb lh lw ld lbu lhu lwu sb sh sw sd flw fld fsw fsd c.lw c.ld c.sw c.sd c.fld c.fsd c.ldsp c.sdsp c.lwsp c.swsp".split()
-]
 
 
 def access(draw):
