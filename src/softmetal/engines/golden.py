@@ -17,6 +17,7 @@ class GoldenEngine:
 
     def __init__(self, isa: Isa, core: Any) -> None:
         self.isa, self.core = isa, core
+        self.words: list[int] = []
         self._decoded: dict[int, tuple[Any, list[int], int]] = {}
         self._recognised: dict[int, Insn | None] = {}
 
@@ -51,6 +52,14 @@ class GoldenEngine:
             raise
         core.pc = core.next_pc
         core.count += 1
+
+    def enter(self, max_insns: int) -> int:
+        """Run as `run` does; 1 if it trapped, 0 if not. The trap's values are the words after the first of `words`."""
+        trap = self.run(max_insns)
+        if trap is None:
+            return 0
+        self.words[:] = [1, *trap.values]
+        return 1
 
     def run(self, max_insns: int) -> Trap | None:
         """Run until `max_insns` instructions are done (None) or one traps (the trap)."""

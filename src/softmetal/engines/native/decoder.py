@@ -69,8 +69,7 @@ class DecodeTree:
             tests.append(writer.new(f"icmp eq i64 {masked}, {first.match}"))
         for operand in first.operands:
             if operand.nonzero:
-                value = extract(writer, operand, code)
-                tests.append(writer.new(f"icmp ne i64 {value}, 0"))
+                tests.append(writer.new(f"icmp ne i64 {extract(writer, operand, code)}, 0"))
         if not tests:
             self.found(first, code)
             return

@@ -9,7 +9,7 @@ from typing import Any
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native.handlers import WATCHES, Places
-from softmetal.engines.native.interpreter import ASTRAY, LEFT, PAUSED, TRANSLATIONS, TRAPPED, Interpreter
+from softmetal.engines.native.interpreter import LEFT, PAUSED, TRANSLATIONS, TRAPPED, WALL, Interpreter
 from softmetal.engines.native.switched import Switched
 from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.table import Isa
@@ -19,6 +19,8 @@ from softmetal.lang.loader import Library
 from softmetal.lang.native import compile_ir, trap_class
 
 Progress = Callable[[str], None]
+MOST = 1 << 62
+"""The largest budget that is handed to native code: more than a century's instructions."""
 
 
 def is_threaded(cls: type) -> bool:
@@ -36,17 +38,28 @@ class NativeEngine:
         self.board = Board.of(type(core))
         compiled = load(isa, type(core), self.kind, progress)
         self._library = Library(compiled.code, ["run"])
-        self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
+        self._traps: list[type[Trap]] = [trap_class(*t) for t in compiled.facts["traps"]]
         self._mapping = core.__mapping__
         self._root = self._mapping.address
         self._call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64)(self._library.address("run"))
         box = self.board.mailbox
-        self._words = self._mapping.view[box : box + 8 * 64].cast("Q")
-        self._signed = self._mapping.view[box : box + 8 * 64].cast("q")
+        self._words: memoryview[int] = self._mapping.view[box : box + 8 * 64].cast("Q")
+        self._signed: memoryview[int] = self._mapping.view[box : box + 8 * 64].cast("q")
+
+    def enter(self, max_insns: int) -> int:
+        """Run as `run` does; the number of the trap (0: none), whose values are the words after the first of `words`."""
+        if max_insns <= 0:
+            return 0
+        return self._words[0] if self._call(self._root, min(max_insns, MOST)) == TRAPPED else 0
+
+    @property
+    def words(self) -> memoryview:
+        """The mailbox, as unsigned 64-bit words."""
+        return self._words
 
     def run(self, max_insns: int) -> Trap | None:
         """Run until `max_insns` instructions are done (None) or one traps (the trap)."""
-        return self._trap() if self._call(self._root, max_insns) == TRAPPED else None
+        return self._trap() if self.enter(max_insns) else None
 
     def step(self) -> None:
         """Run one instruction. Raises the Trap that it takes; then the core is as the trap left it, `pc` at it."""
@@ -76,31 +89,47 @@ class ThreadedEngine(NativeEngine):
         if self._mapping.size < self.places.end:
             raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
         self._golden = golden_engine(isa, core)
+        self._code_write = next((i for i, t in enumerate(self._traps, 1) if t.__name__ == "CodeWrite"), -1)
         self._marks = self._mapping.view[self.places.marks : self.places.run]
-        self._unaligned = isa.parcel // 8 - 1
 
-    def run(self, max_insns: int) -> Trap | None:
-        core = self.core
-        left = max_insns
+    def enter(self, max_insns: int) -> int:
+        left = min(max_insns, MOST)
         while left > 0:
-            if core.pc >> self.places.code_bits == 0 and core.pc & self._unaligned == 0:
-                reason = self._call(self._root, left)
-                core.count += left - self._signed[LEFT]
-                left = self._signed[LEFT]
-                core.next_pc = core.pc
-                if reason in (PAUSED, ASTRAY):
-                    continue
-                if reason == TRAPPED:
-                    trap = self._trap()
-                    if type(trap).__name__ != "CodeWrite":
-                        return trap
-                    self.settle()
+            reason = self._call(self._root, left)
+            if reason == PAUSED:
+                return 0
+            if reason == TRAPPED and self._words[0] != self._code_write:
+                return self._words[0]
+            left = self._signed[LEFT]
+            if reason == TRAPPED:
+                self.settle()
+            elif left <= 0:
+                return 0
             # What cannot be decoded ahead, the golden model does: a store that changes code, a fetch that traps...
-            found = self._golden.run(1)
-            if found is not None:
-                return found
+            number = self._by_golden()
+            if number == self._code_write:
+                self.settle()
+                number = self._by_golden()
+            if number:
+                return number
+            if reason == WALL:  # what could not be fetched when it was decoded now can
+                self.settle()
             left -= 1
-        return None
+        return 0
+
+    def _by_golden(self) -> int:
+        """Run one instruction in the golden model; the number of its trap, 0 if there is none."""
+        found = self._golden.run(1)
+        return 0 if found is None else self._note(found)
+
+    def _note(self, trap: Trap) -> int:
+        """Leave a trap of the golden model's where those of the interpreter are left; its number."""
+        if type(trap) not in self._traps:
+            self._traps.append(type(trap))
+        for i, value in enumerate(trap.values, 1):
+            self._words[i] = value & (1 << 64) - 1
+        number = self._words[0] = self._traps.index(type(trap)) + 1
+        return number
 
     @property
     def translations(self) -> int:

@@ -386,22 +386,31 @@ go:
     def _run(self) -> str:
         """`run(root, budget)`: go on from the core's `pc` until the budget is used or something happens."""
         writer = Writer(self.unit)
-        pc = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['pc'].offset)}")
-        count = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['count'].offset)}")
+        pc_at, next_at, count_at = (writer.gep("%root", self.fields[n].offset) for n in ("pc", "next_pc", "count"))
+        left_at, reason_at = (writer.gep("%root", self.mailbox(word)) for word in (LEFT, REASON))
+        pc = writer.new(f"load i64, ptr {pc_at}")
+        count = writer.new(f"load i64, ptr {count_at}")
         limit = writer.new(f"add i64 {count}, %budget")
         writer.emit(f"store i64 {limit}, ptr {writer.gep('%root', self.mailbox(LIMIT))}")
+        # Only whole parcels below the end have records.
+        beyond = writer.new(f"lshr i64 {pc}, {self.places.code_bits}")
+        inside = writer.new(f"and i64 {pc}, {self.isa.parcel // 8 - 1}")
+        wrong = writer.new(f"or i64 {beyond}, {inside}")
+        writer.branch(writer.new(f"icmp eq i64 {wrong}, 0"), "start", "astray")
+        writer.start("astray")
+        writer.emit(f"store i64 %budget, ptr {left_at}")
+        writer.end(f"ret i64 {ASTRAY}")
+        writer.start("start")
         record = self.record_of(writer, pc)
         writer.emit(f"call preserve_nonecc void @enter.slowly({ARGUMENTS.format(ip=record, budget='%budget')})")
-        reason_at = writer.gep("%root", self.mailbox(REASON))
         reason = writer.new(f"load i64, ptr {reason_at}")
-        left = writer.new(f"load i64, ptr {writer.gep('%root', self.mailbox(LEFT))}")
+        left = writer.new(f"load i64, ptr {left_at}")
         paused = writer.new(f"icmp eq i64 {reason}, {PAUSED}")
         some = writer.new(f"icmp sgt i64 {left}, 0")
         writer.branch(writer.new(f"and i1 {paused}, {some}"), "exact", "done")
         # The next run is longer than what is left: go there, with a stop put in its way for as long as it takes.
         writer.start("exact")
-        pc2 = writer.new(f"load i64, ptr {writer.gep('%root', self.fields['pc'].offset)}")
-        start = self.record_of(writer, pc2)
+        start = self.record_of(writer, writer.new(f"load i64, ptr {pc_at}"))
         writer.emit(f"%work = getelementptr i8, ptr %root, i64 {self.places.run}")
         writer.emit("br label %walk")
         writer.lines.append("walk:")
@@ -440,6 +449,11 @@ back:
   %all = icmp eq i64 %j1, 0
   br i1 %all, label %done, label %back
 done:
+  %rested = load i64, ptr {left_at}
+  %count = sub i64 {limit}, %rested
+  store i64 %count, ptr {count_at}
+  %at.end = load i64, ptr {pc_at}
+  store i64 %at.end, ptr {next_at}
   %why = load i64, ptr {reason_at}
   ret i64 %why"""
         text = "\n".join([*writer.lines, lines])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import Any
 
 from softmetal.boards.linux_riscv64 import LinuxRiscv64
@@ -43,7 +43,8 @@ class BoardCpu:
         # The state block by words: pc and count are used at every system call.
         self._words: memoryview = self._mapping.view[:end].cast("Q")
         self._ram_at = Board.of(LinuxRiscv64).memories["ram"][0]
-        self.run_engine = self.engine.run
+        self.enter: Callable[[int], int] = self.engine.enter
+        self.words: Sequence[int] = self.engine.words
 
     @property
     def pc(self) -> int:
@@ -76,8 +77,10 @@ class BoardCpu:
 
     def run(self, max_insns: int) -> Exit:
         """See `Cpu.run`."""
-        trap = self.run_engine(max_insns)
-        return USED_UP if trap is None else Exit(trap.cause, trap.tval)
+        if not self.enter(max_insns):
+            return USED_UP
+        _, cause, tval = self.words[:3]
+        return Exit(cause, tval)
 
     def code_changed(self, start: int, end: int) -> None:
         """See `Cpu.code_changed`."""
