@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from machines import WATCHED, code_of, number
-
 from softmetal.boards.linux_riscv64 import MAPPED, R, W, X
 from softmetal.isa.riscv import isa
+from tests.agree.machines import WATCHED, code_of, number
 
 CODE = 0x20000
 """Code lies in the pages from here on: what may be done there is drawn for each program."""

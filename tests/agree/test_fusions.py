@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
-from machines import difference, golden, hart_state, number, threaded
-from programs import fused
 
 from softmetal.boards.linux_riscv64 import MAPPED, LinuxRiscv64, R, W, X
 from softmetal.engines.native.handlers import Places
 from softmetal.isa.riscv import isa
 from softmetal.lang.chip import Board
+from tests.agree.machines import difference, golden, hart_state, number, threaded
+from tests.agree.programs import fused
 
 CODE, DATA = 0x20000, 0x30000
 RANGES = [("ram", DATA, DATA + 0x2000)]

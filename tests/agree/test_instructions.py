@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from machines import NATIVE, codes_of, difference, golden, hart_state, randomise, switched
 
 from softmetal.boards.flat_6502 import Flat6502
 from softmetal.boards.linux_riscv64 import MAPPED, SPACE, LinuxRiscv64, R, W, X
 from softmetal.isa.mos6502 import isa as mos6502
 from softmetal.isa.riscv import isa as rv64
+from tests.agree.machines import NATIVE, codes_of, difference, golden, hart_state, randomise, switched
 
 CODE, SLOT = 0x10000, 8
 CODES, STATES = 50, 10

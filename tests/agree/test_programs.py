@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from machines import NATIVE, WATCHED, difference, golden, hart_state
-from programs import RANGES, Program
 
 from softmetal.boards.linux_riscv64 import LinuxRiscv64
 from softmetal.isa.riscv import isa
+from tests.agree.machines import NATIVE, WATCHED, difference, golden, hart_state
+from tests.agree.programs import RANGES, Program
 
 PROGRAMS, STARTS, LENGTH = 60, 100, 120
 PIECES = (1, 1, 1, 2, 3, 7, 20, 100)

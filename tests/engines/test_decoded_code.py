@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from harts import CODE, ENGINES, WATCHED, LinuxRiscv64, R, W, X, allow, go, put
 
 from softmetal.engines.native import native_engine, new_board
 from softmetal.engines.native.handlers import LONGEST, WATCHES
@@ -11,6 +10,7 @@ from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.hart import BREAKPOINT, ECALL_U
 from softmetal.isa.table import Isa
 from softmetal.lang import Chip, Trap, host, memory, u1, u5, u8, u16, u26, u32, u64
+from tests.engines.harts import CODE, ENGINES, WATCHED, LinuxRiscv64, R, W, X, allow, go, put
 
 C_NOP, C_ADDI = (0x0001).to_bytes(2, "little"), (0x0505).to_bytes(2, "little")
 C_EBREAK, ECALL = (0x9002).to_bytes(2, "little"), (0x73).to_bytes(4, "little")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from harts import CODE, ENGINES, R, W, X, allow, go, put
 
 from softmetal.boards.linux_riscv64 import SPACE
 from softmetal.isa.riscv.hart import BREAKPOINT, ECALL_U, FETCH_ACCESS, ILLEGAL, LOAD_ACCESS, STORE_ACCESS
+from tests.engines.harts import CODE, ENGINES, R, W, X, allow, go, put
 
 LOOP = """
     li a0, 100

@@ -11,12 +11,12 @@ import capstone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import code_of, codes, in_bytes
 
 from softmetal.isa.assembler import assemble
 from softmetal.isa.disassembler import disassemble, disassemble_all
 from softmetal.isa.mos6502 import isa as mos6502
 from softmetal.isa.riscv import isa as rv64
+from tests.isa.samples import code_of, codes, in_bytes
 
 TABLES = {"rv64": rv64, "6502": mos6502}
 ENTRIES = [pytest.param(isa, insn, id=f"{name}-{insn.syntax}") for name, isa in TABLES.items() for insn in isa.insns]

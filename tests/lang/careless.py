@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from programs import Int, Maker, World
+from tests.lang.programs import Int, Maker, World
 
 KINDS = ("u1", "u2", "u3", "u4", "s2", "s3", "s4", "s5", "u8", "s8")
 USES = (

@@ -12,13 +12,13 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from careless import careless_module
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from programs import check, define, module, same, smallest
 
 from softmetal.lang import HardwareError, native
 from softmetal.lang.check import Program
+from tests.lang.careless import careless_module
+from tests.lang.programs import check, define, module, same, smallest
 
 PROGRAMS = int(os.environ.get("SOFTMETAL_PROGRAMS", "1000"))
 SEED = int(os.environ.get("SOFTMETAL_SEED", "0"))

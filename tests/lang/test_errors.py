@@ -7,10 +7,10 @@ A program here is the body of a chip class (after ====, if something stands befo
 from __future__ import annotations
 
 import pytest
-from programs import define
 
 from softmetal.lang import HardwareError
 from softmetal.lang.native import Native
+from tests.lang.programs import define
 
 HEAD = "from __future__ import annotations\nfrom softmetal.lang import *\n"
 FIELDS = """\

@@ -7,11 +7,11 @@ import math
 import struct
 
 import pytest
-from float_vectors import MODES, Op, Operands, Oracle, operations
 
 from softmetal.isa.riscv.d import isa  # with what d and f have entered
 from softmetal.isa.riscv.hart import ILLEGAL, LOAD_ACCESS, Hart, RiscvTrap
 from softmetal.lang import memory, u8, u16, u32, u64
+from tests.isa.riscv.float_vectors import MODES, Op, Operands, Oracle, operations
 
 SIZE = 1 << 16
 BOX = 0xFFFFFFFF << 32
