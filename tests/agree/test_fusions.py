@@ -7,7 +7,7 @@ import random
 import pytest
 
 from softmetal.boards.linux_riscv64 import MAPPED, LinuxRiscv64, R, W, X
-from softmetal.engines.native.handlers import Places
+from softmetal.engines.native.frame import Places
 from softmetal.isa.riscv import isa
 from softmetal.lang.chip import Board
 from tests.agree.machines import difference, golden, hart_state, number, threaded

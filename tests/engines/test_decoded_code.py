@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softmetal.engines.native import native_engine, new_board
-from softmetal.engines.native.handlers import LONGEST, WATCHES
+from softmetal.engines.native.frame import LONGEST, WATCHES
 from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.hart import BREAKPOINT, ECALL_U
 from softmetal.isa.table import Isa

@@ -94,21 +94,23 @@ def run(
         memory=parse_size(mem), max_insns=max_insns,
     )  # fmt: skip
     made: list[BoardCpu] = []
+    began = 0.0
     try:
         out = open(trace_to, "w") if trace_to is not None else sys.stderr  # noqa: SIM115
     except OSError as error:
         raise refuse(f"--trace-to {trace_to}: {error.strerror}") from None
 
     def make_cpu() -> Any:
+        nonlocal began
         cpu = BoardCpu(engine, lambda line: print(f"softmetal: {line}", file=sys.stderr, flush=True))
         made.append(cpu)
+        began = time.perf_counter()  # compiling is told by itself
         if not trace and trace_to is None:
             return cpu
         from softmetal.machine.linux.trace import TracingCpu
 
         return TracingCpu(cpu, out, disassembly)
 
-    began = time.perf_counter()
     ended = run_program(make_cpu, program, arguments or [], options, disassembly)
     if stats and made:
         seconds = time.perf_counter() - began

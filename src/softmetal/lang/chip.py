@@ -17,6 +17,7 @@ import ctypes
 import inspect
 import mmap
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType
@@ -99,6 +100,15 @@ class Unanswered(Trap):
 
     def __str__(self) -> str:
         return f"nothing answers a bus {'write' if self.values[1] else 'read'} at offset {self.values[0]:#x}"
+
+
+def trap_class(module: str, name: str) -> type[Trap]:
+    """The trap class of a name that a compiled unit remembers."""
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part)
+    kind: type[Trap] = found
+    return kind
 
 
 class _Method:

@@ -9,7 +9,7 @@ from typing import Any
 from softmetal.lang import ir
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
-from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
+from softmetal.lang.chip import Board, Chip, method_of, trap_class, trap_fields
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.loader import Library
@@ -148,17 +148,6 @@ class Native:
             return None if not values else values[0] if len(values) == 1 else tuple(values)
 
         return run
-
-
-def trap_class(module: str, name: str) -> type[Trap]:
-    """The trap class of a name that a compiled unit remembers."""
-    import sys
-
-    found: Any = sys.modules[module]
-    for part in name.split("."):
-        found = getattr(found, part)
-    kind: type[Trap] = found
-    return kind
 
 
 def _public(cls: type) -> list[str]:

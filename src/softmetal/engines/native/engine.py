@@ -8,15 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from softmetal.engines.golden import golden_engine
-from softmetal.engines.native.handlers import WATCHES, Places
-from softmetal.engines.native.interpreter import LEFT, PAUSED, TRANSLATIONS, TRAPPED, WALL, Interpreter
-from softmetal.engines.native.switched import Switched
-from softmetal.engines.native.threaded import Threaded
+from softmetal.engines.native.frame import LEFT, PAUSED, TRANSLATIONS, TRAPPED, WALL, WATCHES, Places
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
-from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_fields
+from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_class, trap_fields
 from softmetal.lang.loader import Library
-from softmetal.lang.native import compile_ir, trap_class
 
 Progress = Callable[[str], None]
 MOST = 1 << 62
@@ -31,7 +27,7 @@ def is_threaded(cls: type) -> bool:
 class NativeEngine:
     """Runs the core of a board, as the golden engine does, in native code. This form suits every core."""
 
-    kind: type[Interpreter] = Switched
+    kind = "Switched"
 
     def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
         self.isa, self.core = isa, core
@@ -81,7 +77,7 @@ class NativeEngine:
 class ThreadedEngine(NativeEngine):
     """The form for cores whose code can be decoded ahead: it keeps decoded instructions behind the board's state."""
 
-    kind = Threaded
+    kind = "Threaded"
 
     def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
         super().__init__(isa, core, progress)
@@ -181,14 +177,19 @@ def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> Nati
     return (ThreadedEngine if is_threaded(type(core)) else NativeEngine)(isa, core, progress)
 
 
-def load(isa: Isa, cls: type, kind: type[Interpreter], progress: Progress | None = None) -> Compiled:
+def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Compiled:
     """The interpreter for a board, compiled now if it is not in the cache."""
 
     def build() -> Compiled:
         started = time.perf_counter()
         if progress:
             progress(f"compiling the {isa.name} interpreter for this computer (once)...")
-        interpreter = kind(isa, Board.of(cls))
+        # The compiler is loaded only where there is something to compile.
+        from softmetal.engines.native.switched import Switched
+        from softmetal.engines.native.threaded import Threaded
+        from softmetal.lang.native import compile_ir
+
+        interpreter = (Switched if kind == "Switched" else Threaded)(isa, Board.of(cls))
         text = interpreter.text()
         if progress:
             progress(f"  {len(isa.insns)} instructions, {len(text) >> 10} KiB of LLVM IR")
@@ -198,4 +199,4 @@ def load(isa: Isa, cls: type, kind: type[Interpreter], progress: Progress | None
         facts = {"traps": [[t.__module__, t.__qualname__] for t in interpreter.unit.traps]}
         return Compiled(code, facts, sources_of(interpreter.program))
 
-    return cached((kind.__name__, isa.name, identity(cls)), build)
+    return cached((kind, isa.name, identity(cls)), build)

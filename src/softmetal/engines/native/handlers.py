@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from softmetal.engines.native.decoder import extract
-from softmetal.engines.native.interpreter import LIMIT, Interpreter
+from softmetal.engines.native.frame import LIMIT, NEAR, OPERANDS, RECORD, Places
+from softmetal.engines.native.interpreter import Interpreter
 from softmetal.isa.table import Insn, Isa
 from softmetal.lang import ir
 from softmetal.lang.chip import Board
@@ -20,50 +21,11 @@ from softmetal.lang.llvm import Writer, llvm_type
 from softmetal.lang.ranges import Range
 from softmetal.lang.types import u64
 
-RECORD = 16
-OPERANDS = 10
-"""Where in a record the operands begin."""
-LONGEST = 60000
-"""The most instructions that are decoded in one go; `remaining` has 16 bits."""
-
-WATCHES = 8192
-"""Words of the list of watched pages; the first is their number."""
-
 FLOWED = 3
 """The kept slot that tells whether `next_pc` was assigned; the first ones are `pc`, `next_pc` and `count`."""
-NEAR = 1 << 21
-"""Relative jumps shorter than this many bytes are not checked: the records are surrounded by as many that are 0."""
-GUARD = NEAR << 4
 
 SIGNATURE = "ptr align 4096 %root, ptr align 16 %ip, i64 %budget"
 ARGUMENTS = "ptr %root, ptr {ip}, i64 {budget}"
-
-
-@dataclass(frozen=True)
-class Places:
-    """Offsets from the start of the state to what the interpreter keeps behind it.
-
-    `code` records, `marks` a byte a 4 KiB page that says whether anything in it is decoded, `run` a work area, `watch` a
-    count and the addresses of pages whose stores are watched; `end` the end. `code_bits`: code lies below 2**code_bits.
-    """
-
-    code: int
-    marks: int
-    run: int
-    watch: int
-    end: int
-    code_bits: int
-    shift: int
-
-    @staticmethod
-    def of(board: Board, isa: Isa) -> Places:
-        bits: int = board.cls.CODE_BITS  # type: ignore[attr-defined]
-        shift = {8: 4, 16: 3, 32: 2}[isa.parcel]
-        code = -(-board.size // (1 << 21)) * (1 << 21) + GUARD
-        marks = code + (1 << bits + shift) + GUARD
-        run = marks + max(1 << bits - 12, 1 << 12) + (1 << 12)  # an instruction may end behind the last page
-        watch = run + 16 * (LONGEST + 8)
-        return Places(code, marks, run, watch, watch + 8 * WATCHES, bits, shift)
 
 
 def assignments(body: Any, field: str) -> list[ir.SetField]:

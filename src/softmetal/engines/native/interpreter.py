@@ -13,12 +13,6 @@ from softmetal.lang.llvm import Unit
 from softmetal.lang.native import signature
 from softmetal.lang.types import IntType
 
-# Words of the mailbox, behind those in which a trap leaves its number and values.
-REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS = 32, 33, 34, 35, 36
-PAUSED, TRAPPED, ASTRAY, STUCK, WALL = 0, 1, 2, 3, 4
-"""Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode; one that
-goes on where nothing could be fetched."""
-
 
 class Interpreter:
     """A table's interpreter under construction, for a board whose class is the core's or derived from it."""

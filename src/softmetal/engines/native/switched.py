@@ -7,7 +7,8 @@ code that changes, code behind banks, and chips on which each fetch has its mome
 from __future__ import annotations
 
 from softmetal.engines.native.decoder import DecodeTree, extract
-from softmetal.engines.native.interpreter import LEFT, PAUSED, REASON, TRAPPED, Interpreter
+from softmetal.engines.native.frame import LEFT, PAUSED, REASON, TRAPPED
+from softmetal.engines.native.interpreter import Interpreter
 from softmetal.isa.table import Insn
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Writer

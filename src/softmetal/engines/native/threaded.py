@@ -17,17 +17,22 @@ it runs: they follow from the record's address and the budget.
 from __future__ import annotations
 
 from softmetal.engines.native.decoder import DecodeTree, extract
-from softmetal.engines.native.handlers import (
-    ARGUMENTS,
+from softmetal.engines.native.frame import (
+    ASTRAY,
+    LEFT,
+    LIMIT,
     LONGEST,
+    NUMBER,
     OPERANDS,
-    SIGNATURE,
+    PAUSED,
+    REASON,
+    STUCK,
+    TRANSLATIONS,
+    TRAPPED,
+    WALL,
     WATCHES,
-    Fusion,
-    Handler,
-    Handlers,
 )
-from softmetal.engines.native.interpreter import ASTRAY, LEFT, LIMIT, NUMBER, PAUSED, REASON, STUCK, TRANSLATIONS, TRAPPED, WALL
+from softmetal.engines.native.handlers import ARGUMENTS, SIGNATURE, Fusion, Handler, Handlers
 from softmetal.isa.table import Insn
 from softmetal.lang.llvm import Writer
 

@@ -1,0 +1,56 @@
+"""What compiled interpreters and the Python that runs them agree on: words of the mailbox, places behind the state.
+
+Apart from the compiler, so that a run with a warm cache need not load it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softmetal.isa.table import Isa
+from softmetal.lang.chip import Board
+
+# Words of the mailbox, behind those in which a trap leaves its number and values.
+REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS = 32, 33, 34, 35, 36
+PAUSED, TRAPPED, ASTRAY, STUCK, WALL = 0, 1, 2, 3, 4
+"""Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode; one that
+goes on where nothing could be fetched."""
+
+RECORD = 16
+OPERANDS = 10
+"""Where in a record the operands begin."""
+LONGEST = 60000
+"""The most instructions that are decoded in one go; `remaining` has 16 bits."""
+
+WATCHES = 8192
+"""Words of the list of watched pages; the first is their number."""
+NEAR = 1 << 21
+"""Relative jumps shorter than this many bytes are not checked: the records are surrounded by as many that are 0."""
+GUARD = NEAR << 4
+
+
+@dataclass(frozen=True)
+class Places:
+    """Offsets from the start of the state to what the interpreter keeps behind it.
+
+    `code` records, `marks` a byte a 4 KiB page that says whether anything in it is decoded, `run` a work area, `watch` a
+    count and the addresses of pages whose stores are watched; `end` the end. `code_bits`: code lies below 2**code_bits.
+    """
+
+    code: int
+    marks: int
+    run: int
+    watch: int
+    end: int
+    code_bits: int
+    shift: int
+
+    @staticmethod
+    def of(board: Board, isa: Isa) -> Places:
+        bits: int = board.cls.CODE_BITS  # type: ignore[attr-defined]
+        shift = {8: 4, 16: 3, 32: 2}[isa.parcel]
+        code = -(-board.size // (1 << 21)) * (1 << 21) + GUARD
+        marks = code + (1 << bits + shift) + GUARD
+        run = marks + max(1 << bits - 12, 1 << 12) + (1 << 12)  # an instruction may end behind the last page
+        watch = run + 16 * (LONGEST + 8)
+        return Places(code, marks, run, watch, watch + 8 * WATCHES, bits, shift)
