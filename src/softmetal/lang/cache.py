@@ -114,7 +114,7 @@ def _foreign(filename: str) -> bool:
 def compiler_digest() -> str:
     """The digest of this compiler."""
     here = Path(__file__).parent
-    files = sorted([*here.glob("*.py"), *(here.parent / "engines").rglob("*.py"), here.parent / "isa" / "table.py"])
+    files = sorted([*here.rglob("*.py"), *(here.parent / "engines").rglob("*.py"), here.parent / "isa" / "table.py"])
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 

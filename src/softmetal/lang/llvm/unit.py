@@ -1,0 +1,91 @@
+"""A piece of LLVM IR under construction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softmetal.lang import ir
+from softmetal.lang.chip import Board, layout_of
+from softmetal.lang.infer import type_range
+from softmetal.lang.ranges import Range
+from softmetal.lang.types import FloatType
+
+Typed = tuple[str, Range | None]
+"""A value's text in LLVM IR, and its range; None for a double."""
+
+
+def llvm_type(kind: Any) -> str:
+    """The LLVM type of a value of a hardware type in an expression."""
+    return "double" if isinstance(kind, FloatType) else f"i{type_range(kind).width}"
+
+
+def type_of(found: Range | None) -> str:
+    """The LLVM type of a value in this range."""
+    return "double" if found is None else f"i{found.width}"
+
+
+class Unit:
+    """A piece of LLVM IR under construction: functions, tables, declarations, for one board."""
+
+    def __init__(self, board: Board, kept: dict[int, int] | None = None, attributes: str = "") -> None:
+        self.board = board
+        self.kept = kept or {}
+        self.marks: dict[int, int] = {}
+        self.attributes = attributes
+        self.parts: list[str] = []
+        self.names: dict[ir.Function, str] = {}
+        self.declared: set[str] = set()
+        self.tables: dict[tuple[int, ...], str] = {}
+        self.traps: list[type] = []
+        self._touching: dict[ir.Function, bool] = {}
+
+    def touches(self, function: ir.Function) -> bool:
+        """Does a call of the function use a kept field?"""
+        if function not in self._touching:
+            kept = {
+                (0, name) for name, f in layout_of(self.board.cls).fields.items() if f.offset in self.kept
+            }  # cores whose fields are kept are the board itself
+            mine = bool(kept & (function.loads | function.stores))
+            self._touching[function] = mine or any(self.touches(c) for c in function.calls)
+        return self._touching[function]
+
+    def add(self, function: ir.Function) -> str:
+        """Emit a function (once) and give its name."""
+        from softmetal.lang.llvm.body import Body  # a body calls functions, which have bodies
+
+        if function not in self.names:
+            self.names[function] = f'@"{function.name}#{len(self.names)}"'
+            self.parts.append(Body(self, function).text("noinline cold" if is_cold(function) else self.attributes))
+        return self.names[function]
+
+    def trap_number(self, trap: type) -> int:
+        """The number by which compiled code names a trap class, 1 or more."""
+        if trap not in self.traps:
+            self.traps.append(trap)
+        return self.traps.index(trap) + 1
+
+    def intrinsic(self, name: str, result: str, *args: str) -> str:
+        """Declare an LLVM intrinsic and give its name."""
+        line = f"declare {result} @{name}({', '.join(args)})"
+        if line not in self.declared:
+            self.declared.add(line)
+        return f"@{name}"
+
+    def table(self, values: tuple[int, ...]) -> tuple[str, Range]:
+        """A constant table; its name and the range of its values."""
+        found = Range(min(values), max(values))
+        if values not in self.tables:
+            name = self.tables[values] = f"@table.{len(self.tables)}"
+            size = next(n for n in (8, 16, 32, 64, 128, 256) if n >= found.bits)
+            items = ", ".join(f"i{size} {v & (1 << size) - 1}" for v in values)
+            self.parts.append(f"{name} = internal constant [{len(values)} x i{size}] [{items}]\n")
+        return self.tables[values], found
+
+    def text(self) -> str:
+        """The whole unit as LLVM IR."""
+        return "\n".join([*sorted(self.declared), *self.parts])
+
+
+def is_cold(function: ir.Function) -> bool:
+    """Is this a function that is rarely run, and so never inlined?"""
+    return bool(getattr(function.key[0], "__cold__", False))
