@@ -160,17 +160,9 @@ class Body(Writer):
             self.value(node.value)
 
     def do_If(self, node: ir.If) -> None:
-        then, other, after = self.label("then"), self.label("else"), self.label("after")
+        then, other = self.label("then"), self.label("else")
         self.branch(self.test(node.condition), then, other)
-        live = False
-        for label, body in ((then, node.then), (other, node.other)):
-            self.start(label)
-            self.block(body)
-            live |= not self.done
-            if not self.done:
-                self.jump(after)
-        if live:
-            self.start(after)
+        self._ways([(then, node.then), (other, node.other)])
 
     def do_While(self, node: ir.While) -> None:
         head, body, after = self.label("while"), self.label("body"), self.label("after")
@@ -211,15 +203,20 @@ class Body(Writer):
     def do_Switch(self, node: ir.Switch) -> None:
         text, found = self.value(node.value)
         assert found is not None
-        after, default = self.label("after"), self.label("default")
+        default = self.label("default")
         labels = [self.label("case") for _ in node.cases]
         arms = " ".join(
             f"i{found.width} {v}, label %{label}" for (vs, _), label in zip(node.cases, labels, strict=True) for v in vs
         )
         self.end(f"switch i{found.width} {text}, label %{default} [{arms}]")
-        live = False
         bodies = [(label, body) for label, (_, body) in zip(labels, node.cases, strict=True)]
-        for label, body in (*bodies, (default, node.default)):
+        self._ways([*bodies, (default, node.default)])
+
+    def _ways(self, bodies: list[tuple[str, list[Any]]]) -> None:
+        """Blocks of which one runs, and the block where those that come to their end meet."""
+        after = self.label("after")
+        live = False
+        for label, body in bodies:
             self.start(label)
             self.block(body)
             live |= not self.done
