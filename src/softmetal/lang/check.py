@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any
 
 from softmetal.lang import ir, ranges
-from softmetal.lang.chip import Chip, Trap, layout_of, trap_fields
+from softmetal.lang.chip import Trap, layout_of, trap_fields
 from softmetal.lang.infer import OPERATORS, Expressions, Part, Static, describe, not_zero, type_range
 from softmetal.lang.ranges import Range
-from softmetal.lang.source import HardwareError, annotation, evaluate, is_hardware_function, tree_of
+from softmetal.lang.source import HardwareError, annotation, evaluate, tree_of
 from softmetal.lang.types import FloatType, IntType
 
 State = dict[str, Range | None] | None
@@ -669,5 +669,3 @@ STATEMENTS = {
     "AsyncFunctionDef": ("a function inside a function", "a method, or a function of the module"),
     "ClassDef": ("a class inside a function", "a class of the module"),
 }
-
-__all__ = ["Chip", "Program", "is_hardware_function"]

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from softmetal.lang import chip as chips
 from softmetal.lang import ir, ops, ranges
-from softmetal.lang.chip import ChipLayout, chip_class, layout_of, method_of
+from softmetal.lang.chip import chip_class, layout_of, method_of
 from softmetal.lang.ranges import BIT, LIMIT_BITS, Range
 from softmetal.lang.source import HardwareError, is_hardware_function
 from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, IntType, MemoryType
@@ -715,5 +715,3 @@ def _settled(chip: ir.ChipRef) -> bool:
     fixed = chip.index is None or isinstance(chip.index, ir.Const | ir.Local)
     return fixed and (chip.base is None or _settled(chip.base))
 
-
-__all__ = ["ChipLayout", "Expressions", "Static", "describe", "type_range"]

@@ -178,8 +178,14 @@ def _entry_function(program: Program, cls: type, found: tuple[Any, type]) -> ir.
         if isinstance(kind, IntType) and kind.bits > 64:
             instead = f"u64 or narrower, or _{tree.name} for a method that only hardware calls"
             raise HardwareError(filename, arg, f"{arg.arg} is a {kind}: Python cannot call {tree.name}() with it", instead)
+    return method_instance(program, cls, found)
+
+
+def method_instance(program: Program, cls: type, found: tuple[Any, type]) -> ir.Function:
+    """A board's method (function and owner), checked for whatever numbers it is called with."""
+    params, _ = signature(*found)
     args: list[Any] = [program.root(cls), *(ir.Local(type_range(k), "argument") for k in params)]
-    made, _, _ = program.instance(found[0], found[1], args, {})
+    made, _, _ = program.instance(*found, args, {})
     return made
 
 

@@ -10,7 +10,7 @@ from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Field, layout_of, method_of
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit
-from softmetal.lang.native import signature
+from softmetal.lang.native import method_instance
 from softmetal.lang.types import IntType
 
 
@@ -40,10 +40,7 @@ class Interpreter:
         found = method_of(self.board.cls, name)
         if found is None:
             raise TypeError(f"{self.board.cls.__name__} has no method {name!r}, which the engine needs")
-        kinds, _ = signature(*found)
-        args: list[Any] = [self.root, *(ir.Local(type_range(k), "argument") for k in kinds)]
-        made, _, _ = self.program.instance(*found, args, {})
-        return made
+        return method_instance(self.program, self.board.cls, found)
 
     def mailbox(self, word: int) -> int:
         """Offset of a word of the mailbox in the state."""

@@ -48,7 +48,6 @@ class Writer:
     def new(self, line: str) -> str:
         """Write an instruction and give its result a name."""
         self.count += 1
-        name = f"%{self.count}v"
         name = f'%"v{self.count}"'
         self.emit(f"{name} = {line}")
         return name
