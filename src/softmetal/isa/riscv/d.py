@@ -13,10 +13,12 @@ from softmetal.lang import bits32, bits64, f64, float32, float64, fma, s12, s64,
 
 
 def get_d(hart: Hart, n: u5) -> u64:
+    hart.use_float(0)
     return hart.f[n]
 
 
 def put_d(hart: Hart, n: u5, value: u64) -> None:
+    hart.dirty_float(0)
     hart.f[n] = value
 
 
@@ -70,7 +72,7 @@ FCVT_D_S = 0x42000053
 @isa.insn("0100000 00001 rs1 rm rd 1010011", "fcvt.s.d {rd:f}, {rs1:f}, {rm:rm}")
 def fcvt_s_d(hart: Hart, rd: u5, rs1: u5, rm: u3) -> None:
     """Convert to single."""
-    a = hart.f[rs1]
+    a = get_d(hart, rs1)
     if nearest(hart, rm):
         quick = bits32(float64(a))
         if settled(quick, 2, 23, 8):
@@ -85,39 +87,40 @@ def fcvt_s_d(hart: Hart, rd: u5, rs1: u5, rm: u3) -> None:
 @isa.insn("0100001 00000 rs1 rm rd 1010011", "fcvt.d.s {rd:f}, {rs1:f}, {rm:rne}")
 def fcvt_d_s(hart: Hart, rd: u5, rs1: u5, rm: u3) -> None:
     """Convert from single."""
-    mode = rounding(hart, rm, FCVT_D_S | rs1 << 15 | rd << 7)
     a = get_s(hart, rs1)
+    mode = rounding(hart, rm, FCVT_D_S | rs1 << 15 | rd << 7)
     x = float32(a)
     if x == x:
-        hart.f[rd] = bits64(x)
+        put_d(hart, rd, bits64(x))
         return
     result, flags = convert(a, mode, 23, 8, 52, 11)
     hart.fflags |= flags
-    hart.f[rd] = result
+    put_d(hart, rd, result)
 
 
 @isa.insn("imm[11:0] rs1 011 rd 0000111", "fld {rd:f}, {imm}({rs1})")
 def fld(hart: Hart, rd: u5, rs1: u5, imm: s12) -> None:
     """Load a double."""
-    hart.f[rd] = hart.load64(hart.x[rs1] + imm)
+    hart.use_float(0)
+    put_d(hart, rd, hart.load64(hart.x[rs1] + imm))
 
 
 @isa.insn("imm[11:5] rs2 rs1 011 imm[4:0] 0100111", "fsd {rs2:f}, {imm}({rs1})")
 def fsd(hart: Hart, rs1: u5, rs2: u5, imm: s12) -> None:
     """Store a floating-point register."""
-    hart.store64(hart.x[rs1] + imm, hart.f[rs2])
+    hart.store64(hart.x[rs1] + imm, get_d(hart, rs2))
 
 
 @isa.insn("1110001 00000 rs1 000 rd 1010011", "fmv.x.d {rd}, {rs1:f}")
 def fmv_x_d(hart: Hart, rd: u5, rs1: u5) -> None:
     """Move a floating-point register's bits to an integer register."""
-    hart.set_x(rd, hart.f[rs1])
+    hart.set_x(rd, get_d(hart, rs1))
 
 
 @isa.insn("1111001 00000 rs1 000 rd 1010011", "fmv.d.x {rd:f}, {rs1}")
 def fmv_d_x(hart: Hart, rd: u5, rs1: u5) -> None:
     """Move an integer register's bits to a floating-point register."""
-    hart.f[rd] = hart.x[rs1]
+    put_d(hart, rd, hart.x[rs1])
 
 
 isa.group = "C"

@@ -182,6 +182,7 @@ def compare(
     holds = relation(a, b)
     if holds == 0 and (is_nan(a, fbits, ebits) or is_nan(b, fbits, ebits)):
         if not quiet or is_signaling(a, fbits, ebits) or is_signaling(b, fbits, ebits):
+            hart.dirty_float(0)
             hart.fflags |= NV
     hart.set_x(rd, holds)
 
@@ -193,6 +194,7 @@ def classify(hart: Hart, rd: u5, rs1: u5, get: Callable, fbits: u6, ebits: u4) -
 def to_integer(
     hart: Hart, rd: u5, rs1: u5, rm: u3, get: Callable, least: u64, most: u64, match: u32, fbits: u6, ebits: u4
 ) -> None:
+    hart.dirty_float(0)
     mode = rounding(hart, rm, match | rs1 << 15 | rd << 7)
     value, flags = softfloat.to_int(get(hart, rs1), mode, least, most, fbits, ebits)
     hart.fflags |= flags
@@ -203,6 +205,7 @@ def from_integer(
     hart: Hart, rd: u5, rs1: u5, rm: u3,
     source: Callable, put: Callable, host: Callable, match: u32, fbits: u6, ebits: u4,
 ) -> None:  # fmt: skip
+    hart.use_float(0)
     mode = rounding(hart, rm, match | rs1 << 15 | rd << 7)
     value = source(hart.x[rs1])
     magnitude: u64 = abs(value)
@@ -385,11 +388,13 @@ def enter(form: Format) -> None:
 
 def get_s(hart: Hart, n: u5) -> u32:
     """A single in a register; what is no boxed single counts as the canonical NaN."""
+    hart.use_float(0)
     value = hart.f[n]
     return value if value >= BOX else NAN_S
 
 
 def put_s(hart: Hart, n: u5, value: u32) -> None:
+    hart.dirty_float(0)
     hart.f[n] = value | BOX
 
 
@@ -441,18 +446,21 @@ enter(SINGLE)
 @isa.insn("imm[11:0] rs1 010 rd 0000111", "flw {rd:f}, {imm}({rs1})")
 def flw(hart: Hart, rd: u5, rs1: u5, imm: s12) -> None:
     """Load a single."""
+    hart.use_float(0)
     put_s(hart, rd, hart.load32(hart.x[rs1] + imm))
 
 
 @isa.insn("imm[11:5] rs2 rs1 010 imm[4:0] 0100111", "fsw {rs2:f}, {imm}({rs1})")
 def fsw(hart: Hart, rs1: u5, rs2: u5, imm: s12) -> None:
     """Store the low 32 bits of a floating-point register."""
+    hart.use_float(0)
     hart.store32(hart.x[rs1] + imm, hart.f[rs2])
 
 
 @isa.insn("1110000 00000 rs1 000 rd 1010011", "fmv.x.w {rd}, {rs1:f}")
 def fmv_x_w(hart: Hart, rd: u5, rs1: u5) -> None:
     """Move the low 32 bits of a floating-point register, sign-extended, to an integer register."""
+    hart.use_float(0)
     hart.set_x(rd, s32(hart.f[rs1]))
 
 

@@ -5,7 +5,7 @@ Source: The RISC-V Instruction Set Manual, Volume I (20240411), chapters 2, 20, 
 
 from __future__ import annotations
 
-from softmetal.lang import Chip, Trap, u1, u3, u5, u8, u16, u32, u64
+from softmetal.lang import Chip, Trap, u1, u3, u5, u8, u12, u16, u32, u64
 
 ABI = (
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
@@ -51,6 +51,64 @@ class Hart(Chip):
     def set_x(self, rd: u5, value: u64) -> None:
         if rd != 0:
             self.x[rd] = value
+
+    # What a hart with privileged modes does otherwise.
+
+    def read_csr(self, csr: u12, code: u32) -> u64:
+        """A control and status register; one that is not there makes the instruction illegal."""
+        match csr:
+            case 0x001:
+                return self.fflags
+            case 0x002:
+                return self.frm
+            case 0x003:
+                return self.frm << 5 | self.fflags
+            case 0xC00 | 0xC01 | 0xC02:
+                return self.count
+            case _:
+                raise RiscvTrap(ILLEGAL, code)
+
+    def write_csr(self, csr: u12, value: u64, code: u32) -> None:
+        """Set a control and status register; one that is not there or read-only makes the instruction illegal."""
+        match csr:
+            case 0x001:
+                self.fflags = value
+            case 0x002:
+                self.frm = value
+            case 0x003:
+                self.fflags = value
+                self.frm = value >> 5
+            case _:
+                raise RiscvTrap(ILLEGAL, code)
+
+    def latched(self, csr: u12, old: u64) -> u64:
+        """What an instruction that sets or clears bits of a register starts from, when it has read `old`."""
+        return old
+
+    def use_float(self, code: u32) -> None:
+        """An instruction reads floating-point registers."""
+
+    def dirty_float(self, code: u32) -> None:
+        """An instruction is about to change floating-point state."""
+
+    def ecall(self) -> None:
+        raise RiscvTrap(ECALL_U, 0)
+
+    def mret(self, code: u32) -> u64:
+        """Return from a trap; the address where that was."""
+        raise RiscvTrap(ILLEGAL, code)
+
+    def sret(self, code: u32) -> u64:
+        """Return from a trap; the address where that was."""
+        raise RiscvTrap(ILLEGAL, code)
+
+    def wfi(self, code: u32) -> None:
+        raise RiscvTrap(ILLEGAL, code)
+
+    def sfence_vma(self, address: u64, all_addresses: u1, code: u32) -> None:
+        raise RiscvTrap(ILLEGAL, code)
+
+    # The bus.
 
     def probe_store(self, address: u64) -> None:
         """Raise what a store at an aligned address would raise; atomics load only where they may store."""

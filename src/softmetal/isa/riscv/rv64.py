@@ -5,7 +5,7 @@ Source: The RISC-V Instruction Set Manual, Volume I (20240411), chapters 2 and 4
 
 from __future__ import annotations
 
-from softmetal.isa.riscv.hart import ABI, BREAKPOINT, ECALL_U, FLOAT_ABI, ILLEGAL, Hart, RiscvTrap
+from softmetal.isa.riscv.hart import ABI, BREAKPOINT, FLOAT_ABI, ILLEGAL, Hart, RiscvTrap
 from softmetal.isa.table import Isa
 from softmetal.lang import s8, s12, s13, s16, s21, s32, s64, u5, u6, u32, u64
 
@@ -345,7 +345,7 @@ def fence(hart: Hart) -> None:
 @insn("000000000000 00000 000 00000 1110011", "ecall")
 def ecall(hart: Hart) -> None:
     """Call the execution environment."""
-    raise RiscvTrap(ECALL_U, 0)
+    hart.ecall()
 
 
 @insn("000000000001 00000 000 00000 1110011", "ebreak")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from softmetal.isa.riscv.hart import ILLEGAL, Hart, RiscvTrap
+from softmetal.isa.riscv.hart import Hart
+from softmetal.isa.riscv.privileged.state import Csr
 from softmetal.isa.riscv.rv64 import insn, isa
 from softmetal.lang import u5, u12, u32, u64
 
-FFLAGS, FRM, FCSR = 0x001, 0x002, 0x003
-CYCLE, TIME, INSTRET = 0xC00, 0xC01, 0xC02
-NAMES = {"fflags": FFLAGS, "frm": FRM, "fcsr": FCSR, "cycle": CYCLE, "time": TIME, "instret": INSTRET}
+NAMES = {c.name.lower(): int(c) for c in Csr}
+NAMES |= {f"pmpaddr{i}": Csr.PMPADDR0 + i for i in range(64)} | {f"pmpcfg{i}": Csr.PMPCFG0 + i for i in range(0, 16, 2)}
 isa.names["csr"] = NAMES
 
 isa.group = "Zifencei"
@@ -26,35 +26,6 @@ def fence_i(hart: Hart) -> None:
 
 
 isa.group = "Zicsr"
-
-
-def read_csr(hart: Hart, csr: u12, code: u32) -> u64:
-    """A register's value; one that is not there makes the instruction illegal."""
-    match csr:
-        case 0x001:
-            return hart.fflags
-        case 0x002:
-            return hart.frm
-        case 0x003:
-            return hart.frm << 5 | hart.fflags
-        case 0xC00 | 0xC01 | 0xC02:
-            return hart.count
-        case _:
-            raise RiscvTrap(ILLEGAL, code)
-
-
-def write_csr(hart: Hart, csr: u12, value: u64, code: u32) -> None:
-    """Set a register; one that is not there or read-only makes the instruction illegal."""
-    match csr:
-        case 0x001:
-            hart.fflags = value
-        case 0x002:
-            hart.frm = value
-        case 0x003:
-            hart.fflags = value
-            hart.frm = value >> 5
-        case _:
-            raise RiscvTrap(ILLEGAL, code)
 
 
 def set_bits(old: u64, value: u64) -> u64:
@@ -69,33 +40,33 @@ def clear_bits(old: u64, value: u64) -> u64:
 def csrrw(hart: Hart, rd: u5, rs1: u5, csr: u12, code: u32) -> None:
     """Write a register to a CSR; rd is its old value."""
     value = hart.x[rs1]
-    old = read_csr(hart, csr, code) if rd != 0 else 0
-    write_csr(hart, csr, value, code)
+    old = hart.read_csr(csr, code) if rd != 0 else 0
+    hart.write_csr(csr, value, code)
     hart.set_x(rd, old)
 
 
 @insn("csr[11:0] uimm 101 rd 1110011", "csrrwi {rd}, {csr:csr}, {uimm}")
 def csrrwi(hart: Hart, rd: u5, uimm: u5, csr: u12, code: u32) -> None:
     """Write an immediate to a CSR; rd is its old value."""
-    old = read_csr(hart, csr, code) if rd != 0 else 0
-    write_csr(hart, csr, uimm, code)
+    old = hart.read_csr(csr, code) if rd != 0 else 0
+    hart.write_csr(csr, uimm, code)
     hart.set_x(rd, old)
 
 
 def csr_bits(hart: Hart, rd: u5, rs1: u5, csr: u12, code: u32, op: Callable) -> None:  # type: ignore[type-arg]
     """Set or clear the bits of a CSR that a register names; rd is its old value. x0 leaves the CSR alone."""
     value = hart.x[rs1]
-    old = read_csr(hart, csr, code)
+    old = hart.read_csr(csr, code)
     if rs1 != 0:
-        write_csr(hart, csr, op(old, value), code)
+        hart.write_csr(csr, op(hart.latched(csr, old), value), code)
     hart.set_x(rd, old)
 
 
 def csr_bits_immediate(hart: Hart, rd: u5, uimm: u5, csr: u12, code: u32, op: Callable) -> None:  # type: ignore[type-arg]
     """Set or clear the bits of a CSR that an immediate names; rd is its old value. 0 leaves the CSR alone."""
-    old = read_csr(hart, csr, code)
+    old = hart.read_csr(csr, code)
     if uimm != 0:
-        write_csr(hart, csr, op(old, uimm), code)
+        hart.write_csr(csr, op(hart.latched(csr, old), uimm), code)
     hart.set_x(rd, old)
 
 

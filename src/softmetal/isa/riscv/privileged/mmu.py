@@ -1,0 +1,478 @@
+"""From virtual addresses to memory: page tables, protection, and the translations that are kept.
+
+A translation that was found is kept in a table that loads and stores look into first. It is part of the hart's state, and
+changes only by what the hart does, so every engine sees the same stale or fresh translation at the same instruction.
+
+    read_tag[i] = page | key      page: the virtual page, key: in which mode it is good (12 bits, never 0, the lowest 3 are 0)
+    write_tag[i] = page | key     0 where it may not be written in a hurry
+    offset[i]                     what to add to a virtual address, modulo 2**32, for the place in `ram`
+
+Frames from which code was fetched are noted in `code_page`, and have no `write_tag`: so a store to code is noticed.
+
+Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 3.7 "PMP" and 10.3 to 10.6 (Sv39, Sv48, Sv57).
+Accessed and dirty bits are set by hardware, as the `virt` machine of others does (small systems rely on it).
+Not modelled: Svnapot, Svpbmt (their bits are reserved), big-endian memory.
+"""
+
+from __future__ import annotations
+
+from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
+from softmetal.isa.riscv.privileged.csr import PPN, Csrs
+from softmetal.isa.riscv.privileged.state import (
+    FETCH_PAGE,
+    LOAD_PAGE,
+    MACHINE,
+    REACH,
+    REGIONS,
+    STORE_PAGE,
+    SUPERVISOR,
+    USER,
+)
+from softmetal.lang import Trap, cold, memory, s64, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
+
+PAGE = (1 << 64) - 4096
+OFFSET = 4095
+KEPT = 256
+"""Translations of data that are kept."""
+KEPT_CODE = 64
+RAM_BASE = 0x8000_0000
+LOAD, STORE, FETCH = 0, 1, 2
+V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
+"""Bits of a page table entry."""
+STALE = 64
+"""Frames that are listed when code in them was changed."""
+
+
+class CodeWrite(Trap):
+    """Raised before a store that changes code, where an engine runs ahead: `frame` is its number."""
+
+    frame: u20
+
+
+class Mmu(Csrs):
+    """A hart's loads, stores and fetches."""
+
+    data_key: u64 = 7 << 3
+    code_key: u64 = 7 << 3
+    read_tag: u64[256]
+    write_tag: u64[256]
+    offset: u32[256]
+    code_tag: u64[64]
+    code_frame: u32[64]
+    super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
+    super_high: u64[2]
+    open_low: u64  # physical addresses from here to the end of memory may be used in all ways, by all modes
+    stale: u32[64]  # frames whose code has been changed since the hart was last prepared
+    stale_count: u32
+    ram_size: u64
+    code_page: memory[1 << 20]
+    ram: memory[(1 << 32) + 4096]
+
+    # -- what the board answers
+
+    def mmio_covers(self, address: u64) -> u1:
+        """Does anything but memory answer at this physical address?"""
+        return 0
+
+    def mmio_read(self, address: u64, size: u4) -> u64:
+        return 0
+
+    def mmio_write(self, address: u64, value: u64, size: u4) -> None:
+        pass
+
+    # -- loads
+
+    def load8(self, address: u64) -> u8:
+        entry = address >> 12 & 0xFF
+        if self.read_tag[entry] != (address & PAGE | self.data_key):
+            return self.slow_load(address, 1)
+        return self.ram[u32(address + self.offset[entry])]
+
+    def load16(self, address: u64) -> u16:
+        entry = address >> 12 & 0xFF
+        if self.read_tag[entry] != (address & (PAGE | 1) | self.data_key):
+            return self.slow_load(address, 2)
+        return self.ram.u16[u32(address + self.offset[entry])]
+
+    def load32(self, address: u64) -> u32:
+        entry = address >> 12 & 0xFF
+        if self.read_tag[entry] != (address & (PAGE | 3) | self.data_key):
+            return self.slow_load(address, 4)
+        return self.ram.u32[u32(address + self.offset[entry])]
+
+    def load64(self, address: u64) -> u64:
+        entry = address >> 12 & 0xFF
+        if self.read_tag[entry] != (address & (PAGE | 7) | self.data_key):
+            return self.slow_load(address, 8)
+        return self.ram.u64[u32(address + self.offset[entry])]
+
+    @cold
+    def slow_load(self, address: u64, size: u4) -> u64:
+        """A load that is misaligned, or whose translation is not kept."""
+        if address & OFFSET <= 4096 - size:
+            return self.load_within(address, size)
+        value: u64 = 0
+        for i in range(size):
+            value |= self.load_within(address + i, 1) << 8 * i
+        return value
+
+    @cold
+    def load_within(self, address: u64, size: u4) -> u64:
+        """A load from one page."""
+        physical = self.find(address, LOAD)
+        if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
+            return self.peek(physical - RAM_BASE, size)
+        if self.mmio_covers(physical) == 0:
+            raise RiscvTrap(LOAD_ACCESS, address)
+        self.defer()
+        return self.mmio_read(physical, size)
+
+    def peek(self, place: u32, size: u4) -> u64:
+        match size:
+            case 1:
+                return self.ram[place]
+            case 2:
+                return self.ram.u16[place]
+            case 4:
+                return self.ram.u32[place]
+            case _:
+                return self.ram.u64[place]
+
+    # -- stores
+
+    def store8(self, address: u64, value: u8) -> None:
+        entry = address >> 12 & 0xFF
+        if self.write_tag[entry] != (address & PAGE | self.data_key):
+            self.slow_store(address, value, 1)
+            return
+        self.ram[u32(address + self.offset[entry])] = value
+
+    def store16(self, address: u64, value: u16) -> None:
+        entry = address >> 12 & 0xFF
+        if self.write_tag[entry] != (address & (PAGE | 1) | self.data_key):
+            self.slow_store(address, value, 2)
+            return
+        self.ram.u16[u32(address + self.offset[entry])] = value
+
+    def store32(self, address: u64, value: u32) -> None:
+        entry = address >> 12 & 0xFF
+        if self.write_tag[entry] != (address & (PAGE | 3) | self.data_key):
+            self.slow_store(address, value, 4)
+            return
+        self.ram.u32[u32(address + self.offset[entry])] = value
+
+    def store64(self, address: u64, value: u64) -> None:
+        entry = address >> 12 & 0xFF
+        if self.write_tag[entry] != (address & (PAGE | 7) | self.data_key):
+            self.slow_store(address, value, 8)
+            return
+        self.ram.u64[u32(address + self.offset[entry])] = value
+
+    @cold
+    def slow_store(self, address: u64, value: u64, size: u4) -> None:
+        """A store that is misaligned, goes to code, or whose translation is not kept."""
+        if address & OFFSET <= 4096 - size:
+            self.store_within(address, value, size)
+            return
+        self.clear_to_store(address)
+        self.clear_to_store(address + size - 1)
+        for i in range(size):
+            self.store_within(address + i, value >> 8 * i, 1)
+
+    @cold
+    def store_within(self, address: u64, value: u64, size: u4) -> None:
+        """A store to one page."""
+        physical = self.clear_to_store(address)
+        if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
+            self.poke(physical - RAM_BASE, value, size)
+            return
+        self.mmio_write(physical, value, size)
+
+    @cold
+    def clear_to_store(self, address: u64) -> u64:
+        """Raise what a store at this address raises; else see that nothing is in its way. The physical address."""
+        physical = self.find(address, STORE)
+        if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
+            frame: u20 = physical - RAM_BASE >> 12
+            if self.code_page[frame] != 0:
+                if self.hasty != 0:
+                    raise CodeWrite(frame)
+                self.forget_code(frame)
+            return physical
+        if self.mmio_covers(physical) == 0:
+            raise RiscvTrap(STORE_ACCESS, address)
+        self.defer()
+        return physical
+
+    def poke(self, place: u32, value: u64, size: u4) -> None:
+        match size:
+            case 1:
+                self.ram[place] = value
+            case 2:
+                self.ram.u16[place] = value
+            case 4:
+                self.ram.u32[place] = value
+            case _:
+                self.ram.u64[place] = value
+
+    def probe_store(self, address: u64) -> None:
+        if self.write_tag[address >> 12 & 0xFF] != (address & PAGE | self.data_key):
+            self.clear_to_store(address)
+
+    # -- code
+
+    def fetch(self, address: u64) -> u16:
+        return self.ram.u16[self.locate(address) << 12 | address & 0xFFE]
+
+    def located(self, address: u64) -> u32:
+        """The frame of the code at an address where that is kept, else all ones."""
+        entry = address >> 12 & 63
+        if self.code_tag[entry] != (address & PAGE | self.code_key):
+            return 0xFFFFFFFF
+        return self.code_frame[entry]
+
+    def code_parcel(self, place: u32) -> u16:
+        """The parcel at a place in `ram`."""
+        return self.ram.u16[place]
+
+    def locate(self, address: u64) -> u20:
+        """The frame in `ram` of the code at an address. Raises what fetching it raises."""
+        frame = self.located(address)
+        if frame == 0xFFFFFFFF:
+            return self.find_code(address)
+        return frame
+
+    @cold
+    def find_code(self, address: u64) -> u20:
+        physical, large = self.translate(address, FETCH, self.mode)
+        if physical < RAM_BASE or physical - RAM_BASE >= self.ram_size:
+            raise RiscvTrap(FETCH_ACCESS, address)
+        if self.allowed(physical, 4, self.mode) == 0:
+            raise RiscvTrap(FETCH_ACCESS, address)
+        frame: u20 = physical - RAM_BASE >> 12
+        if self.code_page[frame] == 0:
+            self.code_page[frame] = 1
+            for i in range(KEPT):
+                self.write_tag[i] = 0
+        if large != 0:
+            self.note_large(address)
+        entry = address >> 12 & 63
+        self.code_tag[entry] = address & PAGE | self.code_key
+        self.code_frame[entry] = frame
+        return frame
+
+    @cold
+    def forget_code(self, frame: u20) -> None:
+        """Code in a frame is about to change: an engine that has decoded it hears of it through `stale`."""
+        self.code_page[frame] = 0
+        if self.stale_count < STALE:
+            self.stale[self.stale_count & 63] = frame
+        self.stale_count = min(self.stale_count + 1, STALE + 1)
+        for i in range(KEPT_CODE):
+            self.code_tag[i] = 0
+
+    # -- translations
+
+    @cold
+    def find(self, address: u64, kind: u2) -> u64:
+        """The physical address of data; the translation is kept. Raises RiscvTrap."""
+        mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
+        physical, large = self.translate(address, kind, mode)
+        if self.allowed(physical, 2 if kind == STORE else 1, mode) == 0:
+            raise RiscvTrap(STORE_ACCESS if kind == STORE else LOAD_ACCESS, address)
+        if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
+            if large != 0:
+                self.note_large(address)
+            entry = address >> 12 & 0xFF
+            tag = address & PAGE | self.data_key
+            place: u32 = physical - RAM_BASE
+            where: u32 = place - address
+            if kind == STORE:
+                self.read_tag[entry] = tag  # what may be written may be read
+                self.write_tag[entry] = tag if self.code_page[place >> 12] == 0 else 0
+            else:
+                if self.write_tag[entry] != tag or self.offset[entry] != where:
+                    self.write_tag[entry] = 0
+                self.read_tag[entry] = tag
+            self.offset[entry] = where
+        return physical
+
+    @cold
+    def note_large(self, address: u64) -> None:
+        """A translation that is kept is a part of a large page: fences by address have to reckon with it."""
+        half = address >> 63
+        self.super_low[half] = min(self.super_low[half], address & ~0x1FFFFF)
+        self.super_high[half] = max(self.super_high[half], address | 0x1FFFFF)
+
+    def fault(self, kind: u2) -> u4:
+        return STORE_PAGE if kind == STORE else FETCH_PAGE if kind == FETCH else LOAD_PAGE
+
+    @cold
+    def translate(self, address: u64, kind: u2, mode: u2) -> tuple[u64, u1]:
+        """The physical address, and whether it lies in a large page. Raises the page fault or access fault."""
+        scheme = self.satp >> 60
+        if mode == MACHINE or scheme == 0:
+            if address > REACH:
+                raise RiscvTrap(STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address)
+            return address, 0
+        levels: u3 = max(3, min(5, scheme - 5))
+        top: u6 = 9 * levels + 11
+        sign = s64(address) >> top
+        if sign != 0 and sign != -1:
+            raise RiscvTrap(self.fault(kind), address)
+        table: u64 = (self.satp & PPN) << 12
+        shift: u6 = 9 * levels + 3
+        for level in range(5):
+            at = table + (address >> shift & 511) * 8
+            if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 1, SUPERVISOR) == 0:
+                raise RiscvTrap(STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address)
+            place: u32 = at - RAM_BASE
+            entry = self.ram.u64[place]
+            if entry & V == 0 or entry >> 54 != 0 or entry & (R | W) == W:
+                raise RiscvTrap(self.fault(kind), address)
+            if entry & (R | X) != 0:
+                self.check_leaf(address, entry, kind, mode)
+                low: u64 = (1 << shift) - 1
+                page = (entry >> 10 & PPN) << 12
+                if page & low != 0:
+                    raise RiscvTrap(self.fault(kind), address)
+                used = entry | A | (D if kind == STORE else 0)
+                if used != entry:
+                    if self.allowed(at, 2, SUPERVISOR) == 0:
+                        raise RiscvTrap(
+                            STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address
+                        )
+                    if self.code_page[place >> 12] != 0:
+                        self.forget_code(place >> 12)
+                    self.ram.u64[place] = used
+                return page | address & low, shift > 12
+            if entry & (A | D | U) != 0:
+                raise RiscvTrap(self.fault(kind), address)
+            table = (entry >> 10 & PPN) << 12
+            if shift < 21:
+                break
+            shift -= 9
+        raise RiscvTrap(self.fault(kind), address)
+
+    def check_leaf(self, address: u64, entry: u64, kind: u2, mode: u2) -> None:
+        """Raise a page fault where a leaf does not permit the access."""
+        permits = R | (X if self.mxr != 0 else 0)
+        if kind == STORE:
+            permits = W
+        elif kind == FETCH:
+            permits = X
+        denied = entry & permits == 0
+        if mode == USER:
+            denied = denied or entry & U == 0
+        elif entry & U != 0:
+            denied = denied or self.sum == 0 or kind == FETCH
+        if denied:
+            raise RiscvTrap(self.fault(kind), address)
+
+    # -- protection
+
+    def allowed(self, physical: u64, need: u3, mode: u2) -> u1:
+        """Does physical memory protection permit an access (1 read, 2 write, 4 execute)?"""
+        if physical >= self.open_low and physical - RAM_BASE < self.ram_size:
+            return 1
+        if mode == MACHINE and self.pmp_locked == 0:
+            return 1
+        return self.protection(physical, need, mode)
+
+    @cold
+    def protection(self, physical: u64, need: u3, mode: u2) -> u1:
+        low: u64 = 0
+        for i in range(REGIONS):
+            top = self.pmpaddr[i] & ~0x3FF
+            config = self.pmpcfg[i]
+            found: u1 = 0
+            match config >> 3 & 3:
+                case 1:
+                    found = low <= physical >> 2 < top
+                case 3:
+                    value = self.pmpaddr[i] | 0x1FF
+                    span = value ^ (value + 1)
+                    found = ((physical >> 2) ^ value) & ~span & (1 << 54) - 1 == 0
+                case _:
+                    pass
+            if found != 0:
+                if mode == MACHINE and config & 0x80 == 0:
+                    return 1
+                return config & need == need
+            low = top
+        return mode == MACHINE
+
+    @cold
+    def reprotect(self) -> None:
+        """Find the memory that needs no more asking: from the last place where the rules change to the end."""
+        edge: u64 = 0
+        end = RAM_BASE + self.ram_size
+        locked: u16 = 0
+        for i in range(REGIONS):
+            config = self.pmpcfg[i]
+            locked = locked | config >> 7 << i
+            if config >> 3 & 3 != 0:
+                top = (self.pmpaddr[i] & ~0x3FF) << 2
+                value = self.pmpaddr[i] | 0x1FF
+                span = value ^ (value + 1)
+                if config >> 3 & 3 == 3:
+                    top = (value & ~span) << 2
+                    behind = top + ((span + 1) << 2)
+                    if edge < behind < end:
+                        edge = behind
+                if edge < top < end:
+                    edge = top
+                if i > 0:
+                    below = (self.pmpaddr[i - 1] & ~0x3FF) << 2
+                    if config >> 3 & 3 == 1 and edge < below < end:
+                        edge = below
+        self.pmp_locked = locked
+        self.open_low = REACH
+        last = end - 1 & REACH
+        if self.protection(last, 7, USER) != 0 and (locked == 0 or self.protection(last, 7, MACHINE) != 0):
+            self.open_low = max(edge, RAM_BASE)
+        self.retranslate()
+
+    # -- forgetting translations
+
+    @cold
+    def retranslate(self) -> None:
+        for i in range(KEPT):
+            self.read_tag[i] = 0
+        for i in range(KEPT):
+            self.write_tag[i] = 0
+        for i in range(KEPT_CODE):
+            self.code_tag[i] = 0
+        for i in range(2):
+            self.super_low[i] = (1 << 64) - 1
+            self.super_high[i] = 0
+
+    @cold
+    def retranslate_page(self, address: u64) -> None:
+        """Forget the translation of one page, and all where it may be a part of a large one."""
+        half = address >> 63
+        if self.super_low[half] <= address <= self.super_high[half]:
+            self.retranslate()
+            return
+        entry = address >> 12 & 0xFF
+        if (self.read_tag[entry] ^ address) >> 12 == 0 or (self.write_tag[entry] ^ address) >> 12 == 0:
+            self.read_tag[entry] = 0
+            self.write_tag[entry] = 0
+        code = address >> 12 & 63
+        if (self.code_tag[code] ^ address) >> 12 == 0:
+            self.code_tag[code] = 0
+
+    def rekey(self) -> None:
+        """Modes have a number each: user 1 (6 with MXR), supervisor 2 to 5 (SUM, MXR), machine 7; and each hart has its own."""
+        mine: u7 = self.hartid & 7
+        mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
+        number: u3 = 7
+        if mode == USER:
+            number = 6 if self.mxr != 0 else 1
+        elif mode == SUPERVISOR:
+            number = 2 + self.sum + 2 * self.mxr
+        self.data_key = (mine << 3 | number) << 3
+        number = 7
+        if self.mode < MACHINE:
+            number = 1 + self.mode
+        self.code_key = (mine << 3 | number) << 3
