@@ -81,8 +81,7 @@ class HostedDevice(VirtioDevice):
         if self.busy[request]:
             self.busy[request] = 0
             self.open -= 1
-            if self.usable(0):
-                self.queues[0].fill(bus, self.head[request], written)
+            self.queues[0].fill(bus, self.head[request], written)
 
     def reset_device(self) -> None:
         self.table.count = self.listed = self.open = 0

@@ -209,6 +209,8 @@ class Queue(Chip):
 
     def fill(self, bus: Dma, head: u16, written: u32) -> None:
         """Give a chain back; the driver sees it once it is published."""
+        if not self.ready:
+            return
         entry: u64 = self.device + 4 + 8 * (self.filled & (self.size - 1))
         bus.dma_write32(entry, head)
         bus.dma_write32(entry + 4, written)
@@ -217,7 +219,7 @@ class Queue(Chip):
     def publish(self, bus: Dma) -> u1:
         """Tell the driver what was given back. Does it want an interrupt?"""
         fresh: u16 = self.filled - self.used
-        if fresh == 0:
+        if fresh == 0 or not self.ready:
             return 0
         self.used = self.filled
         bus.dma_write16(self.device + 2, self.used)
