@@ -42,6 +42,8 @@ UART_IRQ, RTC_IRQ = 10, 11
 class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
+    FRAMES = 1 << 20
+
     harts: u4 = 1
     turn_start: u64  # clock at the start of this turn
     turn_count: u64  # the hart's `count` then

@@ -104,6 +104,27 @@ class FetchingGoldenEngine(GoldenEngine):
         return self._recognised[key]
 
 
+class PagedGoldenEngine(GoldenEngine):
+    """Runs a core that takes its own traps and knows time: it is asked before every instruction what may run."""
+
+    def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
+        """Run as the native engine's `advance` does."""
+        core, done = self.core, 0
+        while done < max_insns and core.prepare(1, horizon):
+            try:
+                self.step()
+            except Trap as trap:
+                if type(trap).__name__ != "RiscvTrap":
+                    raise
+                core.take(*trap.values)
+                core.count += 1
+            core.stale_count = 0  # nothing is decoded ahead
+            done += 1
+        return done
+
+
 def golden_engine(isa: Isa, core: Any) -> GoldenEngine:
     """The golden engine for a table."""
+    if hasattr(type(core), "FRAMES"):
+        return PagedGoldenEngine(isa, core)
     return (FetchingGoldenEngine if isa.fetching else GoldenEngine)(isa, core)

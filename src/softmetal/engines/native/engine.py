@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from softmetal.engines.golden import golden_engine
-from softmetal.engines.native.frame import LEFT, PAUSED, TRANSLATIONS, TRAPPED, WALL, WATCHES, Places
+from softmetal.engines.native.frame import LEFT, PAUSED, STUCK, TRANSLATIONS, TRAPPED, WALL, WATCHES, PagedPlaces, Places
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_class, trap_fields
 from softmetal.lang.loader import Library
 
 Progress = Callable[[str], None]
+FOREVER = 1 << 60
+"""A moment of a board's clock that never comes."""
 MOST = 1 << 62
 """The largest budget that is handed to native code: more than a century's instructions."""
 
@@ -22,6 +24,11 @@ MOST = 1 << 62
 def is_threaded(cls: type) -> bool:
     """Can instructions be decoded ahead? The core must say how far its code goes, and tell of stores to it."""
     return hasattr(cls, "CODE_BITS") and method_of(cls, "watch") is not None
+
+
+def is_paged(cls: type) -> bool:
+    """Does the core translate addresses? Then its code belongs to frames of memory, and it says how many there are."""
+    return hasattr(cls, "FRAMES")
 
 
 class NativeEngine:
@@ -162,8 +169,50 @@ class ThreadedEngine(NativeEngine):
             self.settle()
 
 
+class PagedEngine(NativeEngine):
+    """The form for cores that translate addresses, take their own traps and know time (`prepare`, `take`, `locate`)."""
+
+    kind = "Paged"
+
+    def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
+        super().__init__(isa, core, progress)
+        self.places = PagedPlaces.of(self.board, isa)
+        if self._mapping.size < self.places.end:
+            raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
+        address = self._library.address("run")
+        self._go = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64)(address)
+
+    def advance(self, max_insns: int, horizon: int = FOREVER) -> int:
+        """Run until so many instructions are done, or nothing may run before the board's clock is `horizon`.
+
+        How many instructions (and traps, which count as one) that was. Raises the Trap that the core does not take itself.
+        """
+        budget = left = min(max_insns, MOST)
+        while left > 0:
+            reason = self._go(self._root, left, horizon)
+            left = self._signed[LEFT]
+            if reason == STUCK:
+                self.settle()
+            elif reason == TRAPPED:
+                raise self._trap()
+            else:
+                break
+        return budget - left
+
+    def enter(self, max_insns: int) -> int:
+        self.advance(max_insns)
+        return 0
+
+    def settle(self) -> None:
+        """Forget all decoded code."""
+        self._mapping.discard(self.places.code, self.places.end)
+        self.core.stale_count = 0
+
+
 def new_board(isa: Isa, cls: type[Chip]) -> Any:
     """A board at power-on whose state the native engine can run."""
+    if is_paged(cls):
+        return cls(room=PagedPlaces.of(Board.of(cls), isa).end - Board.of(cls).size)
     if not is_threaded(cls):
         return cls()
     return cls(room=Places.of(Board.of(cls), isa).end - Board.of(cls).size)
@@ -174,7 +223,8 @@ def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> Nati
 
     `progress`, if given, is called with a line of text when something has to be compiled first.
     """
-    return (ThreadedEngine if is_threaded(type(core)) else NativeEngine)(isa, core, progress)
+    cls = type(core)
+    return (PagedEngine if is_paged(cls) else ThreadedEngine if is_threaded(cls) else NativeEngine)(isa, core, progress)
 
 
 def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Compiled:
@@ -185,11 +235,12 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         if progress:
             progress(f"compiling the {isa.name} interpreter for this computer (once)...")
         # The compiler is loaded only where there is something to compile.
+        from softmetal.engines.native.paged import Paged
         from softmetal.engines.native.switched import Switched
         from softmetal.engines.native.threaded import Threaded
         from softmetal.lang.native import compile_ir
 
-        interpreter = (Switched if kind == "Switched" else Threaded)(isa, Board.of(cls))
+        interpreter = {"Switched": Switched, "Threaded": Threaded, "Paged": Paged}[kind](isa, Board.of(cls))
         text = interpreter.text()
         if progress:
             progress(f"  {len(isa.insns)} instructions, {len(text) >> 10} KiB of LLVM IR")

@@ -11,10 +11,10 @@ from softmetal.isa.table import Isa
 from softmetal.lang.chip import Board
 
 # Words of the mailbox, behind those in which a trap leaves its number and values.
-REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS = 32, 33, 34, 35, 36
-PAUSED, TRAPPED, ASTRAY, STUCK, WALL = 0, 1, 2, 3, 4
+REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS, HERE, TARGET = 32, 33, 34, 35, 36, 37, 38
+PAUSED, TRAPPED, ASTRAY, STUCK, WALL, EDGE = 0, 1, 2, 3, 4, 5
 """Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode; one that
-goes on where nothing could be fetched."""
+goes on where nothing could be fetched; an instruction that lies in two pages."""
 
 RECORD = 16
 OPERANDS = 10
@@ -54,3 +54,28 @@ class Places:
         run = marks + max(1 << bits - 12, 1 << 12) + (1 << 12)  # an instruction may end behind the last page
         watch = run + 16 * (LONGEST + 8)
         return Places(code, marks, run, watch, watch + 8 * WATCHES, bits, shift)
+
+
+PAGE_SHIFT = 12
+FRAME_SHIFT = 16
+"""The records of a frame lie 2**FRAME_SHIFT bytes after those of the one before: half of it is room behind the last record."""
+
+
+@dataclass(frozen=True)
+class PagedPlaces:
+    """Places of an interpreter whose records belong to frames of memory: `code`, `run` and `end` as above."""
+
+    code: int
+    run: int
+    end: int
+    shift: int
+
+    @staticmethod
+    def of(board: Board, isa: Isa) -> PagedPlaces:
+        """Raises TypeError for parcels that the frames of records do not suit."""
+        if isa.parcel != 16:
+            raise TypeError(f"{isa.name}: code in pages has to come in parcels of 16 bits")
+        frames: int = board.cls.FRAMES  # type: ignore[attr-defined]
+        code = -(-board.size // (1 << 21)) * (1 << 21)
+        run = code + (frames << FRAME_SHIFT)
+        return PagedPlaces(code, run, run + 16 * 4096, 3)

@@ -78,8 +78,12 @@ class Handlers(Interpreter):
             if self.fields[name].type is not u64:
                 raise TypeError(f"{board.cls.__name__}.{name} is {self.fields[name].type}: to decode ahead the engine needs u64")
         self.unit.marks[self.fields["next_pc"].offset] = FLOWED
-        self.places = Places.of(board, isa)
+        self.places = self.placed()
         self.handlers: dict[Any, Handler] = {}
+
+    def placed(self) -> Places:
+        """Where the interpreter keeps what it keeps behind the state."""
+        return Places.of(self.board, self.isa)
 
     # -- what a record holds
 
@@ -109,13 +113,16 @@ class Handlers(Interpreter):
 
     # -- handlers
 
-    def handler(self, entry: Insn, zero: bool) -> Handler:
-        """The handler of an entry (of its variant for the register that is always 0), written when first asked for."""
+    def handler(self, entry: Insn, zero: bool, far: bool = False) -> Handler:
+        """The handler of an entry (of its variant for the register that is always 0), written when first asked for.
+
+        With `far` it is the one whose changes of flow may go anywhere.
+        """
         constants = self.constants(entry, zero)
-        key = (entry.meaning, tuple(constants.items()), entry.size, self.layout(entry) is None and entry)
+        key = (entry.meaning, tuple(constants.items()), entry.size, self.layout(entry) is None and entry, far)
         if key not in self.handlers:
             made = self.handlers[key] = Handler(f'@"h.{entry.name}.{len(self.handlers)}"', len(self.handlers) + 1)
-            self._write(made.name, [(entry.meaning, entry.size, _Operands(self, entry, constants, zero), ())])
+            self._write(made.name, [(entry.meaning, entry.size, _Operands(self, entry, constants, zero), ())], far)
         return self.handlers[key]
 
     def illegal(self, size: int) -> Handler:
@@ -149,7 +156,7 @@ class Handlers(Interpreter):
             made.append(Fusion(name, tuple(entries), numbers, tuple(links)))
         return sorted(made, key=lambda f: (-len(f.entries), -sum(map(len, f.links))))
 
-    def _write(self, name: str, parts: list[tuple[Any, int, Any, tuple[str, ...]]]) -> None:
+    def _write(self, name: str, parts: list[tuple[Any, int, Any, tuple[str, ...]]], far: bool = False) -> None:
         """Write a handler: for each part a meaning, its instruction's size, its operands, and which are links."""
         writer = Writer(self.unit)
         ip = "%ip"
@@ -174,8 +181,14 @@ class Handlers(Interpreter):
                 writer.start("straight")
                 self._enter_record(writer, writer.gep(ip, size << self.places.shift))
                 writer.start("taken")
-                near = self.near(function, operands.entry)
-                self._enter(writer, writer.new(f"load i64, ptr {writer.gep(kept, 8)}"), near)
+                near = not far and self.near(function, operands.entry)
+                target = writer.new(f"load i64, ptr {writer.gep(kept, 8)}")
+                if near:  # the records are surrounded by guards, or it was looked at when this was decoded
+                    away = writer.new(f"sub i64 {target}, {writer.new(f'load i64, ptr {kept}')}")
+                    away = writer.new(f"shl i64 {away}, {self.places.shift}")
+                    self._enter_record(writer, writer.new(f"getelementptr i8, ptr {ip}, i64 {away}"))
+                else:
+                    self._enter(writer, target)
                 break
             ip = writer.gep(ip, size << self.places.shift)
         if not writer.done:
@@ -215,11 +228,8 @@ class Handlers(Interpreter):
         """Write the place of record 0, as a number (so that sums and differences of places cancel)."""
         return writer.new(f"add i64 {writer.new('ptrtoint ptr %root to i64')}, {self.places.code}")
 
-    def _enter(self, writer: Writer, target: str, near: bool) -> None:
-        """Write the entry into the run of instructions at a code address. Near ones cannot leave the records' guard."""
-        if near:
-            self._enter_record(writer, self.record_of(writer, target))
-            return
+    def _enter(self, writer: Writer, target: str) -> None:
+        """Write the entry into the run of instructions at any code address."""
         # Only whole parcels below the end have records.
         without = (1 << 64) - (1 << self.places.code_bits) | self.isa.parcel // 8 - 1
         inside = writer.new(f"icmp eq i64 {writer.new(f'and i64 {target}, {without}')}, 0")

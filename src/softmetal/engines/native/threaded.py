@@ -34,6 +34,7 @@ from softmetal.engines.native.frame import (
 )
 from softmetal.engines.native.handlers import ARGUMENTS, SIGNATURE, Fusion, Handler, Handlers
 from softmetal.isa.table import Insn
+from softmetal.lang import ir
 from softmetal.lang.llvm import Writer
 
 
@@ -49,18 +50,10 @@ class Threaded(Handlers):
     # -- decoding
 
     def _decode_one(self) -> str:
-        """`decode.one(root, ip)`: fill a record; its instruction's bytes, negated where it ends a run, 0 on a trap."""
+        """`decode.one(root, ip, across)`: fill a record; its instruction's bytes, negated where it ends a run, 0 on a trap."""
         writer = Writer(self.unit)
-        fetch = self.method("fetch")
-        address = self.address_of(writer, "%ip")
         kept = writer.slot("[4 x i64]", "kept")
         number = writer.gep("%root", self.mailbox(NUMBER))
-
-        def parcel(at: int) -> str:
-            place = writer.new(f"add i64 {address}, {at}") if at else address
-            text, had = writer.invoke(fetch, [], [place], "trap", kept)[0]
-            assert had is not None
-            return writer.resize(text, had, 64)
 
         def fill(handler: Handler, size: int, ends: bool) -> None:
             writer.emit(f"store ptr {handler.name}, ptr %ip")
@@ -82,36 +75,52 @@ class Threaded(Handlers):
                 cut = value if size == 8 else writer.new(f"trunc i64 {value} to i{8 * size}")
                 writer.emit(f"store i{8 * size} {cut}, ptr {writer.gep('%ip', offset)}")
             split = self.split(entry)
-            if not split:
-                fill(self.handler(entry, False), entry.size, ends)
-                return
-            value = values.get(split) or extract(writer, by_name[str(entry.bound.get(split, split))], code)
-            test = writer.new(f"icmp eq i64 {value}, 0")
-            none, some = writer.label("zero"), writer.label("nonzero")
-            writer.branch(test, none, some)
-            writer.start(none)
-            fill(self.handler(entry, True), entry.size, ends)
-            writer.start(some)
-            fill(self.handler(entry, False), entry.size, ends)
+
+            def choose(far: bool) -> None:
+                if not split:
+                    fill(self.handler(entry, False, far), entry.size, ends)
+                    return
+                value = values.get(split) or extract(writer, by_name[str(entry.bound.get(split, split))], code)
+                test = writer.new(f"icmp eq i64 {value}, 0")
+                none, some = writer.label("zero"), writer.label("nonzero")
+                writer.branch(test, none, some)
+                writer.start(none)
+                fill(self.handler(entry, True, far), entry.size, ends)
+                writer.start(some)
+                fill(self.handler(entry, False, far), entry.size, ends)
+
+            close = self.close(writer, function, entry, values)
+            if close:
+                near, far = writer.label("near"), writer.label("far")
+                writer.branch(close, near, far)
+                writer.start(far)
+                choose(True)
+                writer.start(near)
+            choose(False)
 
         def unknown(size: int, code: str) -> None:
             short = writer.new(f"trunc i64 {code} to i32")
             writer.emit(f"store i32 {short}, ptr {writer.gep('%ip', 12)}")
             fill(self.illegal(size), size, True)
 
-        DecodeTree(writer, self.isa, parcel, found, unknown, lambda e: e.size).write()
-        if fetch.traps:
+        DecodeTree(writer, self.isa, lambda at: self.parcel(writer, at, kept), found, unknown, lambda e: e.size).write()
+        if self.method("fetch").traps:
             writer.start("trap")
             writer.end("ret i64 0")
-        return "\n".join(
-            [
-                "define internal i64 @decode.one(ptr align 4096 %root, ptr align 16 %ip) nounwind noinline {",
-                "entry:",
-                *writer.slots,
-                *writer.lines,
-                "}\n",
-            ]
-        )
+        head = "define internal i64 @decode.one(ptr align 4096 %root, ptr align 16 %ip, i1 %across) nounwind noinline {"
+        return "\n".join([head, "entry:", *writer.slots, *writer.lines, "}\n"])
+
+    def parcel(self, writer: Writer, at: int, kept: str) -> str:
+        """Write the fetch of a parcel of the instruction to be decoded, as an i64; on a trap it goes to block `trap`."""
+        address = self.address_of(writer, "%ip")
+        place = writer.new(f"add i64 {address}, {at}") if at else address
+        text, had = writer.invoke(self.method("fetch"), [], [place], "trap", kept)[0]
+        assert had is not None
+        return writer.resize(text, had, 64)
+
+    def close(self, writer: Writer, function: ir.Function, entry: Insn, values: dict[str, str]) -> str:
+        """Write a test: will its changes of flow stay among records that can be reached directly? "" if that is known."""
+        return ""
 
     def _fuse(self, fusions: list[Fusion]) -> str:
         """`fuse(list, left)`: the handler for the sequence that begins a work list of `left` entries, or null."""
@@ -231,7 +240,7 @@ outside:
 astray:
   ret i64 2
 read:
-  %size = call i64 @decode.one(ptr %root, ptr %at)
+  %size = call i64 @decode.one(ptr %root, ptr %at, i1 true)
   %trapped = icmp eq i64 %size, 0
   br i1 %trapped, label %unfetched, label %got
 got:
@@ -288,7 +297,13 @@ last:
 count:
   %base = phi i64 [ 0, %last ], [ %rest, %meet ]
   %total = phi i64 [ %nn, %last ], [ %n, %meet ]
-  br label %each
+{self.finish_run()}
+}}
+"""
+
+    def finish_run(self) -> str:
+        """The end of `decode.run`: count `total` records of the work list (and `base` behind them), and fuse what can be."""
+        return f"""  br label %each
 each:
   %i = phi i64 [ 0, %count ], [ %i1, %set ], [ %i1, %join ]
   %done = icmp eq i64 %i, %total
@@ -314,9 +329,8 @@ finish:
   %told = load i64, ptr %tellat
   %tell = add i64 %told, 1
   store i64 %tell, ptr %tellat
-  ret i64 0
-}}
-"""
+  ret i64 0"""
+
 
     # -- the frame
 
@@ -426,7 +440,7 @@ go:
   %keeprec = getelementptr i8, ptr %keep, i64 8
   store ptr %kept, ptr %keep
   store ptr %at, ptr %keeprec
-  %size = call i64 @decode.one(ptr %root, ptr %at)
+  %size = call i64 @decode.one(ptr %root, ptr %at, i1 true)
   %bytes = shl i64 %size, {self.places.shift}
   %after = getelementptr i8, ptr %at, i64 %bytes
   %k1 = sub i64 %k, 1

@@ -1,7 +1,7 @@
 """RISC-V assembly beyond the instructions: names of operands' values, and the pseudo-instructions.
 
 Sources: RISC-V Assembly Programmer's Manual, "Pseudoinstructions"; The RISC-V Instruction Set Manual, Volume I
-(20240411), chapters 2.7 (FENCE), 14 (aq and rl), 20.2 (rounding modes). Pseudo-instructions of F and D that come in
+(20240411), chapters 2.7 (FENCE), 4 (Zihintpause), 14 (aq and rl), 20.2 (rounding modes). Pseudo-instructions of F and D that come in
 both sizes are in `f`.
 """
 
@@ -94,6 +94,9 @@ pseudo("call {rd}, {target}", "auipc {rd}, %pcrel_hi({target})", "jalr {rd}, %pc
 pseudo("tail {target}", "auipc t1, %pcrel_hi({target})", "jalr zero, %pcrel_lo(.-4)(t1)")
 
 pseudo("fence", "fence iorw, iorw")
+pseudo("pause", "fence w, 0")
+pseudo("sfence.vma", "sfence.vma zero, zero")
+pseudo("sfence.vma {rs1}", "sfence.vma {rs1}, zero")
 pseudo("unimp", "csrrw zero, cycle, zero")
 pseudo("csrr {rd}, {csr:csr}", "csrrs {rd}, {csr}, zero")
 for _name in ("w", "s", "c"):

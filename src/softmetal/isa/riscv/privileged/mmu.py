@@ -39,7 +39,7 @@ RAM_BASE = 0x8000_0000
 LOAD, STORE, FETCH = 0, 1, 2
 V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
 """Bits of a page table entry."""
-STALE = 64
+STALE = 1024
 """Frames that are listed when code in them was changed."""
 
 
@@ -62,7 +62,7 @@ class Mmu(Csrs):
     super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
     super_high: u64[2]
     open_low: u64  # physical addresses from here to the end of memory may be used in all ways, by all modes
-    stale: u32[64]  # frames whose code has been changed since the hart was last prepared
+    stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
     stale_count: u32
     ram_size: u64
     code_page: memory[1 << 20]
@@ -266,7 +266,7 @@ class Mmu(Csrs):
         """Code in a frame is about to change: an engine that has decoded it hears of it through `stale`."""
         self.code_page[frame] = 0
         if self.stale_count < STALE:
-            self.stale[self.stale_count & 63] = frame
+            self.stale[self.stale_count & 1023] = frame
         self.stale_count = min(self.stale_count + 1, STALE + 1)
         for i in range(KEPT_CODE):
             self.code_tag[i] = 0
