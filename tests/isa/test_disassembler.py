@@ -111,7 +111,7 @@ def gnu_as(tmp_path, text):
     """The bytes that GNU as makes of a program whose every instruction is 2 or 4 bytes as written."""
     source, thing, image = tmp_path / "a.s", tmp_path / "a.o", tmp_path / "a.bin"
     source.write_text(f".option norelax\n.option norvc\n{text}\n")
-    march = "-march=rv64gc_zba_zbb_zbs_zicsr_zifencei"
+    march = "-march=rv64gc_zba_zbb_zbs_zicsr_zifencei_zihintpause"
     subprocess.run([GNU_AS, march, "-mabi=lp64d", "-mno-arch-attr", "-o", thing, source], check=True)
     subprocess.run([GNU_OBJCOPY, "-O", "binary", "-j", ".text", thing, image], check=True)
     return image.read_bytes()
@@ -180,6 +180,11 @@ jalr t0, a0
 ret
 fence
 fence r, rw
+pause
+sfence.vma
+sfence.vma a0
+sfence.vma zero, a1
+sfence.vma a0, a1
 unimp
 csrr a0, fcsr
 csrr a0, 0x345

@@ -1,8 +1,8 @@
 """RISC-V assembly beyond the instructions: names of operands' values, and the pseudo-instructions.
 
 Sources: RISC-V Assembly Programmer's Manual, "Pseudoinstructions"; The RISC-V Instruction Set Manual, Volume I
-(20240411), chapters 2.7 (FENCE), 4 (Zihintpause), 14 (aq and rl), 20.2 (rounding modes). Pseudo-instructions of F and D that come in
-both sizes are in `f`.
+(20240411), chapters 2.7 (FENCE), 4 (Zihintpause), 14 (aq and rl), 20.2 (rounding modes). Pseudo-instructions of F and D
+that come in both sizes are in `f`.
 """
 
 from __future__ import annotations
