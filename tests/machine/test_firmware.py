@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from softmetal.boards import riscv_virt as board
+from softmetal.chips import plic
 from softmetal.isa.assembler import assemble
 from softmetal.isa.riscv import isa
-from softmetal.machine.firmware import ADDRESS, SIZE, firmware
+from softmetal.isa.riscv.privileged import mmu
+from softmetal.machine.firmware import ADDRESS, SIZE, assembly, firmware
 
 QEMU = shutil.which("qemu-system-riscv64")
 pytestmark = pytest.mark.skipif(not QEMU, reason="qemu-system-riscv64 is not installed")
@@ -106,6 +109,12 @@ def test_the_image_fits_its_memory_and_enters_where_it_is_told():
     assert len(firmware()) < SIZE
     assert firmware(0x8765_4321_8000_1000)[8:16] == (0x8765_4321_8000_1000).to_bytes(8, "little")
     assert ADDRESS + SIZE <= ENTRY
+
+
+def test_its_addresses_are_the_board_s():
+    names = {"FIRMWARE": mmu.RAM_BASE, "CLINT": board.ACLINT, "UART": board.UART, "FINISHER": board.FINISHER}
+    names |= {"FIRMWARE_END": ADDRESS + SIZE, "MAX_HARTS": plic.MAX_HARTS}
+    assert {name: assembly().symbols[name] for name in names} == names
 
 
 def test_hart_0_enters_with_its_number_the_device_tree_and_supervisor_state_at_rest(run):

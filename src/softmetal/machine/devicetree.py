@@ -12,6 +12,10 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, RTC_IRQ, TIMEBASE_HZ, UART, UART_IRQ
+from softmetal.chips.plic import SOURCES
+from softmetal.isa.riscv.privileged.mmu import RAM_BASE
+
 Value: TypeAlias = int | str | bytes | Sequence[int] | Sequence[str] | None
 """A property: a cell, text, bytes as they are, cells, texts, nothing."""
 Node: TypeAlias = "Mapping[str, Value | Node]"
@@ -20,8 +24,6 @@ MAGIC, VERSION, COMPATIBLE = 0xD00DFEED, 17, 16
 HEADER, NO_RESERVATIONS = 40, bytes(16)
 BEGIN_NODE, END_NODE, PROPERTY, END = 1, 2, 3, 9
 
-TEST, RTC, CLINT, PLIC, UART, RAM = 0x10_0000, 0x10_1000, 0x200_0000, 0xC00_0000, 0x1000_0000, 0x8000_0000
-UART_IRQ, RTC_IRQ, SOURCES = 10, 11, 63
 UART_CLOCK = 3_686_400
 SOFTWARE, TIMER, EXTERNAL = 1, 5, 9  # a hart's supervisor interrupts; machine mode's are 2 further
 EXTENSIONS = ("i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc")
@@ -98,7 +100,7 @@ def virt_tree(
     initrd: tuple[int, int] | None = None,
     extensions: Sequence[str] = EXTENSIONS,
     mmu: str = "riscv,sv57",
-    timebase: int = 10_000_000,
+    timebase: int = TIMEBASE_HZ,
     rng_seed: bytes | None = None,
     stdout: str = f"/soc/serial@{UART:x}",
     reserved: Sequence[tuple[int, int]] = (),
@@ -143,14 +145,14 @@ def virt_tree(
         "#size-cells": 2,
         "compatible": "simple-bus",
         "ranges": None,
-        f"test@{TEST:x}": {
-            "compatible": ["sifive,test1", "sifive,test0", "syscon"], **span(TEST, 0x1000), "phandle": test,
+        f"test@{FINISHER:x}": {
+            "compatible": ["sifive,test1", "sifive,test0", "syscon"], **span(FINISHER, 0x1000), "phandle": test,
         },
         f"rtc@{RTC:x}": device("google,goldfish-rtc", RTC, 0x1000, RTC_IRQ),
         f"serial@{UART:x}": {**device("ns16550a", UART, 0x100, UART_IRQ), "clock-frequency": UART_CLOCK},
-        f"clint@{CLINT:x}": {
+        f"clint@{ACLINT:x}": {
             "compatible": ["sifive,clint0", "riscv,clint0"],
-            **span(CLINT, 0x1_0000),
+            **span(ACLINT, 0x1_0000),
             "interrupts-extended": to_harts(SOFTWARE + 2, TIMER + 2),
         },
         f"plic@{PLIC:x}": {
@@ -172,7 +174,7 @@ def virt_tree(
         "compatible": "riscv-virtio",
         "model": "riscv-virtio,softmetal",
         "chosen": chosen,
-        f"memory@{RAM:x}": {"device_type": "memory", **span(RAM, ram_bytes)},
+        f"memory@{RAM_BASE:x}": {"device_type": "memory", **span(RAM_BASE, ram_bytes)},
         "cpus": {
             "#address-cells": 1,
             "#size-cells": 0,
