@@ -104,9 +104,7 @@ def test_registers_read_back_and_what_has_no_source_is_wired_to_0(plic):
     assert plic.strange == 0
 
 
-@pytest.mark.parametrize(
-    ("offset", "size"), [(4, 8), (4, 1), (6, 4), (0x1080, 4), (threshold(0) + 8, 4), (threshold(15872), 4)]
-)
+@pytest.mark.parametrize(("offset", "size"), [(4, 8), (4, 1), (6, 4), (0x1080, 4), (threshold(0) + 8, 4), (threshold(15872), 4)])
 def test_accesses_that_the_specification_does_not_know_are_strange(plic, offset, size):
     assert plic.strange_after(lambda: plic.read(offset, size)) == 1
     assert plic.strange_after(lambda: plic.write(offset, 1, size)) == 1
