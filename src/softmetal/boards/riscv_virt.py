@@ -1,18 +1,21 @@
 """The RISC-V `virt` board: harts with privileged modes, memory, and the devices that the machine of that name has.
 
     0x0010_0000  test finisher          0x1000_0000  ns16550a, interrupt 10
-    0x0010_1000  goldfish rtc, 11       0x1000_1000  virtio-mmio, a slot every 0x1000, interrupts 1 to 8
+    0x0010_1000  goldfish rtc, 11       0x1000_1000  virtio-mmio: 16 slots, one every 0x1000, interrupts 1 to 8, 12 to 19
     0x0200_0000  aclint                 0x8000_0000  memory
     0x0c00_0000  plic
 
-Harts take turns of QUANTUM ticks in which each runs while the others stand still; one tick is one instruction (or one
-trap). When all harts wait, time goes on to the next event at once.
+One hart at a time is in the middle of the board, in its own fields; the others are parked. Harts take turns: in each round
+every hart runs for QUANTUM ticks of the same stretch of time, a tick being one instruction (or one trap). When all of
+them wait, time goes on to the next event at once.
 
 Sources: QEMU documentation, "'virt' Generic Virtual Platform"; Linux, Documentation/devicetree/bindings.
-Not modelled: flash, PCIe, fw_cfg.
+Not modelled: flash, PCIe, fw_cfg. The machine of that name has 8 slots for virtio; ours has 8 more behind them.
 """
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 from softmetal.chips.aclint import Aclint
 from softmetal.chips.device import Dma
@@ -20,47 +23,89 @@ from softmetal.chips.goldfish_rtc import GoldfishRtc
 from softmetal.chips.ns16550a import Ns16550a
 from softmetal.chips.plic import Plic
 from softmetal.chips.test_finisher import TestFinisher
-from softmetal.isa.riscv.privileged import PrivilegedHart
+from softmetal.chips.virtio.blk import VirtioBlk
+from softmetal.chips.virtio.console import VirtioConsole
+from softmetal.chips.virtio.entropy import VirtioEntropy
+from softmetal.chips.virtio.input import VirtioInput
+from softmetal.chips.virtio.net import VirtioNet
+from softmetal.chips.virtio.p9 import Virtio9p
+from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.mmu import RAM_BASE
-from softmetal.lang import cold, u1, u4, u8, u16, u20, u32, u64
+from softmetal.lang import cold, u1, u2, u3, u4, u6, u8, u16, u20, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
 TICKS = CLOCK_HZ // TIMEBASE_HZ
 """Ticks of the clock in one step of `time`."""
-QUANTUM = 100_000
+QUANTUM = 20_000
 """Ticks of a hart's turn."""
+MAX_HARTS = 8
 NEVER = (1 << 64) - 1
 FAR = 1 << 56
 """Later than any machine runs."""
 
 FINISHER, RTC, ACLINT, PLIC, UART, VIRTIO = 0x100000, 0x101000, 0x2000000, 0xC000000, 0x10000000, 0x10001000
 UART_IRQ, RTC_IRQ = 10, 11
+SLOTS = 16
+SLOT_IRQ = (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19)
+
+
+class Slot(IntEnum):
+    """What is in a slot of the virtio bus."""
+
+    EMPTY = 0
+    DISK = 1  # to 4
+    SHARE = 5  # to 8
+    NET = 9
+    CONSOLE = 10
+    ENTROPY = 11
+    KEYBOARD = 12
+    TABLET = 13
 
 
 class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
     FRAMES = 1 << 20
+    ENTRIES = ("poll", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host")
+    """Methods that the host calls between runs."""
 
     harts: u4 = 1
-    turn_start: u64  # clock at the start of this turn
-    turn_count: u64  # the hart's `count` then
-    turn_end: u64 = QUANTUM
+    active: u3  # whose turn it is
+    parked: PrivilegedState[8]
+    round_start: u64  # the clock when this round began
+    round_end: u64 = QUANTUM
+    turn_start: u64  # the clock when the hart began, or went on after waiting,
+    turn_count: u64  # and its `count` then
+    ran: u1  # some hart has run in this round
+    soonest: u64 = NEVER  # the clock of the first event for those that have waited through it
     time_offset: u64  # added to the clock where it is read as `time`, in steps of `time`
-    halted: u1  # the finisher has been used; nothing runs until the host has seen to it
+    wanted: u1  # a device asks for the host; nothing runs before it has come
+    levels: u64  # the lines of interrupt sources
     aclint: Aclint
     plic: Plic
     uart: Ns16550a
     rtc: GoldfishRtc
     finisher: TestFinisher
-    unmodelled: u64[64]  # the first physical addresses where nothing was modelled
-    unmodelled_count: u64
+    slots: u8[16]
+    disks: VirtioBlk[4]
+    shares: Virtio9p[4]
+    net: VirtioNet
+    console: VirtioConsole
+    entropy: VirtioEntropy
+    keyboard: VirtioInput
+    tablet: VirtioInput
+    strange: u64[64]  # the first physical addresses where something is not modelled
+    strange_count: u64
 
     def reset(self) -> None:
-        """What the reset line does."""
-        self.reprotect()
+        """Power-on, of what is not 0 then."""
+        for i in range(MAX_HARTS):
+            self.hartid = i
+            self.reprotect()
+            self.parked[i].assign(self)
+        self.hartid = 0
         self.rekey()
 
     # -- time
@@ -78,21 +123,25 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def timed(self) -> None:
         """Bring all of the hart's interrupt lines up to date."""
+        if self.clock() >= self.rtc.next_event_ns:
+            self.rtc.now_ns = self.clock()
+            self.rtc.poll()
+            self.wire()
         now = self.time()
-        context = 2 * (self.hartid & 7)
+        hart = self.hartid & 7
         supervisor = self.menvcfg & STCE != 0 and now >= self.stimecmp
         self.timer_lines(
-            self.aclint.msip[self.hartid & 7], now >= self.aclint.mtimecmp[self.hartid & 7], supervisor,
-            self.plic.lines[context], self.plic.lines[context + 1],
+            self.aclint.msip[hart], now >= self.aclint.mtimecmp[hart], supervisor,
+            self.plic.lines[2 * hart], self.plic.lines[2 * hart + 1],
         )  # fmt: skip
 
     def next_event(self) -> u64:
-        """The clock at which a timer of this hart will be due."""
+        """The clock at which a timer of this hart, or of the board, will be due."""
         now = self.time()
-        soonest: u64 = NEVER
+        soonest: u64 = self.rtc.next_event_ns
         machine = self.aclint.mtimecmp[self.hartid & 7]
         if machine > now:
-            soonest = self.due_at(machine)
+            soonest = min(soonest, self.due_at(machine))
         if self.menvcfg & STCE != 0 and self.stimecmp > now:
             soonest = min(soonest, self.due_at(self.stimecmp))
         return soonest
@@ -103,32 +152,25 @@ class RiscvVirt(PrivilegedHart, Dma):
         The number of instructions, not more than `most`, that may run before it has to be looked at again. 0: none may,
         because a device calls the host, or all harts wait and nothing is due before the clock is `horizon`.
         """
-        if self.calls() or most == 0:
+        if self.wanted != 0 or most == 0:
             return 0
-        self.timed()
-        due = self.due()
-        if due != 0:
-            self.interrupt(due)
-        elif self.waiting != 0 and self.wakes():
-            self.waiting = 0
-        event = self.next_event()
-        if self.waiting != 0:
-            if min(event, horizon) >= FAR:
-                return 0
-            if event > horizon:
-                self.skip_to(horizon)
-                return 0
-            self.skip_to(event)
+        for _ in range(4 * MAX_HARTS):
             self.timed()
             due = self.due()
-            self.waiting = 0
             if due != 0:
                 self.interrupt(due)
+            elif self.waiting != 0 and self.wakes():
+                self.waiting = 0
+            now = self.clock()
             event = self.next_event()
-        now = self.clock()
-        if event <= now:
-            return 1
-        return min(most, event - now)
+            if self.waiting == 0 and now < self.round_end:
+                self.ran = 1
+                return min(most, self.round_end - now, max(event, now + 1) - now)
+            if self.waiting != 0 and event < self.round_end:
+                self.skip_to(event)
+            elif not self.next_turn(event, horizon):
+                return 0
+        return 1
 
     def skip_to(self, moment: u64) -> None:
         """Let time pass in which no instruction runs."""
@@ -136,20 +178,136 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.turn_start = moment
             self.turn_count = self.count
 
+    @cold
+    def next_turn(self, event: u64, horizon: u64) -> u1:
+        """The next hart's turn, perhaps in the next round. 0: all harts wait, and the next event lies behind `horizon`."""
+        self.soonest = min(self.soonest, event)
+        if self.active + 1 < self.harts:
+            self.change_to(u3(self.active + 1))
+            return 1
+        start = self.round_end
+        if self.ran == 0:
+            if self.soonest > horizon or self.soonest >= FAR:
+                if horizon < FAR:
+                    self.begin_round(max(self.round_start, horizon))
+                else:
+                    self.begin_round(self.round_start)
+                return 0
+            start = max(start, self.soonest)
+        self.begin_round(start)
+        return 1
+
+    def begin_round(self, start: u64) -> None:
+        self.round_start = start
+        self.round_end = start + QUANTUM
+        self.ran = 0
+        self.soonest = NEVER
+        self.change_to(0)
+
+    def change_to(self, hart: u3) -> None:
+        """Put another hart in the middle, at the start of the round."""
+        if hart != self.active:
+            self.parked[self.active].assign(self)
+            self.assign(self.parked[hart])
+            self.active = hart
+            self.reserved = 0  # another hart may have stored there
+            self.rekey()
+        self.turn_start = self.round_start
+        self.turn_count = self.count
+
     # -- lines
 
-    def calls(self) -> u1:
-        """Does a device ask for the host?"""
-        return self.uart.calls | self.halted
+    def wire(self) -> None:
+        """Carry the lines of the devices that are no virtio devices to where they go."""
+        self.levels = self.levels & ~(1 << UART_IRQ | 1 << RTC_IRQ) | self.uart.irq << UART_IRQ | self.rtc.irq << RTC_IRQ
+        self.plic.update(self.levels)
+        if self.uart.calls != 0 or self.finisher.finished != 0:
+            self.wanted = 1
 
     @cold
-    def wire(self) -> None:
-        """Carry what devices drive to where it goes."""
-        self.halted = self.finisher.finished != 0
-        self.plic.update(self.uart.irq << UART_IRQ | self.rtc.irq << RTC_IRQ)
-        if self.aclint.mtime_written != 0:
-            self.aclint.mtime_written = 0
-            self.time_offset = self.aclint.mtime - self.clock() // TICKS
+    def wire_slot(self, slot: u4) -> None:
+        """Carry the lines of the device in a slot to where they go."""
+        irq: u1 = 0
+        calls: u1 = 0
+        kind = self.slots[slot]
+        match kind:
+            case 1 | 2 | 3 | 4:
+                irq = self.disks[kind - 1 & 3].irq
+                calls = self.disks[kind - 1 & 3].calls
+            case 5 | 6 | 7 | 8:
+                irq = self.shares[kind - 5 & 3].irq
+                calls = self.shares[kind - 5 & 3].calls
+            case Slot.NET:
+                irq = self.net.irq
+                calls = self.net.calls
+            case Slot.CONSOLE:
+                irq = self.console.irq
+                calls = self.console.calls
+            case Slot.ENTROPY:
+                irq = self.entropy.irq
+                calls = self.entropy.calls
+            case Slot.KEYBOARD:
+                irq = self.keyboard.irq
+                calls = self.keyboard.calls
+            case Slot.TABLET:
+                irq = self.tablet.irq
+                calls = self.tablet.calls
+            case _:
+                pass
+        bit: u64 = 1 << SLOT_IRQ[slot]
+        self.levels = self.levels | bit if irq else self.levels & ~bit
+        self.plic.update(self.levels)
+        if calls:
+            self.wanted = 1
+
+    # -- what the host does between runs
+
+    def poll(self) -> None:
+        """Look at all ports, after the host has fed or drained them."""
+        self.wanted = 0
+        self.uart.poll()
+        self.wire()
+        for slot in range(SLOTS):
+            match self.slots[slot]:
+                case Slot.NET:
+                    self.net.poll(self)
+                    self.net.resume(self)
+                case Slot.CONSOLE:
+                    self.console.poll(self)
+                    self.console.resume(self)
+                case Slot.ENTROPY:
+                    self.entropy.resume(self)
+                case Slot.KEYBOARD:
+                    self.keyboard.poll(self)
+                case Slot.TABLET:
+                    self.tablet.poll(self)
+                case _:
+                    pass
+            self.wire_slot(slot)
+
+    def disk_done(self, disk: u2, request: u6, status: u8, written: u32) -> None:
+        """The host has done what a disk asked for."""
+        self.disks[disk].complete(self, request, status, written)
+
+    def disk_resume(self, disk: u2) -> None:
+        """The host has done all that a disk asked for."""
+        self.disks[disk].resume(self)
+
+    def share_done(self, share: u2, request: u6, written: u32) -> None:
+        self.shares[share].complete(self, request, written)
+
+    def share_resume(self, share: u2) -> None:
+        self.shares[share].resume(self)
+
+    def changed_by_host(self, address: u64, length: u32) -> None:
+        """The host has written to memory."""
+        if self.dma_reaches(address, length) and length != 0:
+            place: u32 = address - RAM_BASE
+            first = place >> 12
+            for i in range(u32(place + length - 1 >> 12) - first + 1):
+                frame = u20(first + i)
+                if self.code_page[frame] != 0:
+                    self.forget_code(frame)
 
     # -- bus
 
@@ -158,54 +316,129 @@ class RiscvVirt(PrivilegedHart, Dma):
             FINISHER <= address < FINISHER + 0x2000
             or ACLINT <= address < ACLINT + 0x10000
             or PLIC <= address < PLIC + 0x600000
-            or UART <= address < VIRTIO + 0x8000
+            or UART <= address < VIRTIO + 0x1000 * SLOTS
         )
 
     @cold
     def mmio_read(self, address: u64, size: u4) -> u64:
         value: u64 = 0
         offset: u32 = address & 0xFFF
+        if VIRTIO <= address < VIRTIO + 0x1000 * SLOTS:
+            return self.virtio_read(u4(address - VIRTIO >> 12), offset, size)
         if UART <= address < UART + 0x100:
             value = self.uart.read(offset, size)
+            self.note(self.uart.strange, address)
+            self.uart.strange = 0
         elif PLIC <= address < PLIC + 0x600000:
             value = self.plic.read(u32(address - PLIC), size)
+            self.note(self.plic.strange, address)
+            self.plic.strange = 0
         elif ACLINT <= address < ACLINT + 0x10000:
             self.aclint.mtime = self.time()
             value = self.aclint.read(u32(address - ACLINT), size)
+            self.note(self.aclint.strange, address)
+            self.aclint.strange = 0
         elif RTC <= address < RTC + 0x1000:
             self.rtc.now_ns = self.clock()
             value = self.rtc.read(offset, size)
+            self.note(self.rtc.strange, address)
+            self.rtc.strange = 0
         elif FINISHER <= address < FINISHER + 0x1000:
             value = self.finisher.read(offset, size)
+            self.note(self.finisher.strange, address)
+            self.finisher.strange = 0
         else:
-            self.not_modelled(address)
+            self.note(1, address)
         self.wire()
         return value
 
     @cold
     def mmio_write(self, address: u64, value: u64, size: u4) -> None:
         offset: u32 = address & 0xFFF
+        if VIRTIO <= address < VIRTIO + 0x1000 * SLOTS:
+            self.virtio_write(u4(address - VIRTIO >> 12), offset, value, size)
+            return
         if UART <= address < UART + 0x100:
             self.uart.write(offset, value, size)
+            self.note(self.uart.strange, address)
+            self.uart.strange = 0
         elif PLIC <= address < PLIC + 0x600000:
             self.plic.write(u32(address - PLIC), value, size)
+            self.note(self.plic.strange, address)
+            self.plic.strange = 0
         elif ACLINT <= address < ACLINT + 0x10000:
             self.aclint.mtime = self.time()
             self.aclint.write(u32(address - ACLINT), value, size)
+            if self.aclint.mtime_written != 0:
+                self.aclint.mtime_written = 0
+                self.time_offset = self.aclint.mtime - self.clock() // TICKS
+            self.note(self.aclint.strange, address)
+            self.aclint.strange = 0
         elif RTC <= address < RTC + 0x1000:
             self.rtc.now_ns = self.clock()
             self.rtc.write(offset, value, size)
+            self.note(self.rtc.strange, address)
+            self.rtc.strange = 0
         elif FINISHER <= address < FINISHER + 0x1000:
             self.finisher.write(offset, value, size)
+            self.note(self.finisher.strange, address)
+            self.finisher.strange = 0
         else:
-            self.not_modelled(address)
+            self.note(1, address)
         self.wire()
 
     @cold
-    def not_modelled(self, address: u64) -> None:
-        if self.unmodelled_count < 64:
-            self.unmodelled[self.unmodelled_count & 63] = address
-        self.unmodelled_count += 1
+    def virtio_read(self, slot: u4, offset: u32, size: u4) -> u64:
+        value: u64 = 0
+        kind = self.slots[slot]
+        match kind:
+            case 1 | 2 | 3 | 4:
+                value = self.disks[kind - 1 & 3].read(offset, size)
+            case 5 | 6 | 7 | 8:
+                value = self.shares[kind - 5 & 3].read(offset, size)
+            case Slot.NET:
+                value = self.net.read(offset, size)
+            case Slot.CONSOLE:
+                value = self.console.read(offset, size)
+            case Slot.ENTROPY:
+                value = self.entropy.read(offset, size)
+            case Slot.KEYBOARD:
+                value = self.keyboard.read(offset, size)
+            case Slot.TABLET:
+                value = self.tablet.read(offset, size)
+            case _:  # a slot without a device: what finds it looks no further
+                return 0x74726976 if offset == 0 else 2 if offset == 4 else 0
+        self.wire_slot(slot)
+        return value
+
+    @cold
+    def virtio_write(self, slot: u4, offset: u32, value: u64, size: u4) -> None:
+        kind = self.slots[slot]
+        match kind:
+            case 1 | 2 | 3 | 4:
+                self.disks[kind - 1 & 3].write(self, offset, value, size)
+            case 5 | 6 | 7 | 8:
+                self.shares[kind - 5 & 3].write(self, offset, value, size)
+            case Slot.NET:
+                self.net.write(self, offset, value, size)
+            case Slot.CONSOLE:
+                self.console.write(self, offset, value, size)
+            case Slot.ENTROPY:
+                self.entropy.write(self, offset, value, size)
+            case Slot.KEYBOARD:
+                self.keyboard.write(self, offset, value, size)
+            case Slot.TABLET:
+                self.tablet.write(self, offset, value, size)
+            case _:
+                pass
+        self.wire_slot(slot)
+
+    def note(self, strange: u1, address: u64) -> None:
+        """Count what is not modelled, and keep where it was."""
+        if strange:
+            if self.strange_count < 64:
+                self.strange[self.strange_count & 63] = address
+            self.strange_count += 1
 
     # -- memory, as devices see it
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from softmetal.lang import ir, ranges
-from softmetal.lang.chip import Trap, layout_of, trap_fields
+from softmetal.lang.chip import Trap, layout_of, method_of, shared_size, trap_fields
 from softmetal.lang.infer import OPERATORS, Expressions, Part, Static, describe, not_zero, type_range
 from softmetal.lang.ranges import Range
 from softmetal.lang.source import HardwareError, annotation, evaluate, tree_of
@@ -257,10 +257,29 @@ class _Checker(Expressions):
     def do_Expr(self, node: ast.Expr) -> list[Any]:
         if isinstance(node.value, ast.Constant):  # a docstring
             return []
+        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute) and node.value.func.attr == "assign":
+            chip = self.value(node.value.func.value)
+            if isinstance(chip, ir.ChipRef) and method_of(chip.cls, "assign") is None:
+                return [self._copy(node.value, chip)]
         value = self.value(node.value)
         if not isinstance(value, ir.Call):
             self.fail(node, "this has no effect", "a call with (), or an assignment")
         return [ir.Do(value)]
+
+    def _copy(self, node: ast.Call, chip: ir.ChipRef) -> ir.CopyChip:
+        """`chip.assign(other)`."""
+        source = self.value(node.args[0]) if len(node.args) == 1 and not node.keywords else None
+        if not isinstance(source, ir.ChipRef):
+            self.fail(node, "assign() takes one chip", "chip.assign(other), with a chip of the same class")
+        try:
+            size = shared_size(chip.cls, source.cls)
+        except TypeError as error:
+            self.fail(node, str(error), "chips of one class, without memories")
+        base = chip.cls if issubclass(source.cls, chip.cls) else source.cls
+        for name in layout_of(base).fields:
+            self.function.stores.add((chip.place if chip.place is not None else chip.cls, name))
+            self.function.loads.add((source.place if source.place is not None else source.cls, name))
+        return ir.CopyChip(chip, source, size)
 
     def do_AnnAssign(self, node: ast.AnnAssign) -> list[Any]:
         if not isinstance(node.target, ast.Name):

@@ -13,9 +13,7 @@ and every field and every memory byte of a board is at a distance from its start
 
 from __future__ import annotations
 
-import ctypes
 import inspect
-import mmap
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +23,12 @@ from typing import Any, ClassVar, TypeVar
 
 from softmetal.lang.bus import bus_methods
 from softmetal.lang.golden import golden
+from softmetal.lang.mapping import PAGE, Mapping
 from softmetal.lang.source import annotation, field_error, remembered
 from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType, u1, u32
 
-PAGE = 4096
 MAILBOX = PAGE
 """Bytes between block and memories where compiled code leaves what it has to tell; not part of the state."""
-MAP_NORESERVE = 0x4000  # Linux mman.h; Python names it only from 3.12 on
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -200,12 +197,17 @@ class Chip:
     def __class_getitem__(cls, length: int) -> ArrayType:
         return ArrayType(cls, length)
 
-    def __init__(self, *, room: int = 0) -> None:
+    def __init__(self, *, room: int = 0, in_file: bool = False) -> None:
         board = Board.of(type(self))
-        mapping = new_mapping(board.size + room)
-        _attach(self, mapping, 0, "", board)
-        self.__dict__["_board"] = board
+        view_of(self, board, new_mapping(board, room, in_file))
         power_on(self)
+
+    def assign(self, other: Chip) -> None:
+        """Make all fields those of another chip: of the same class, or one is of a class derived from the other's."""
+        size = shared_size(type(self), type(other))
+        to, source = self.__dict__["_offset"], other.__dict__["_offset"]
+        view = self.__mapping__.view
+        view[to : to + size] = bytes(other.__mapping__.view[source : source + size])
 
     @property
     def __mapping__(self) -> Mapping:
@@ -261,6 +263,17 @@ def layout_of(cls: type) -> ChipLayout:
         fields[name] = Field(name, kind, at, power_on.get(name))
         at += size * count
     return ChipLayout(fields, memories, max(8, -(-at // 8) * 8))
+
+
+def shared_size(a: type, b: type) -> int:
+    """Bytes of the fields that two classes of chips share, from the start of both. Raises TypeError where neither is a base."""
+    base = a if issubclass(b, a) else b
+    if not issubclass(a, base):
+        raise TypeError(f"{a.__name__} and {b.__name__}: neither is derived from the other")
+    mine = layout_of(base)
+    if mine.memories or any(layout_of(c).fields[n] != f for c in (a, b) for n, f in mine.fields.items()):
+        raise TypeError(f"{base.__name__} has memories, or its fields lie elsewhere in a class derived from it")
+    return mine.size
 
 
 def chip_class(kind: Any) -> Any:
@@ -342,39 +355,16 @@ def layout(cls: type) -> list[Entry]:
     return [*walk(cls, "", 0), *memories]
 
 
-class Mapping:
-    """The bytes of a board: one private anonymous mapping, its pages taken when touched."""
-
-    def __init__(self, size: int) -> None:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
-        try:
-            self.pages = mmap.mmap(-1, size, flags=flags)
-        except OSError as error:
-            raise MemoryError(
-                f"the host refuses {size >> 20} MiB of address space ({error.strerror}); "
-                "check `ulimit -v` and vm.overcommit_memory"
-            ) from None
-        self.view = memoryview(self.pages)
-        self.size = size
-
-    @property
-    def address(self) -> int:
-        """Where the mapping lies in the host process."""
-        return ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
-
-    def discard(self, start: int, end: int) -> None:
-        """Zero the bytes from `start` to `end` and give whole pages back to the host."""
-        first, last = -(-start // PAGE) * PAGE, end // PAGE * PAGE
-        if first < last:
-            self.pages.madvise(mmap.MADV_DONTNEED, first, last - first)
-        for a, b in ((start, min(first, end)), (max(last, start), end)):
-            if a < b and not (first < last and first <= a and b <= last):
-                self.view[a:b] = bytes(b - a)
+def new_mapping(board: Board, room: int = 0, in_file: bool = False) -> Mapping:
+    """A mapping for a board, and `room` bytes for an engine."""
+    memories = min((at for at, _ in board.memories.values()), default=board.size), -(-board.size // PAGE) * PAGE
+    return Mapping(-(-(board.size + room) // PAGE) * PAGE, memories, in_file)
 
 
-def new_mapping(size: int) -> Mapping:
-    """A mapping for a board of `size` bytes."""
-    return Mapping(-(-size // PAGE) * PAGE)
+def view_of(chip: Chip, board: Board, mapping: Mapping) -> None:
+    """Make `chip` the golden view of a whole board's bytes."""
+    _attach(chip, mapping, 0, "", board)
+    chip.__dict__["_board"] = board
 
 
 def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) -> None:

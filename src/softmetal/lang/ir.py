@@ -144,6 +144,15 @@ class SetField:
 
 
 @dataclass(slots=True)
+class CopyChip:
+    """All fields of one chip become those of another: the `size` bytes from the start of both."""
+
+    chip: ChipRef
+    source: ChipRef
+    size: int
+
+
+@dataclass(slots=True)
 class SetMemory:
     chip: ChipRef
     memory: str

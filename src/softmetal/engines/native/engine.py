@@ -40,7 +40,8 @@ class NativeEngine:
         self.isa, self.core = isa, core
         self.board = Board.of(type(core))
         compiled = load(isa, type(core), self.kind, progress)
-        self._library = Library(compiled.code, ["run"])
+        entries = getattr(type(core), "ENTRIES", ()) if self.kind == "Paged" else ()
+        self._library = Library(compiled.code, ["run", *(f"call.{name}" for name in entries)])
         self._traps: list[type[Trap]] = [trap_class(*t) for t in compiled.facts["traps"]]
         self._mapping = core.__mapping__
         self._root = self._mapping.address
@@ -180,6 +181,7 @@ class PagedEngine(NativeEngine):
         if self._mapping.size < self.places.end:
             raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
         address = self._library.address("run")
+        self._calls: dict[str, Any] = {}
         self._go = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64)(address)
 
     def advance(self, max_insns: int, horizon: int = FOREVER) -> int:
@@ -202,6 +204,14 @@ class PagedEngine(NativeEngine):
     def enter(self, max_insns: int) -> int:
         self.advance(max_insns)
         return 0
+
+    def call(self, name: str, *args: int) -> int:
+        """Call one of the board's ENTRIES, between runs; its result, 0 if it has none."""
+        if name not in self._calls:
+            kind = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * len(args))
+            self._calls[name] = kind(self._library.address(f"call.{name}"))
+        found: int = self._calls[name](self._root, *args)
+        return found
 
     def settle(self) -> None:
         """Forget all decoded code."""

@@ -51,6 +51,7 @@ class Paged(Threaded):
         self.unit.parts.append(self._fuse(self.fusions()))
         self.unit.parts += [self._dispatch(), self._exits(), self._ends(), self._decode_run(), self._far()]
         self.unit.parts += [self._exactly(), self._drop(), self._run()]
+        self.unit.parts += [self._host_entry(name) for name in self.board.cls.ENTRIES]  # type: ignore[attr-defined]
         return self.unit.text()
 
     # -- addresses and records
@@ -374,6 +375,17 @@ done:
         value, had = results[0]
         assert had is not None
         return writer.resize(value, had, 64)
+
+    def _host_entry(self, name: str) -> str:
+        """`call.NAME(root, arguments...)`: a method of the board that the host calls between runs; arguments have 64 bits."""
+        writer = Writer(self.unit)
+        function = self.method(name)
+        if function.traps:
+            raise TypeError(f"{self.board.cls.__name__}.{name} may trap: the host cannot call it")
+        result = self._core(writer, name, [writer.cut(f"%a{i}", 64, kind) for i, (_, kind) in enumerate(function.params)])
+        writer.end(f"ret i64 {result or 0}")
+        params = ", ".join(["ptr align 4096 %root", *(f"i64 %a{i}" for i in range(len(function.params)))])
+        return "\n".join([f'define i64 @"call.{name}"({params}) nounwind {{', "entry:", *writer.slots, *writer.lines, "}\n"])
 
     def _run(self) -> str:
         """`run(root, budget, horizon)`: go on until the budget is used up, or `prepare` of the core says that nothing may run."""

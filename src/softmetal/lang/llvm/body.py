@@ -144,6 +144,23 @@ class Body(Writer):
         if mark is not None and node.chip.place is not None and node.index is None:
             self.emit(f"store i64 1, ptr {self.gep('%kept', 8 * mark)}")
 
+    def do_CopyChip(self, node: ir.CopyChip) -> None:
+        (to, to_offset), (source, source_offset) = self.chip(node.chip), self.chip(node.source)
+        self._kept_in(node.source, node.size, to_memory=True)
+        copy = self.unit.intrinsic("llvm.memmove.p0.p0.i64", "void", "ptr", "ptr", "i64", "i1")
+        self.emit(f"call void {copy}(ptr {self.gep(to, to_offset)}, ptr {self.gep(source, source_offset)}, i64 {node.size}, i1 false)")
+        self._kept_in(node.chip, node.size, to_memory=False)
+
+    def _kept_in(self, ref: ir.ChipRef, size: int, to_memory: bool) -> None:
+        """Bring kept fields of a chip to where they rest, or back."""
+        if ref.place is None:
+            return
+        for offset, slot in self.unit.kept.items():
+            if ref.place <= offset < ref.place + size:
+                here, there = self.gep("%kept", 8 * slot), self.gep("%root", offset)
+                source, to = (here, there) if to_memory else (there, here)
+                self.emit(f"store i64 {self.new(f'load i64, ptr {source}')}, ptr {to}")
+
     def do_SetMemory(self, node: ir.SetMemory) -> None:
         value = self.value(node.value)
         self.store_as(self.memory(node.chip, node.memory, node.address), node.type, value, align=1)

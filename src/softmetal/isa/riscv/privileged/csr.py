@@ -161,7 +161,7 @@ class Csrs(PrivilegedState):
 
     def reads_zero(self, csr: u12) -> u1:
         """Registers that are there and always 0: protection entries beyond ours, triggers, events."""
-        pmp = Csr.PMPCFG2 <= csr <= Csr.PMPCFG15 and csr & 1 == 0 or Csr.PMPADDR16 <= csr <= Csr.PMPADDR63
+        pmp = (Csr.PMPCFG2 <= csr <= Csr.PMPCFG15 and csr & 1 == 0) or Csr.PMPADDR16 <= csr <= Csr.PMPADDR63
         return pmp or Csr.TSELECT <= csr <= Csr.TDATA3 or 0x323 <= csr <= 0x33F
 
     @cold

@@ -55,7 +55,7 @@ class PrivilegedHart(Mmu):
         if machine != 0 and (self.mode < MACHINE or self.mie != 0):
             return machine
         supervisor = pending & self.mideleg
-        if supervisor != 0 and (self.mode < SUPERVISOR or self.mode == SUPERVISOR and self.sie != 0):
+        if supervisor != 0 and (self.mode < SUPERVISOR or (self.mode == SUPERVISOR and self.sie != 0)):
             return supervisor
         return 0
 
@@ -93,7 +93,7 @@ class PrivilegedHart(Mmu):
 
     @cold
     def sret(self, code: u32) -> u64:
-        if self.mode < SUPERVISOR or self.mode == SUPERVISOR and self.tsr != 0:
+        if self.mode < SUPERVISOR or (self.mode == SUPERVISOR and self.tsr != 0):
             raise RiscvTrap(ILLEGAL, code)
         self.defer()
         self.mode = self.spp
@@ -107,14 +107,14 @@ class PrivilegedHart(Mmu):
     @cold
     def wfi(self, code: u32) -> None:
         """Wait for an interrupt. In user mode, and where machine mode says so, it is not waited but refused."""
-        if self.mode == USER or self.mode == SUPERVISOR and self.tw != 0:
+        if self.mode == USER or (self.mode == SUPERVISOR and self.tw != 0):
             raise RiscvTrap(ILLEGAL, code)
         self.defer()
         self.waiting = 1
 
     @cold
     def sfence_vma(self, address: u64, all_addresses: u1, code: u32) -> None:
-        if self.mode == USER or self.mode == SUPERVISOR and self.tvm != 0:
+        if self.mode == USER or (self.mode == SUPERVISOR and self.tvm != 0):
             raise RiscvTrap(ILLEGAL, code)
         self.defer()
         if all_addresses != 0:

@@ -61,7 +61,6 @@ class Mmu(Csrs):
     code_frame: u32[64]
     super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
     super_high: u64[2]
-    open_low: u64  # physical addresses from here to the end of memory may be used in all ways, by all modes
     stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
     stale_count: u32
     ram_size: u64

@@ -98,5 +98,6 @@ class PrivilegedState(Hart):
     pmpcfg: u8[16]
     pmpaddr: u64[16]
     pmp_locked: u16  # entries whose lock bit is set
+    open_low: u64  # physical addresses from here to the end of memory may be used in all ways, by all modes
     waiting: u1  # in wfi
     stopped: u1  # not started
