@@ -30,7 +30,6 @@ from softmetal.lang import (
     u64,
     writes,
 )  # fmt: skip
-from softmetal.lang.snapshot import _read, _scan
 from softmetal.testing import bench, bus_traffic
 
 TALO, TAHI, ICR, CRA = 4, 5, 13, 14
@@ -282,18 +281,6 @@ def test_an_address_space_of_2_to_the_38_takes_no_time_to_hash():
     restore(board, snap)
     assert time.process_time() - before < 2.5  # an older host kernel reads its whole page map; a newer one takes 1 ms
     assert len(snap.pages) == 4
-
-
-def test_older_kernels_find_the_same_pages():
-    board = Board()
-    for at in (0, 4096, 1 << 20, 1 << 26):
-        board.big[at] = 1
-    mapping, start = board.__mapping__, next(e.offset for e in layout(Board) if e.path == "big")
-    with open("/proc/self/pagemap", "rb") as file:
-        old = list(_read(file.fileno(), mapping.address, start, start + (1 << 28)))
-        new = list(_scan(file.fileno(), mapping.address, start, start + (1 << 28)))
-    assert sorted(p for a, b in new for p in range(a, b, 4096)) == [a for a, _ in old]
-    assert {a - start for a, _ in old} >= {0, 4096, 1 << 20, 1 << 26}
 
 
 def test_a_state_of_another_layout_is_refused():

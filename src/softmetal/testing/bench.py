@@ -11,7 +11,7 @@ from typing import Any
 from softmetal.lang import Chip, Trap, layout, restore, snapshot, state_hash
 from softmetal.lang.chip import fields_of, method_of
 from softmetal.lang.native import Native
-from softmetal.lang.snapshot import Snapshot
+from softmetal.lang.state import Snapshot
 from softmetal.lang.types import ArrayType, MemoryType
 
 ENGINES = ("golden", "native")
