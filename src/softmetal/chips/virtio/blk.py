@@ -30,6 +30,7 @@ FOR_HOST = 0xFF  # no status yet
 SECTOR = 512
 SEG_MAX = 254  # data segments in a request: with header and status as many as a queue has descriptors
 MOST_SECTORS = 1 << 22  # in one request to discard or to write zeroes: 2 GiB
+MOST_DATA = 1 << 28  # bytes in one request: what a host can move without keeping the machine waiting
 UNMAP = 1  # flag of such a request
 
 F_SEG_MAX, F_RO, F_BLK_SIZE, F_FLUSH, F_TOPOLOGY, F_DISCARD, F_WRITE_ZEROES = 2, 5, 6, 9, 10, 13, 14
@@ -115,7 +116,7 @@ class VirtioBlk(HostedDevice):
     def data(self, place: u6, size: u32) -> u8:
         """Is there a disk where these bytes go?"""
         sectors = size // SECTOR
-        if size % SECTOR or self.sector[place] + sectors > self.capacity:
+        if size % SECTOR or size > MOST_DATA or self.sector[place] + sectors > self.capacity:
             return IOERR
         self.sectors[place] = sectors
         return FOR_HOST

@@ -92,15 +92,14 @@ class HostedDevice(VirtioDevice):
     def requests(self) -> list[Request]:
         """What waits for the host."""
         chip: Any = self
-        table = chip.table
-
-        def segments(start: int, end: int) -> list[tuple[int, int]]:
-            return list(zip(table.address[start:end], table.length[start:end], strict=True))
-
+        count = chip.listed
+        runs = list(zip(chip.table.address[: chip.table.count], chip.table.length[: chip.table.count], strict=True))
+        places = zip(
+            range(count), chip.busy[:count], chip.kind[:count], chip.sector[:count], chip.sectors[:count],
+            chip.first[:count], chip.split[:count], chip.end[:count], strict=True,
+        )  # fmt: skip
         return [
-            Request(
-                i, chip.kind[i], chip.sector[i], chip.sectors[i],
-                segments(chip.first[i], chip.split[i]), segments(chip.split[i], chip.end[i]),
-            )
-            for i in range(chip.listed) if chip.busy[i]
-        ]  # fmt: skip
+            Request(i, kind, sector, sectors, runs[first:split], runs[split:end])
+            for i, busy, kind, sector, sectors, first, split, end in places
+            if busy
+        ]
