@@ -232,6 +232,23 @@ def test_a_hash_depends_on_nothing_but_the_state(way):
     assert state_hash(rich) != state_hash(plain)
 
 
+def test_a_hash_between_looks_is_of_what_is_there(way, in_file):
+    board, zeros = Desk(in_file=in_file), state_hash(Desk())
+    board.ram[0] = 1
+    snap = snapshot(board)
+    board.ram[0] = 2
+    board.ram[PAGE] = 3
+    state_hash(board)
+    board.ram[0] = 1
+    board.ram[PAGE] = 0
+    snapshot(board)
+    twin = Desk()
+    restore(twin, snap)
+    assert state_hash(board) == state_hash(twin)
+    board.ram[0] = 0
+    assert state_hash(board) == zeros
+
+
 def test_what_was_discarded_is_zeros_in_the_next_snapshot(way, in_file):
     board = filled(in_file)
     board.ram[20 * MIB] = 1

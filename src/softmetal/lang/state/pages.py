@@ -108,8 +108,9 @@ class Pages:
         self.held: dict[int, bytes] = {}
         """Pages that are not the image's, as they were at the last look."""
         self.digests: dict[int, int] = {}
-        """Of pages that were not the image's when they were last hashed."""
+        """Of pages that differed from the image's when they were last hashed."""
         self.unhashed: set[int] = set()
+        """Pages that may have other digests now."""
         self.difference = 0
         """The sum of `digests`, less what the image has in their place."""
         self.lent = 0
@@ -133,20 +134,22 @@ class Pages:
 
     def look(self) -> None:
         """Bring `held` up to date."""
-        mapping, held = self.mapping, self.held
-        mapping.freeze()
-        spans = self._changed()
-        new = count(spans)
+        mapping, held, exact = self.mapping, self.held, self._find_changed()
+        new = count(self.owed)
         if new > FEW and 2 * new > self.size:
+            if not exact:
+                self.unhashed.update(each(self.owed))
             self.make_image()
-        else:
-            view = mapping.view
-            for at in each(spans):
-                page = bytes(view[at : at + PAGE])
-                old = held.get(at)
-                if page != old and (old is not None or page != ZEROS or mapping.image):
-                    held[at] = ZEROS if page == ZEROS else page
+            return
+        view = mapping.view
+        for at in each(self.owed):
+            page = bytes(view[at : at + PAGE])
+            old = held.get(at)
+            if page != old:
+                if not exact:
                     self.unhashed.add(at)
+                if old is not None or page != ZEROS or mapping.image:
+                    held[at] = ZEROS if page == ZEROS else page
         self.owed = []
 
     @property
@@ -154,14 +157,20 @@ class Pages:
         """How many pages an image of it all has, at most."""
         return count(self.mapping.image.spans if self.mapping.image else ()) + len(self.held)
 
-    def _changed(self) -> list[Span]:
-        """Spans of pages that may not be as they were at the last look."""
-        self.owed += host.written(self.mapping)
-        if self.mapping.given_back:
-            self.owed += spans_of(at for at in self.held if any(a <= at < b for a, b in self.mapping.given_back))
-            self.mapping.given_back.clear()
-        self.owed = joined(self.owed)
-        return self.owed
+    def _find_changed(self) -> bool:
+        """Add to `owed` pages that may have changed since the last look. True if all of them were written since."""
+        mapping = self.mapping
+        mapping.freeze()
+        spans = host.written(mapping)
+        if mapping.given_back:
+            known = self.held.keys() | self.digests.keys()
+            spans += spans_of(at for at in known if any(a <= at < b for a, b in mapping.given_back))
+        exact = bool(mapping.watched)
+        if self.hashed:
+            self.unhashed.update(each(spans if exact else self.owed))
+        self.owed = joined([*self.owed, *spans])
+        mapping.given_back.clear()
+        return exact
 
     def make_image(self) -> None:
         """Put the memories as they are into a new image, and lay it under them."""
@@ -170,23 +179,30 @@ class Pages:
         under = mapping.image.spans if mapping.image else ()
         for start, end in joined([*under, *self.owed, *spans_of(self.held)]):
             image.write(start, mapping.view[start:end])
-        if self.hashed and (mapping.image is None or mapping.image.digests):
-            self.unhashed.update(each(self.owed))
-            self.hash()
+        if self.hashed:
+            self._hash()
             image.digests = Digests({**digests(mapping.image).of, **self.digests})
         mapping.lay(image)
         self._start()
 
     def hash(self) -> int:
-        """The sum of the digests of all pages, as of the last look."""
-        ours, theirs, view = self.digests, digests(self.mapping.image), self.mapping.view
+        """The sum of the digests of all pages."""
+        if not self._find_changed():
+            self.look()  # it compares pages with what they were, which is faster than hashing them
+        if not self.hashed:
+            self.unhashed = {*self.held, *each(self.owed)}
+            self.hashed = True
+        self._hash()
+        return digests(self.mapping.image).sum + self.difference
+
+    def _hash(self) -> None:
+        ours, theirs, view = self.digests, digests(self.mapping.image).of, self.mapping.view
         for at in self.unhashed:
-            before, now = ours.get(at), digest(at, bytes(view[at : at + PAGE]))
-            self.difference += now - (theirs.of.get(at, 0) if before is None else before)
-            ours[at] = now
+            base, now = theirs.get(at, 0), digest(at, bytes(view[at : at + PAGE]))
+            self.difference += now - ours.pop(at, base)
+            if now != base:
+                ours[at] = now
         self.unhashed.clear()
-        self.hashed = True
-        return theirs.sum + self.difference
 
     def put(self, image: Image | None, held: dict[int, bytes]) -> None:
         """Let the memories hold an image and, in place of some of its pages, others."""
@@ -195,7 +211,8 @@ class Pages:
             mapping.lay(image)
             mapping.given_back.clear()
             self._start()
-        self.owed = back = joined([*self._changed(), *spans_of(at for at in self.held if at not in held)])
+        self._find_changed()
+        self.owed = back = joined([*self.owed, *spans_of(at for at in self.held if at not in held)])
         for start, end in back:
             mapping.revert(start, end)
         reverted = set(each(back))
@@ -203,14 +220,18 @@ class Pages:
         for at in fresh:
             view[at : at + PAGE] = held[at]
         host.written(mapping)  # what was written here is known
-        self.held = dict(held)
-        self.unhashed |= reverted
-        self.unhashed.update(fresh)
-        self.owed = []
+        if self.hashed:
+            theirs = digests(image).of
+            for at in self.digests.keys() & reverted:
+                self.difference += theirs.get(at, 0) - self.digests.pop(at)
+            self.unhashed -= reverted
+            self.unhashed.update(fresh)
+        self.held, self.owed = dict(held), []
 
     def copy(self, mapping: Mapping) -> None:
         """Make another mapping hold the same, on the same image, as of the last look."""
-        if self.lent + len(self.held) > FEW // 4 + self.size // 4:
+        held, much = len(self.held), FEW + self.size
+        if 4 * held > much or self.lent + held > much:
             self.make_image()
         self.lent += len(self.held)
         mapping.lay(self.mapping.image)

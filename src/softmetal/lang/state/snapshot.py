@@ -131,11 +131,9 @@ def fork(chip: C) -> C:
 def state_hash(chip: Chip) -> str:
     """A digest (128 bits) of a board's layout and whole state: equal where the states are."""
     board, mapping = _board(chip)
-    pages = Pages.of(mapping)
-    pages.look()
     digest = xxh3_128(_layout_digest(board.cls))
     digest.update(mapping.view[: board.block_size])
-    digest.update((pages.hash() % (1 << 128)).to_bytes(16, "little"))
+    digest.update((Pages.of(mapping).hash() % (1 << 128)).to_bytes(16, "little"))
     return digest.hexdigest()
 
 
