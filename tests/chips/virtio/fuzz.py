@@ -321,7 +321,6 @@ class InputFuzz(FuzzBed):
         for _ in range(min(self.below(20), self.device.rx.room())):
             self.device.rx.put(self.number())
         self.device.poll(self)
-        self.device.resume(self)
 
     def request(self, at: u64) -> None:
         self.note(at, 0x11 | self.below(32) << 16 | self.below(2) << 32)

@@ -134,10 +134,12 @@ class VirtioInput(VirtioDevice):
         if queue == EVENTS:
             self.poll(bus)
         else:
-            self.resume(bus)
+            self.switch_leds(bus)
 
     def poll(self, bus: Dma) -> None:
         """Move events into the driver's buffers, one into each."""
+        if self.calls:
+            self.switch_leds(bus)
         budget: u16 = self.QUEUE_SIZE
         while budget and self.rx.waiting() >= EVENT and self.take(bus, EVENTS, self.chain):
             if self.chain.room < EVENT:
@@ -150,8 +152,8 @@ class VirtioInput(VirtioDevice):
         self.chain.count = 0
         self.publish(bus, EVENTS)
 
-    def resume(self, bus: Dma) -> None:
-        """Take what the driver tells of lights."""
+    def switch_leds(self, bus: Dma) -> None:
+        """Take what the driver tells of lights; `calls` is up where that was too much for one time."""
         budget: u16 = self.QUEUE_SIZE
         while budget and self.take(bus, STATUS, self.chain):
             kind = self.chain.get(bus, 2)
