@@ -1,0 +1,1 @@
+"""The real hardware and its sharing: disks, directories. Knows nothing of guests or machines."""

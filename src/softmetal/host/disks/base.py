@@ -1,0 +1,72 @@
+"""What holds a disk's bytes on the host, whatever its format."""
+
+from __future__ import annotations
+
+import errno
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+MAGICS = {b"QFI\xfb": "qcow2"}
+"""How an image begins that is not raw."""
+
+
+class DiskError(OSError):
+    """What went wrong with a disk, in one line that a user understands."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
+SHORT = {
+    errno.ENOSPC: "no space left on the host's file system",
+    errno.EDQUOT: "the disk quota on the host is used up",
+    errno.EIO: "the host's medium cannot be read or written",
+    errno.EFBIG: "larger than the host allows a file to be",
+}
+
+
+def disk_error(name: str, doing: str, error: OSError) -> DiskError:
+    """The host's error, in our words."""
+    code = error.errno or errno.EIO
+    return DiskError(code, f"disk {name}: {doing} failed: {SHORT.get(code, error.strerror or str(error))}")
+
+
+class Base(ABC):
+    """An open image. Several disks may stand on one (forks do); the last to close it closes it."""
+
+    name: str
+    size: int
+    users: int = 1
+
+    @abstractmethod
+    def readv(self, offset: int, parts: Sequence[memoryview]) -> None:
+        """Fill the parts, one after the other, from here on. Raises DiskError, as all methods do."""
+
+    @abstractmethod
+    def writev(self, offset: int, parts: Sequence[memoryview]) -> None:
+        """Write the parts, one after the other, from here on."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """What was written stays, whatever happens to the host."""
+
+    @abstractmethod
+    def discard(self, offset: int, length: int) -> None:
+        """Nobody needs these bytes any more: what is read there from now on is not said."""
+
+    @abstractmethod
+    def zero(self, offset: int, length: int) -> None:
+        """These bytes are zero from now on."""
+
+    @abstractmethod
+    def shut(self) -> None:
+        """Let go of the file."""
+
+    def close(self) -> None:
+        """One user less."""
+        self.users -= 1
+        if not self.users:
+            self.shut()
