@@ -26,6 +26,7 @@ from softmetal.chips.test_finisher import TestFinisher
 from softmetal.chips.virtio.blk import VirtioBlk
 from softmetal.chips.virtio.console import VirtioConsole
 from softmetal.chips.virtio.entropy import VirtioEntropy
+from softmetal.chips.virtio.gpu import VirtioGpu
 from softmetal.chips.virtio.input import VirtioInput
 from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.p9 import Virtio9p
@@ -62,13 +63,14 @@ class Slot(IntEnum):
     ENTROPY = 11
     KEYBOARD = 12
     TABLET = 13
+    GPU = 14
 
 
 class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
     FRAMES = 1 << 20
-    ENTRIES = ("poll", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host")
+    ENTRIES = ("poll", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize")
     """Methods that the host calls between runs."""
 
     harts: u4 = 1
@@ -96,6 +98,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     entropy: VirtioEntropy
     keyboard: VirtioInput
     tablet: VirtioInput
+    gpu: VirtioGpu
     strange: u64[64]  # the first physical addresses where something is not modelled
     strange_count: u64
 
@@ -252,6 +255,9 @@ class RiscvVirt(PrivilegedHart, Dma):
             case Slot.TABLET:
                 irq = self.tablet.irq
                 calls = self.tablet.calls
+            case Slot.GPU:
+                irq = self.gpu.irq
+                calls = self.gpu.calls
             case _:
                 pass
         bit: u64 = 1 << SLOT_IRQ[slot]
@@ -281,6 +287,8 @@ class RiscvVirt(PrivilegedHart, Dma):
                     self.keyboard.poll(self)
                 case Slot.TABLET:
                     self.tablet.poll(self)
+                case Slot.GPU:
+                    self.gpu.resume(self)
                 case _:
                     pass
             self.wire_slot(slot)
@@ -298,6 +306,13 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def share_resume(self, share: u2) -> None:
         self.shares[share].resume(self)
+
+    def resize(self, columns: u16, rows: u16) -> None:
+        """The host's terminal has another size."""
+        self.console.resize(columns, rows)
+        for slot in range(SLOTS):
+            if self.slots[slot] == Slot.CONSOLE:
+                self.wire_slot(slot)
 
     def changed_by_host(self, address: u64, length: u32) -> None:
         """The host has written to memory."""
@@ -406,6 +421,8 @@ class RiscvVirt(PrivilegedHart, Dma):
                 value = self.keyboard.read(offset, size)
             case Slot.TABLET:
                 value = self.tablet.read(offset, size)
+            case Slot.GPU:
+                value = self.gpu.read(offset, size)
             case _:  # a slot without a device: what finds it looks no further
                 return 0x74726976 if offset == 0 else 2 if offset == 4 else 0
         self.wire_slot(slot)
@@ -429,6 +446,8 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.keyboard.write(self, offset, value, size)
             case Slot.TABLET:
                 self.tablet.write(self, offset, value, size)
+            case Slot.GPU:
+                self.gpu.write(self, offset, value, size)
             case _:
                 pass
         self.wire_slot(slot)

@@ -1,4 +1,4 @@
-"""`softmetal run`: run a riscv64 Linux program."""
+"""`softmetal run`: run a riscv64 Linux program, or a whole computer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parse_mount(text: str) -> tuple[str, str, bool]:
 
 
 def run(
-    program: Annotated[str, typer.Argument(metavar="PROG", help="A riscv64 Linux program or script.")],
+    program: Annotated[str | None, typer.Argument(metavar="PROG", help="A riscv64 Linux program or script.")] = None,
     arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="Its arguments.")] = None,
     root: Annotated[
         str | None,
@@ -65,9 +65,29 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Decides random bytes and address layout; same seed, same run.")] = 0,
     host_time: Annotated[bool, typer.Option("--host-time", help="The guest's clocks are the host's.")] = False,
-    mem: Annotated[str, typer.Option(metavar="SIZE", help="Most private memory of a process.")] = "4G",
+    mem: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Most private memory of a process [4G]; memory of a computer [512M].")
+    ] = None,
+    board: Annotated[str | None, typer.Option(metavar="BOARD", help="Run a whole computer: riscv-virt.")] = None,
+    kernel: Annotated[str | None, typer.Option(metavar="K", help="Its kernel: Image, gzip'd, EFI application, or ELF.")] = None,
+    initrd: Annotated[str | None, typer.Option(metavar="I", help="Its initial file system.")] = None,
+    append: Annotated[str, typer.Option(metavar="S", help="The kernel's command line.")] = "",
+    bios: Annotated[str, typer.Option(metavar="FILE|none", help="Firmware instead of our own.")] = "",
+    disk: Annotated[
+        list[str] | None, typer.Option(metavar="FILE[,ro|,overlay]", help="A disk, raw or qcow2. May be repeated.")
+    ] = None,
+    cpus: Annotated[int, typer.Option(metavar="N", help="CPUs of the computer.")] = 1,
+    share: Annotated[
+        list[str] | None, typer.Option(metavar="HOST:TAG[:ro|:rw]", help="A directory to mount by 9p; read-only unless :rw.")
+    ] = None,
+    script: Annotated[str | None, typer.Option(metavar="FILE", help="Talk to the console: lines of expect and send.")] = None,
+    display: Annotated[bool, typer.Option("--display", help="A screen, a keyboard and a tablet.")] = False,
+    screenshot: Annotated[str | None, typer.Option(metavar="OUT.png", help="The screen at the end; implies --display.")] = None,
+    timeout: Annotated[float | None, typer.Option(metavar="S", help="End after S seconds, with exit code 124.")] = None,
+    no_reboot: Annotated[bool, typer.Option("--no-reboot", help="A reset of the computer ends the run.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="What is not modelled and touched is an error.")] = False,
 ) -> None:
-    """Run a riscv64 Linux program, static or dynamic, as if it ran natively.
+    """Run a riscv64 Linux program, static or dynamic, as if it ran natively; with --board, a whole computer.
 
     The exit code is the program's; 128+n if signal n ended it; 126 if it cannot be run, 127 if it is not there,
     125 for an internal error, 124 after --max-insns.
@@ -75,6 +95,25 @@ def run(
     Without --root the program sees its own file, the files that ARGS name (read-only), /dev, /proc and a private
     /tmp. With --root it sees that tree, and no more of the host. --dir and --net open more.
     """
+    if board is not None or kernel is not None or bios:
+        if program is not None:
+            raise refuse(f"{program}: with --board there is no program; what runs is the kernel")
+        from softmetal.cli import computer
+        from softmetal.machine.virt import Virt
+
+        if board not in (None, *computer.BOARDS):
+            raise refuse(f"--board {board}: there is {', '.join(computer.BOARDS)}")
+        virt = Virt(
+            kernel=kernel or "", initrd=initrd or "", append=append, bios=bios, memory=parse_size(mem or "512M"), cpus=cpus,
+            display=display or screenshot is not None, seed=seed,
+        )  # fmt: skip
+        wanted = computer.Options(virt, engine, disk or [], share or [], script, screenshot, timeout, no_reboot, strict, stats)
+        try:
+            raise typer.Exit(computer.run_computer(wanted))
+        except (computer.LoadError, computer.ScriptError) as error:
+            raise refuse(str(error)) from None
+    if program is None:
+        raise refuse("give a program to run, or --board riscv-virt --kernel K")
     from softmetal.machine.linux.adapter import ENGINES, BoardCpu
     from softmetal.machine.linux.process import Options
     from softmetal.machine.linux.start import run_program
@@ -91,7 +130,7 @@ def run(
     options = Options(
         root=root[:-3] if root is not None and read_only else root, root_read_only=read_only,
         dirs=[parse_mount(d) for d in dir or []], net=net, env=variables, cwd=cwd, seed=seed, host_time=host_time,
-        memory=parse_size(mem), max_insns=max_insns,
+        memory=parse_size(mem or "4G"), max_insns=max_insns,
     )  # fmt: skip
     made: list[BoardCpu] = []
     began = 0.0

@@ -220,9 +220,9 @@ class PagedEngine(NativeEngine):
 
 
 def new_board(isa: Isa, cls: type[Chip]) -> Any:
-    """A board at power-on whose state the native engine can run."""
+    """A board at power-on whose state the native engine can run; a whole computer's, so that snapshots of it are cheap."""
     if is_paged(cls):
-        return cls(room=PagedPlaces.of(Board.of(cls), isa).end - Board.of(cls).size)
+        return cls(room=PagedPlaces.of(Board.of(cls), isa).end - Board.of(cls).size, in_file=True)
     if not is_threaded(cls):
         return cls()
     return cls(room=Places.of(Board.of(cls), isa).end - Board.of(cls).size)

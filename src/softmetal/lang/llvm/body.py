@@ -148,7 +148,8 @@ class Body(Writer):
         (to, to_offset), (source, source_offset) = self.chip(node.chip), self.chip(node.source)
         self._kept_in(node.source, node.size, to_memory=True)
         copy = self.unit.intrinsic("llvm.memmove.p0.p0.i64", "void", "ptr", "ptr", "i64", "i1")
-        self.emit(f"call void {copy}(ptr {self.gep(to, to_offset)}, ptr {self.gep(source, source_offset)}, i64 {node.size}, i1 false)")
+        to, source = self.gep(to, to_offset), self.gep(source, source_offset)
+        self.emit(f"call void {copy}(ptr {to}, ptr {source}, i64 {node.size}, i1 false)")
         self._kept_in(node.chip, node.size, to_memory=False)
 
     def _kept_in(self, ref: ir.ChipRef, size: int, to_memory: bool) -> None:

@@ -321,7 +321,7 @@ class Mmu(Csrs):
             raise RiscvTrap(self.fault(kind), address)
         table: u64 = (self.satp & PPN) << 12
         shift: u6 = 9 * levels + 3
-        for level in range(5):
+        for _level in range(5):
             at = table + (address >> shift & 511) * 8
             if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 1, SUPERVISOR) == 0:
                 raise RiscvTrap(STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address)

@@ -1,0 +1,53 @@
+"""A script that talks to a guest's console: what to wait for, what to type.
+
+    expect REGEX        wait until the console shows it
+    expect[30] REGEX    for at most 30 seconds of machine time (300 if nothing is said)
+    send TEXT           type TEXT and Return;  \\n \\t \\x03 and the like may stand in it
+    type TEXT           type TEXT without Return
+    # ...               a comment
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ScriptError(ValueError):
+    """A line that is no step of a script."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: `verb` is expect, send or type."""
+
+    line: int
+    verb: str
+    text: str
+    seconds: float = 300
+
+
+def parse(path: str) -> list[Step]:
+    """The steps of a script. Raises ScriptError with file and line."""
+    steps = []
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScriptError(f"script {path}: {getattr(error, 'strerror', None) or 'not a text'}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found = re.fullmatch(r"\s*(expect|send|type)(?:\[([\d.]+)\])?(?:\s(.*))?", line)
+        if not found or (found[2] and found[1] != "expect"):
+            raise ScriptError(f"{path}:{number}: {line.strip()!r}: a line is `expect REGEX`, `send TEXT` or `type TEXT`")
+        text = found[3] or ""
+        if found[1] == "expect":
+            try:
+                re.compile(text)
+            except re.error as error:
+                raise ScriptError(f"{path}:{number}: {text!r} is no regular expression: {error}") from None
+        else:
+            text = text.encode("latin-1", "backslashreplace").decode("unicode_escape") + "\n" * (found[1] == "send")
+        steps.append(Step(number, found[1], text, float(found[2] or 300)))
+    return steps
