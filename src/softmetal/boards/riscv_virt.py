@@ -32,6 +32,7 @@ from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.p9 import Virtio9p
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
+from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.riscv.privileged.mmu import RAM_BASE
 from softmetal.lang import cold, u1, u2, u3, u4, u6, u8, u16, u20, u32, u64
 
@@ -70,7 +71,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
     FRAMES = 1 << 20
-    ENTRIES = ("poll", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize")
+    ENTRIES = ("poll", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize", "rekey")
     """Methods that the host calls between runs."""
 
     harts: u4 = 1
@@ -155,7 +156,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         The number of instructions, not more than `most`, that may run before it has to be looked at again. 0: none may,
         because a device calls the host, or all harts wait and nothing is due before the clock is `horizon`.
         """
-        if self.wanted != 0 or most == 0:
+        if self.wanted != 0 or most == 0 or self.debug.stop != 0:
             return 0
         for _ in range(4 * MAX_HARTS):
             self.timed()
@@ -338,6 +339,8 @@ class RiscvVirt(PrivilegedHart, Dma):
     def mmio_read(self, address: u64, size: u4) -> u64:
         value: u64 = 0
         offset: u32 = address & 0xFFF
+        if self.debug.watches != 0:
+            self.watch(address, size, DEVICE_READ, 0)
         if VIRTIO <= address < VIRTIO + 0x1000 * SLOTS:
             return self.virtio_read(u4(address - VIRTIO >> 12), offset, size)
         if UART <= address < UART + 0x100:
@@ -370,6 +373,8 @@ class RiscvVirt(PrivilegedHart, Dma):
     @cold
     def mmio_write(self, address: u64, value: u64, size: u4) -> None:
         offset: u32 = address & 0xFFF
+        if self.debug.watches != 0:
+            self.watch(address, size, DEVICE_WRITE, value)
         if VIRTIO <= address < VIRTIO + 0x1000 * SLOTS:
             self.virtio_write(u4(address - VIRTIO >> 12), offset, value, size)
             return

@@ -110,7 +110,10 @@ class PagedGoldenEngine(GoldenEngine):
     def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
         """Run as the native engine's `advance` does."""
         core, done = self.core, 0
+        first = core.pc, core.count
         while done < max_insns and core.prepare(1, horizon):
+            if core.debug.breaks and (core.pc, core.count) != first and core.break_hit(core.pc):
+                break
             try:
                 self.step()
             except Trap as trap:

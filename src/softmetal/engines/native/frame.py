@@ -12,9 +12,10 @@ from softmetal.lang.chip import Board
 
 # Words of the mailbox, behind those in which a trap leaves its number and values.
 REASON, LEFT, LIMIT, NUMBER, TRANSLATIONS, HERE, TARGET = 32, 33, 34, 35, 36, 37, 38
-PAUSED, TRAPPED, ASTRAY, STUCK, WALL, EDGE = 0, 1, 2, 3, 4, 5
+PAUSED, TRAPPED, ASTRAY, STUCK, WALL, EDGE, BROKEN = 0, 1, 2, 3, 4, 5, 6
 """Why an interpreter returned: budget used up; a trap; an address that has no record; a run too long to decode; one that
-goes on where nothing could be fetched; an instruction that lies in two pages."""
+goes on where nothing could be fetched; an instruction that lies in two pages; one
+with a break."""
 
 RECORD = 16
 OPERANDS = 10

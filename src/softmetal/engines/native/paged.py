@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.engines.native.frame import (
+    BROKEN,
     EDGE,
     FRAME_SHIFT,
     HERE,
@@ -33,6 +34,7 @@ from softmetal.engines.native.handlers import ARGUMENTS, SIGNATURE, assignments
 from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.table import Insn
 from softmetal.lang import ir
+from softmetal.lang.chip import layout_of
 from softmetal.lang.llvm import Writer
 
 PAGE = 4096
@@ -150,6 +152,13 @@ class Paged(Threaded):
         writer = Writer(self.unit)
         _, offset = self.place_of(writer, "%at")
         code = "\n".join(writer.lines)
+        writer.lines.clear()
+        offsets = self._debug(writer, "offsets")  # a bit for each parcel of a page
+        word = writer.new(f"getelementptr i64, ptr {offsets}, i64 {writer.new(f'lshr i64 {offset}, 7')}")
+        shift = writer.new(f"and i64 {writer.new(f'lshr i64 {offset}, 1')}, 63")
+        bit = writer.new(f"lshr i64 {writer.new(f'load i64, ptr {word}')}, {shift}")
+        broken = writer.new(f"trunc i64 {bit} to i1")
+        breaks = "\n".join(writer.lines)
         return f"""
 define internal void @decode.run(ptr %root, ptr %ip) nounwind noinline cold {{
 entry:
@@ -184,7 +193,14 @@ decode:
   store ptr %at, ptr %slot
   %number = load i64, ptr %numberat
   %slotnumber = getelementptr i8, ptr %slot, i64 8
-  store i64 %number, ptr %slotnumber
+{breaks}
+  br i1 {broken}, label %broken, label %whole
+broken:
+  store ptr @h.break, ptr %at
+  br label %whole
+whole:
+  %as = phi i64 [ 0, %broken ], [ %number, %decode ]
+  store i64 %as, ptr %slotnumber
   %n1 = add i64 %n, 1
   %ends = icmp slt i64 %size, 0
   br i1 %ends, label %count, label %more
@@ -193,8 +209,8 @@ more:
   %after = getelementptr i8, ptr %at, i64 %bytes
   br label %next
 count:
-  %base = phi i64 [ 0, %decode ], [ 0, %behind.page ], [ %rest, %meet ]
-  %total = phi i64 [ %n1, %decode ], [ %n, %behind.page ], [ %n, %meet ]
+  %base = phi i64 [ 0, %whole ], [ 0, %behind.page ], [ %rest, %meet ]
+  %total = phi i64 [ %n1, %whole ], [ %n, %behind.page ], [ %n, %meet ]
 {self.finish_run().replace("ret i64 0", "ret void")}
 }}
 """
@@ -240,6 +256,7 @@ go:
                 self._exit("@exit.lost", TRAPPED, False, astray=True),
                 self._exit("@h.stop", PAUSED, True),
                 self._exit("@h.edge", EDGE, True),
+                self._exit("@h.break", BROKEN, True),
             ]
         )
 
@@ -361,6 +378,11 @@ done:
 
     # -- the loop
 
+    def _debug(self, writer: Writer, name: str) -> str:
+        """Write the place of a field of the core's `debug`."""
+        debug = self.fields["debug"]
+        return writer.gep("%root", debug.offset + layout_of(debug.type).fields[name].offset)
+
     def _core(self, writer: Writer, name: str, args: list[str], trapped: str = "") -> str:
         """Write a call of the core's method at rest: what handlers keep in registers is in the state, before and after."""
         kept = writer.slot("[4 x i64]", "kept")
@@ -414,6 +436,7 @@ done:
             emit(f"store i64 {less}, ptr {place}")
 
         emit(f"store i64 %budget, ptr {left}")
+        start_pc, start_count = load(field("pc")), load(field("count"))  # where it begins, a break does not stop it
         hasty(1)
         # what has been changed since is dropped first; then the core says how many instructions may run
         writer.start("top")
@@ -446,11 +469,24 @@ done:
         writer.start("after")
         self._account(writer, left, part)
         why = load(word(REASON))
-        writer.end(f"switch i64 {why}, label %step [ i64 {PAUSED}, label %paused  i64 {TRAPPED}, label %trapped ]")
+        writer.end(
+            f"switch i64 {why}, label %step [ i64 {PAUSED}, label %paused  i64 {TRAPPED}, label %trapped"
+            f"  i64 {BROKEN}, label %broken ]"
+        )
 
         writer.start("paused")
         some = load(part)
-        writer.branch(new(f"icmp eq i64 {some}, 0"), "top", "exact")
+        writer.branch(new(f"icmp eq i64 {some}, 0"), "top", "some")
+        writer.start("some")  # fewer instructions than their run has; where there are breaks, they are looked at one by one
+        breaks = new(f"load i8, ptr {self._debug(writer, 'breaks')}")
+        writer.branch(new(f"icmp eq i8 {breaks}, 0"), "exact", "broken")
+        writer.start("broken")
+        at = load(field("pc"))
+        same = new(f"icmp eq i64 {at}, {start_pc}")
+        fresh = new(f"icmp eq i64 {load(field('count'))}, {start_count}")
+        writer.branch(new(f"and i1 {same}, {fresh}"), "step", "ask")
+        writer.start("ask")
+        writer.branch(new(f"icmp ne i64 {self._core(writer, 'break_hit', [at])}, 0"), "out", "step")
         writer.start("exact")
         start = self.record_of(writer, load(field("pc")))
         emit(f"call void @exactly(ptr %root, ptr {start}, i64 {some})")

@@ -6,6 +6,7 @@ Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 3.1.6 
 from __future__ import annotations
 
 from softmetal.isa.riscv.hart import ECALL_U, ILLEGAL, RiscvTrap
+from softmetal.isa.riscv.privileged.debug import REGISTER, REGISTERS, TRAP
 from softmetal.isa.riscv.privileged.mmu import Mmu
 from softmetal.isa.riscv.privileged.state import INTERRUPT, MACHINE, MEI, MSI, MTI, SEI, SSI, STI, SUPERVISOR, USER
 from softmetal.lang import cold, u1, u4, u6, u12, u32, u64
@@ -17,6 +18,21 @@ class PrivilegedHart(Mmu):
     def ecall(self) -> None:
         raise RiscvTrap(ECALL_U + self.mode, 0)
 
+    def write_csr(self, csr: u12, value: u64, code: u32) -> None:
+        if self.debug.registers != 0:
+            self.tell_register(csr, value)
+        super().write_csr(csr, value, code)
+
+    @cold
+    def tell_register(self, csr: u12, value: u64) -> None:
+        """Tell of a write to a register, before it."""
+        for i in range(REGISTERS):
+            if i < self.debug.registers and self.debug.register[i] == csr:
+                self.defer()
+                self.debug.tell(
+                    REGISTER, i, self.debug.register_stops[i], self.count, self.pc, csr, value, self.hartid
+                )
+
     # -- traps
 
     @cold
@@ -25,6 +41,8 @@ class PrivilegedHart(Mmu):
         self.waiting = 0
         number: u6 = cause & 63
         interrupt = cause >> 63
+        if (self.debug.interrupts if interrupt else self.debug.traps) >> number & 1 != 0:
+            self.debug.tell(TRAP, 0, self.debug.traps_stop, self.count, self.pc, cause, tval, self.hartid)
         delegated = (self.mideleg if interrupt else self.medeleg) >> number & 1
         if self.mode < MACHINE and delegated != 0:
             self.scause = cause

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
 from softmetal.isa.riscv.privileged.csr import PPN, Csrs
+from softmetal.isa.riscv.privileged.debug import BREAK, BREAKS, READ, WATCH, WATCHES, WRITE, Debug
 from softmetal.isa.riscv.privileged.state import (
     FETCH_PAGE,
     LOAD_PAGE,
@@ -35,6 +36,8 @@ OFFSET = 4095
 KEPT = 256
 """Translations of data that are kept."""
 KEPT_CODE = 64
+WATCHED = 1 << 11
+"""A bit of `data_key` that no tag has: while anything is watched, no access is done in a hurry."""
 RAM_BASE = 0x8000_0000
 LOAD, STORE, FETCH = 0, 1, 2
 V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
@@ -61,6 +64,7 @@ class Mmu(Csrs):
     code_frame: u32[64]
     super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
     super_high: u64[2]
+    debug: Debug
     stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
     stale_count: u32
     ram_size: u64
@@ -107,7 +111,9 @@ class Mmu(Csrs):
 
     @cold
     def slow_load(self, address: u64, size: u4) -> u64:
-        """A load that is misaligned, or whose translation is not kept."""
+        """A load that is misaligned, or watched, or whose translation is not kept."""
+        if self.debug.watches != 0:
+            self.watch(address, size, READ, 0)
         if address & OFFSET <= 4096 - size:
             return self.load_within(address, size)
         value: u64 = 0
@@ -169,7 +175,9 @@ class Mmu(Csrs):
 
     @cold
     def slow_store(self, address: u64, value: u64, size: u4) -> None:
-        """A store that is misaligned, goes to code, or whose translation is not kept."""
+        """A store that is misaligned, or watched, goes to code, or whose translation is not kept."""
+        if self.debug.watches != 0:
+            self.watch(address, size, WRITE, value)
         if address & OFFSET <= 4096 - size:
             self.store_within(address, value, size)
             return
@@ -217,6 +225,30 @@ class Mmu(Csrs):
     def probe_store(self, address: u64) -> None:
         if self.write_tag[address >> 12 & 0xFF] != (address & PAGE | self.data_key):
             self.clear_to_store(address)
+
+    @cold
+    def watch(self, address: u64, size: u4, what: u8, value: u64) -> None:
+        """Tell of an access that is watched; the instruction is done by itself, and the machine may stop behind it."""
+        for i in range(WATCHES):
+            if i < self.debug.watches and self.debug.watch_what[i] & what != 0:
+                if self.debug.watch_from[i] < address + size and address <= self.debug.watch_to[i]:
+                    self.defer()
+                    stops = self.debug.watch_stops[i]
+                    self.debug.tell(WATCH, i, stops, self.count, self.pc, address, value, self.hartid)
+
+    @cold
+    def break_hit(self, address: u64) -> u1:
+        """Tell of the breaks at an address whose conditions hold. Is the machine to stop before the instruction there?"""
+        stops: u1 = 0
+        for i in range(BREAKS):
+            if i < self.debug.breaks and self.debug.break_at[i] == address:
+                register = self.x[self.debug.break_register[i]]
+                if self.debug.holds(self.debug.break_how[i], register, self.debug.break_value[i]):
+                    stops |= self.debug.break_stops[i]
+                    self.debug.tell(
+                        BREAK, i, self.debug.break_stops[i], self.count, address, address, register, self.hartid
+                    )
+        return stops
 
     # -- code
 
@@ -275,6 +307,10 @@ class Mmu(Csrs):
     @cold
     def find(self, address: u64, kind: u2) -> u64:
         """The physical address of data; the translation is kept. Raises RiscvTrap."""
+        known = address >> 12 & 0xFF
+        good = address & PAGE | self.data_key & ~WATCHED
+        if (self.write_tag[known] if kind == STORE else self.read_tag[known]) == good:
+            return RAM_BASE + u32(address + self.offset[known])
         mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
         physical, large = self.translate(address, kind, mode)
         if self.allowed(physical, 2 if kind == STORE else 1, mode) == 0:
@@ -283,7 +319,7 @@ class Mmu(Csrs):
             if large != 0:
                 self.note_large(address)
             entry = address >> 12 & 0xFF
-            tag = address & PAGE | self.data_key
+            tag = good
             place: u32 = physical - RAM_BASE
             where: u32 = place - address
             if kind == STORE:
@@ -470,7 +506,7 @@ class Mmu(Csrs):
             number = 6 if self.mxr != 0 else 1
         elif mode == SUPERVISOR:
             number = 2 + self.sum + 2 * self.mxr
-        self.data_key = (mine << 3 | number) << 3
+        self.data_key = (mine << 3 | number) << 3 | (WATCHED if self.debug.watches != 0 else 0)
         number = 7
         if self.mode < MACHINE:
             number = 1 + self.mode
