@@ -6,18 +6,14 @@ import errno
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from softmetal.host.errors import HostError
+
 MAGICS = {b"QFI\xfb": "qcow2"}
 """How an image begins that is not raw."""
 
 
-class DiskError(OSError):
-    """What went wrong with a disk, in one line that a user understands."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(code, text)
-
-    def __str__(self) -> str:
-        return str(self.args[1])
+class DiskError(HostError):
+    """What went wrong with a disk."""
 
 
 SHORT = {

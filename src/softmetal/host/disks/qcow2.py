@@ -23,7 +23,7 @@ READ, WRITE, DISCONNECT, FLUSH, TRIM, ZERO = 0, 1, 2, 3, 4, 6
 REQUEST = struct.Struct(">IHHQQI")
 REPLY = struct.Struct(">IIQ")
 MOST = 16 << 20  # bytes in a request; servers take at least 32 MiB
-HAND_OVER = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec qemu-nbd \"$@\""  # a listening socket is handed over as 3
+HAND_OVER = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec qemu-nbd "$@"'  # a listening socket is handed over as 3
 
 
 class QemuBase(Base):

@@ -123,7 +123,7 @@ class RawBase(Base):
             raise self._cut_short()
 
     def _punch(self, offset: int, length: int) -> bool:
-        return _fallocate(self.fd, PUNCH_HOLE | KEEP_SIZE, offset, length) == 0
+        return bool(_fallocate(self.fd, PUNCH_HOLE | KEEP_SIZE, offset, length) == 0)
 
     def discard(self, offset: int, length: int) -> None:
         """See `Base.discard`: gives the space back to the host, where it can take it."""
