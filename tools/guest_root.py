@@ -104,14 +104,19 @@ def apt(state: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def build(root: Path, state: Path, url: str, packages: list[str]) -> None:
-    """Download the packages with what they need, and unpack them into `root`."""
+def source_list(state: Path, url: str) -> None:
+    """Make apt's state folder, for one mirror."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (state / folder).mkdir(parents=True, exist_ok=True)
     (state / "status").touch()
     keyring = next((k for k in KEYRINGS if os.path.exists(k)), None)
     option = f"[arch=riscv64 signed-by={keyring}]" if keyring else "[arch=riscv64]"
     (state / "sources.list").write_text(f"deb {option} {url} {SUITE} main\n")
+
+
+def build(root: Path, state: Path, url: str, packages: list[str]) -> None:
+    """Download the packages with what they need, and unpack them into `root`."""
+    source_list(state, url)
     print(f"guest_root: fetching riscv64 packages of Debian {SUITE}", file=sys.stderr)
     apt(state, "update")
     apt(state, "--download-only", "-y", "install", *packages)
