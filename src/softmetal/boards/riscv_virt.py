@@ -192,10 +192,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         start = self.round_end
         if self.ran == 0:
             if self.soonest > horizon or self.soonest >= FAR:
-                if horizon < FAR:
-                    self.begin_round(max(self.round_start, horizon))
-                else:
-                    self.begin_round(self.round_start)
+                self.begin_round(self.round_start)  # as if nobody had looked: what comes is the same
                 return 0
             start = max(start, self.soonest)
         self.begin_round(start)
@@ -269,6 +266,11 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     # -- what the host does between runs
 
+    def wait_until(self, moment: u64) -> None:
+        """All harts wait: let time pass, for something is about to come from outside."""
+        if moment > self.round_start:
+            self.begin_round(moment)
+
     def poll(self) -> None:
         """Look at all ports, after the host has fed or drained them."""
         self.wanted = 0
@@ -313,6 +315,13 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.console.resize(columns, rows)
         for slot in range(SLOTS):
             if self.slots[slot] == Slot.CONSOLE:
+                self.wire_slot(slot)
+
+    def set_link(self, up: u1) -> None:
+        """The network's cable is put in or pulled out."""
+        self.net.set_link(up)
+        for slot in range(SLOTS):
+            if self.slots[slot] == Slot.NET:
                 self.wire_slot(slot)
 
     def changed_by_host(self, address: u64, length: u32) -> None:

@@ -76,6 +76,10 @@ class GoldenEngine:
     def settle(self) -> None:
         """Leave in the state no trace of how it was run: nothing to do."""
 
+    def tidy(self) -> None:
+        """Do the same, and keep what was decoded: nothing is."""
+        self.settle()
+
 
 class FetchingGoldenEngine(GoldenEngine):
     """Runs a core whose table says `fetching`: the core's own `poll()` and `fetch()` put each fetch in its place."""
@@ -124,6 +128,10 @@ class PagedGoldenEngine(GoldenEngine):
             core.stale_count = 0  # nothing is decoded ahead
             done += 1
         return done
+
+    def settle(self) -> None:
+        """Leave in the state no trace of how it was run."""
+        self.core.forget_stale()
 
     def call(self, name: str, *args: int) -> int:
         """Call a method of the board, between runs; its result, 0 if it has none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -39,10 +40,8 @@ class NativeEngine:
     def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
         self.isa, self.core = isa, core
         self.board = Board.of(type(core))
-        compiled = load(isa, type(core), self.kind, progress)
-        entries = getattr(type(core), "ENTRIES", ()) if self.kind == "Paged" else ()
-        self._library = Library(compiled.code, ["run", *(f"call.{name}" for name in entries)])
-        self._traps: list[type[Trap]] = [trap_class(*t) for t in compiled.facts["traps"]]
+        self._library, traps = library(isa, type(core), self.kind, progress)
+        self._traps = [*traps]
         self._mapping = core.__mapping__
         self._root = self._mapping.address
         self._call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64)(self._library.address("run"))
@@ -77,6 +76,10 @@ class NativeEngine:
 
     def settle(self) -> None:
         """Leave in the state no trace of how it was run."""
+
+    def tidy(self) -> None:
+        """Do the same, and keep what was decoded, where that can be."""
+        self.settle()
 
     def code_changed(self, start: int, end: int) -> None:
         """Guest code between two addresses is no longer what it was."""
@@ -216,7 +219,13 @@ class PagedEngine(NativeEngine):
     def settle(self) -> None:
         """Forget all decoded code."""
         self._mapping.discard(self.places.code, self.places.end)
-        self.core.stale_count = 0
+        self.core.forget_stale()
+
+    def tidy(self) -> None:
+        """Leave in the state no trace of how it was run: what was decoded stays, but for what has changed since."""
+        if self._go(self._root, 0, 0) == STUCK:
+            self.settle()
+        self.core.forget_stale()
 
 
 def new_board(isa: Isa, cls: type[Chip]) -> Any:
@@ -235,6 +244,20 @@ def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> Nati
     """
     cls = type(core)
     return (PagedEngine if is_paged(cls) else ThreadedEngine if is_threaded(cls) else NativeEngine)(isa, core, progress)
+
+
+_LIBRARIES: weakref.WeakKeyDictionary[type, dict[tuple[str, str], tuple[Library, list[type[Trap]]]]] = weakref.WeakKeyDictionary()
+
+
+def library(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> tuple[Library, list[type[Trap]]]:
+    """The interpreter for a board, in this process, for all its engines; and the traps that it can raise."""
+    loaded = _LIBRARIES.setdefault(cls, {})
+    if (isa.name, kind) not in loaded:
+        compiled = load(isa, cls, kind, progress)
+        entries = getattr(cls, "ENTRIES", ()) if kind == "Paged" else ()
+        code = Library(compiled.code, ["run", *(f"call.{name}" for name in entries)])
+        loaded[isa.name, kind] = code, [trap_class(*t) for t in compiled.facts["traps"]]
+    return loaded[isa.name, kind]
 
 
 def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Compiled:

@@ -16,6 +16,8 @@ Not modelled: Svnapot, Svpbmt (their bits are reserved), big-endian memory.
 
 from __future__ import annotations
 
+from typing import Any
+
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
 from softmetal.isa.riscv.privileged.csr import PPN, Csrs
 from softmetal.isa.riscv.privileged.debug import BREAK, BREAKS, READ, WATCH, WATCHES, WRITE, Debug
@@ -29,7 +31,7 @@ from softmetal.isa.riscv.privileged.state import (
     SUPERVISOR,
     USER,
 )
-from softmetal.lang import Trap, cold, memory, s64, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
+from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
 
 PAGE = (1 << 64) - 4096
 OFFSET = 4095
@@ -301,6 +303,13 @@ class Mmu(Csrs):
         self.stale_count = min(self.stale_count + 1, STALE + 1)
         for i in range(KEPT_CODE):
             self.code_tag[i] = 0
+
+    @host
+    def forget_stale(self) -> None:
+        """Leave no trace of which code was changed: an engine that has decoded it has heard of it."""
+        chip: Any = self
+        chip.stale_count = 0
+        chip.stale.view[:] = memoryview(bytes(4 * STALE)).cast("I")
 
     # -- translations
 
