@@ -296,6 +296,8 @@ class Csrs(PrivilegedState):
                 self.mcountinhibit = 0
             case Csr.MENVCFG:
                 self.menvcfg = value & (STCE | FIOM)
+                if self.menvcfg & STCE != 0:  # STIP is the timer's now
+                    self.soft = self.soft & ~STI
                 self.timed()
             case Csr.MIP:
                 mask = SSI | SEI | (0 if self.menvcfg & STCE else STI)
