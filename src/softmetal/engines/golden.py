@@ -114,9 +114,8 @@ class PagedGoldenEngine(GoldenEngine):
     def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
         """Run as the native engine's `advance` does."""
         core, done = self.core, 0
-        first = core.pc, core.count
         while done < max_insns and core.prepare(1, horizon):
-            if core.debug.breaks and (core.pc, core.count) != first and core.break_hit(core.pc):
+            if core.debug.breaks and self._broken():
                 break
             try:
                 self.step()
@@ -128,6 +127,15 @@ class PagedGoldenEngine(GoldenEngine):
             core.stale_count = 0  # nothing is decoded ahead
             done += 1
         return done
+
+    def _broken(self) -> bool:
+        """Is there to be a stop before the instruction? Not where none can be fetched."""
+        core = self.core
+        try:
+            core.locate(core.pc)
+        except Trap:
+            return False
+        return bool(core.break_hit(core.pc))
 
     def settle(self) -> None:
         """Leave in the state no trace of how it was run."""

@@ -436,7 +436,6 @@ done:
             emit(f"store i64 {less}, ptr {place}")
 
         emit(f"store i64 %budget, ptr {left}")
-        start_pc, start_count = load(field("pc")), load(field("count"))  # where it begins, a break does not stop it
         hasty(1)
         # what has been changed since is dropped first; then the core says how many instructions may run
         writer.start("top")
@@ -482,10 +481,6 @@ done:
         writer.branch(new(f"icmp eq i8 {breaks}, 0"), "exact", "broken")
         writer.start("broken")
         at = load(field("pc"))
-        same = new(f"icmp eq i64 {at}, {start_pc}")
-        fresh = new(f"icmp eq i64 {load(field('count'))}, {start_count}")
-        writer.branch(new(f"and i1 {same}, {fresh}"), "step", "ask")
-        writer.start("ask")
         writer.branch(new(f"icmp ne i64 {self._core(writer, 'break_hit', [at])}, 0"), "out", "step")
         writer.start("exact")
         start = self.record_of(writer, load(field("pc")))

@@ -7,7 +7,7 @@ Not modelled: the debug and trigger modules that RISC-V defines for hardware (a 
 
 from __future__ import annotations
 
-from softmetal.lang import Chip, u1, u3, u5, u6, u7, u8, u12, u64
+from softmetal.lang import Chip, u1, u3, u4, u5, u6, u7, u8, u12, u64
 
 BREAK, WATCH, TRAP, REGISTER, FULL = 1, 2, 3, 4, 5
 """Kinds of events; FULL: the ring has no room for another."""
@@ -16,6 +16,8 @@ READ, WRITE, DEVICE_READ, DEVICE_WRITE = 1, 2, 4, 8
 ALWAYS, EQUAL, UNEQUAL, LESS, AT_LEAST, SOME_BITS = 0, 1, 2, 3, 4, 5
 """How a condition compares a register with a value; LESS and AT_LEAST without sign."""
 BREAKS, WATCHES, REGISTERS, EVENTS, WORDS = 64, 16, 16, 256, 6
+SPARE = 128
+"""Events that one instruction may add to a ring that is called full: all breaks, all watches twice, and a few."""
 
 
 class Debug(Chip):
@@ -28,6 +30,9 @@ class Debug(Chip):
     break_how: u3[64]  # a condition on a register,
     break_register: u5[64]
     break_value: u64[64]
+    told_to: u4  # breaks at this hart's arrival (1: the first; 0: none's), here and now, have been told
+    told_pc: u64
+    told_count: u64
     offsets: u64[32]  # a bit for each parcel of a page: is there a break at that offset in some page?
     watches: u5
     watch_from: u64[16]
@@ -56,7 +61,7 @@ class Debug(Chip):
         self.events += 1
         if stops:
             self.stop = kind
-        elif self.events - self.taken >= EVENTS and self.stop == 0:
+        elif self.events - self.taken >= EVENTS - SPARE and self.stop == 0:
             self.stop = FULL
 
     def holds(self, how: u3, register: u64, value: u64) -> u1:

@@ -240,13 +240,22 @@ class Mmu(Csrs):
 
     @cold
     def break_hit(self, address: u64) -> u1:
-        """Tell of the breaks at an address whose conditions hold. Is the machine to stop before the instruction there?"""
+        """Tell of the breaks at an address whose conditions hold. Is the machine to stop before the instruction there?
+
+        Each arrival is told once, wherever runs begin and end.
+        """
         stops: u1 = 0
+        hart: u4 = (self.hartid & 7) + 1
+        if self.debug.told_to == hart and self.debug.told_pc == address and self.debug.told_count == self.count:
+            return 0
         for i in range(BREAKS):
             if i < self.debug.breaks and self.debug.break_at[i] == address:
                 register = self.x[self.debug.break_register[i]]
                 if self.debug.holds(self.debug.break_how[i], register, self.debug.break_value[i]):
                     stops |= self.debug.break_stops[i]
+                    self.debug.told_to = hart
+                    self.debug.told_pc = address
+                    self.debug.told_count = self.count
                     self.debug.tell(
                         BREAK, i, self.debug.break_stops[i], self.count, address, address, register, self.hartid
                     )
