@@ -184,7 +184,7 @@ class Mmu(Csrs):
             self.store_within(address, value, size)
             return
         self.clear_to_store(address)
-        self.clear_to_store(address + size - 1)
+        self.clear_to_store(address + size - 1 & PAGE)
         for i in range(size):
             self.store_within(address + i, value >> 8 * i, 1)
 
