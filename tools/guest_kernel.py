@@ -4,7 +4,8 @@
     tools/guest_kernel.py [DIR]     make DIR (default: .guest/kernel) unless it is there already; print its path
 
 DIR/Image is the kernel as Debian ships it, DIR/initrd an archive whose /init gives a shell on the console, and whose /off
-powers off at once (append rdinit=/off). DIR/modules holds the kernel's modules.
+powers off at once (append rdinit=/off). With root=DEVICE on its command line /init goes on in the system there.
+The archive holds the modules that the virt board's devices, ext4 and 9p need; DIR/modules has all of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import lzma
+import re
 import shutil
 import subprocess
 import sys
@@ -21,11 +24,29 @@ from pathlib import Path
 from guest_root import apt, mirror, source_list
 
 PACKAGES = ["linux-image-riscv64", "busybox-static"]
+MODULES = [
+    "virtio_mmio", "virtio_blk", "virtio_net", "virtio-rng", "ext4", "crc32c_generic", "9p", "9pnet_virtio", "virtio_input",
+    "evdev", "virtio-gpu",
+]  # fmt: skip
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
+for module in virtio_mmio virtio_blk virtio_net virtio-rng; do modprobe $module; done
+for word in $(cat /proc/cmdline); do
+    case $word in
+    root=*) root=${word#root=} ;;
+    init=*) init=${word#init=} ;;
+    rw) mode=rw ;;
+    esac
+done
+if [ -n "$root" ]; then
+    modprobe crc32c_generic; modprobe ext4
+    for i in 1 2 3 4 5; do [ -e $root ] && break; sleep 1; done
+    mount -o ${mode:-ro} $root /mnt && umount /proc && exec switch_root /mnt ${init:-/sbin/init}
+    echo "there is no system on $root"
+fi
 echo
 echo "Debian's kernel, a shell from busybox; poweroff -f ends it"
 exec setsid -c sh -i </dev/console >/dev/console 2>&1
@@ -33,7 +54,7 @@ exec setsid -c sh -i </dev/console >/dev/console 2>&1
 OFF = """#!/bin/busybox sh
 /bin/busybox poweroff -f
 """
-FOLDER, DEVICE, LINK, PROGRAM = 0o040755, 0o020600, 0o120777, 0o100755
+FOLDER, DEVICE, LINK, PROGRAM, FILE = 0o040755, 0o020600, 0o120777, 0o100755, 0o100644
 
 
 def archive(entries: Iterable[tuple[str, int, bytes, tuple[int, int]]]) -> bytes:
@@ -48,12 +69,43 @@ def archive(entries: Iterable[tuple[str, int, bytes, tuple[int, int]]]) -> bytes
     return bytes(made)
 
 
-def initrd(busybox: bytes) -> bytes:
+def needed(modules: Path, names: list[str]) -> dict[str, tuple[Path, list[str]]]:
+    """The files of some modules, and of those they depend on; built-in ones are left out."""
+    files = {f.name.partition(".ko")[0].replace("-", "_"): f for f in modules.glob("kernel/**/*.ko*")}
+    found: dict[str, tuple[Path, list[str]]] = {}
+    wanted = [n.replace("-", "_") for n in names]
+    while wanted:
+        name = wanted.pop()
+        if name in found or name not in files:
+            continue
+        data = contents(files[name])
+        depends = re.search(rb"\0depends=([^\0]*)\0", data)
+        before = [d.replace("-", "_") for d in depends[1].decode().split(",")] if depends and depends[1] else []
+        found[name] = files[name], [b for b in before if b in files]
+        wanted += before
+    return found
+
+
+def contents(module: Path) -> bytes:
+    """A module's bytes."""
+    return lzma.decompress(module.read_bytes()) if module.suffix == ".xz" else module.read_bytes()
+
+
+def initrd(busybox: bytes, modules: Path, release: str) -> bytes:
     """The initial file system."""
-    folders = [(name, FOLDER, b"", (0, 0)) for name in ("bin", "dev", "proc", "sys", "tmp", "mnt")]
+    tree = ["bin", "dev", "proc", "sys", "tmp", "mnt", "lib", "lib/modules", f"lib/modules/{release}"]
+    folders = [(name, FOLDER, b"", (0, 0)) for name in tree]
+    found = needed(modules, MODULES)
+
+    def closure(name: str) -> list[str]:
+        return [each for before in found[name][1] for each in (before, *closure(before))]
+
+    depends = "".join(f"{n}.ko: {' '.join(f'{d}.ko' for d in dict.fromkeys(closure(n)))}\n" for n in sorted(found))
     return archive(
         [
             *folders,
+            *((f"lib/modules/{release}/{n}.ko", FILE, contents(found[n][0]), (0, 0)) for n in sorted(found)),
+            (f"lib/modules/{release}/modules.dep", FILE, depends.encode(), (0, 0)),
             ("dev/console", DEVICE, b"", (5, 1)),
             ("bin/busybox", PROGRAM, busybox, (0, 0)),
             ("bin/sh", LINK, b"busybox", (0, 0)),
@@ -77,8 +129,9 @@ def build(folder: Path, state: Path, url: str) -> None:
         if package.name.startswith(("linux-image-6", "busybox-static")):
             subprocess.run(["dpkg-deb", "-x", str(package), str(unpacked)], check=True)
     shutil.move(next((unpacked / "boot").glob("vmlinu[xz]-*")), fresh / "Image")
-    shutil.move(next((unpacked / "usr/lib/modules").iterdir()), fresh / "modules")
-    (fresh / "initrd").write_bytes(initrd((unpacked / "usr/bin/busybox").read_bytes()))
+    modules = next((unpacked / "usr/lib/modules").iterdir())
+    (fresh / "initrd").write_bytes(initrd((unpacked / "usr/bin/busybox").read_bytes(), modules, modules.name))
+    shutil.move(modules, fresh / "modules")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
     for each in (state / "cache", unpacked):
