@@ -1,9 +1,9 @@
 """Hooks on a machine: compiled code checks their conditions, and Python hears of what met them.
 
     d = m.debug
-    d.on_address(0x8020_0000, when="a0 == 5", call=print)    # Python at each match
+    d.on_address("panic", when="a0 == 5", call=print)        # Python at each match
     d.on_access(0x8100_0000, 8, "w")                         # the machine stops behind the store
-    d.on_trap(exceptions=[12, 13, 15], stop=False)           # a ring of events; d.events takes them out
+    d.on_trap(exceptions=[12, 13, 15], stop=False)           # a ring of events; d.drain() takes them out
     d.on_device(0x1000_0000, 8, "rw"); d.on_register("satp")
 
 A hook either stops the machine (`run` gives Stop.HOOK, `d.hits` tells why), or calls a function and goes on, or only counts
@@ -12,6 +12,8 @@ among the events. Hooks change nothing that the guest can see.
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,7 +26,6 @@ from softmetal.isa.riscv.privileged.debug import (
     DEVICE_READ,
     DEVICE_WRITE,
     EVENTS,
-    FULL,
     READ,
     REGISTER,
     REGISTERS,
@@ -33,11 +34,17 @@ from softmetal.isa.riscv.privileged.debug import (
     WATCHES,
     WORDS,
     WRITE,
+    Debug,
 )
 from softmetal.isa.riscv.privileged.state import INTERRUPT, Csr
+from softmetal.lang.chip import layout_of
+from softmetal.machine.symbols import Symbols
 
 HOW = {"==": 1, "!=": 2, "<": 3, ">=": 4, "&": 5}
 KINDS = {BREAK: "address", WATCH: "access", TRAP: "trap", REGISTER: "register"}
+MOST = {"address": BREAKS, "access": WATCHES, "register": REGISTERS}
+FEW = 10_000
+"""Instructions for which it is not worth decoding code again."""
 CONDITION = re.compile(r"\s*(\w+)\s*(==|!=|<|>=|&)\s*(-?\w+)\s*")
 
 
@@ -46,6 +53,8 @@ class Hooked(Protocol):
 
     board: Any
     engine: Any
+    position: int
+    symbols: Symbols
 
 
 class HookError(ValueError):
@@ -54,7 +63,10 @@ class HookError(ValueError):
 
 @dataclass(frozen=True)
 class Event:
-    """What met a hook: its kind, the position by the hart's `count`, `pc`, the place (address, cause or register), a value."""
+    """What met a hook: its kind, the hart and its `count`, `pc`, the place (address, cause or register), a value.
+
+    The value is what is stored or written, the register of a condition, or what a trap leaves in `tval`.
+    """
 
     kind: str
     hook: Hook
@@ -78,12 +90,15 @@ class Hook:
 
 
 class Debugger:
-    """The hooks of one machine."""
+    """The hooks of one machine. They are put into the board before it runs, and are no part of its state."""
 
     def __init__(self, machine: Hooked) -> None:
         self._machine = machine
         self._hooks: list[Hook] = []
         self._listed: dict[int, list[Hook]] = {}
+        self._armed: Any = None  # the board that holds them
+        self._position = -1  # of the machine, when it last stood still
+        self._decoded = 0  # offsets of pages at which code may have been decoded with a break in it
         self.hits: list[Event] = []
         self.events: list[Event] = []
 
@@ -95,26 +110,35 @@ class Debugger:
     # -- setting
 
     def on_address(
-        self, address: int, *, when: str = "", stop: bool | None = None, call: Callable[[Event], Any] | None = None
+        self, address: int | str, *, when: str = "", stop: bool | None = None, call: Callable[[Event], Any] | None = None
     ) -> Hook:
-        """Before the instruction at a virtual address, where `when` holds: `REGISTER OP NUMBER`, OP of == != < >= &."""
-        return self._add(Hook("address", (address,), stop is not False and call is None, call, condition(when)), stop)
+        """Before the instruction at a virtual address or symbol, where `when` holds: `REGISTER OP NUMBER`, OP of == != < >= &.
+
+        An instruction that cannot be fetched has no address yet: its trap comes first.
+        """
+        return self._add("address", (self._machine.symbols.address(address),), stop, call, condition(when))
 
     def on_access(
-        self, address: int, length: int, what: str = "rw", *, stop: bool | None = None,
+        self, address: int | str, length: int, what: str = "rw", *, stop: bool | None = None,
         call: Callable[[Event], Any] | None = None,
     ) -> Hook:  # fmt: skip
-        """Behind a load ("r") or store ("w") of any of some bytes, by virtual address."""
-        kinds = (READ if "r" in what else 0) | (WRITE if "w" in what else 0)
-        return self._add(Hook("access", (address, address + length - 1, kinds), call is None, call), stop)
+        """Behind a load ("r") or store ("w") of any of some bytes, by virtual address; also behind one that traps."""
+        return self._access(self._machine.symbols.address(address), length, what, READ, WRITE, stop, call)
 
     def on_device(
         self, address: int, length: int, what: str = "rw", *, stop: bool | None = None,
         call: Callable[[Event], Any] | None = None,
     ) -> Hook:  # fmt: skip
         """Behind an access to a device, by physical address."""
-        kinds = (DEVICE_READ if "r" in what else 0) | (DEVICE_WRITE if "w" in what else 0)
-        return self._add(Hook("access", (address, address + length - 1, kinds), call is None, call), stop)
+        return self._access(address, length, what, DEVICE_READ, DEVICE_WRITE, stop, call)
+
+    def _access(
+        self, address: int, length: int, what: str, read: int, write: int, stop: bool | None, call: Callable[[Event], Any] | None
+    ) -> Hook:
+        kinds = read * ("r" in what) | write * ("w" in what)
+        if not kinds or length < 1 or not 0 <= address <= address + length - 1 < 1 << 64:
+            raise HookError(f"{length} bytes at {address:#x}, {what!r}: give at least one byte, and 'r', 'w' or 'rw'")
+        return self._add("access", (address, address + length - 1, kinds), stop, call)
 
     def on_trap(
         self, exceptions: Iterable[int] = (), interrupts: Iterable[int] = (), *, stop: bool | None = None,
@@ -122,7 +146,7 @@ class Debugger:
     ) -> Hook:  # fmt: skip
         """At the handler of a trap, by its number."""
         masks = sum(1 << n for n in set(exceptions)), sum(1 << n for n in set(interrupts))
-        return self._add(Hook("trap", masks, call is None, call), stop)
+        return self._add("trap", masks, stop, call)
 
     def on_register(self, name: str | int, *, stop: bool | None = None, call: Callable[[Event], Any] | None = None) -> Hook:
         """Behind an instruction that writes a control and status register."""
@@ -130,47 +154,48 @@ class Debugger:
             number = int(name) if isinstance(name, int) else int(Csr[name.upper()])
         except KeyError:
             raise HookError(f"no control and status register {name!r}") from None
-        return self._add(Hook("register", (number,), call is None, call), stop)
+        return self._add("register", (number,), stop, call)
 
     def remove(self, hook: Hook) -> None:
         """Take a hook away."""
         self._hooks.remove(hook)
-        self.arm()
+        self._armed = None
 
     def clear(self) -> None:
         """Take all hooks away."""
         self._hooks.clear()
-        self.arm()
+        self._armed = None
 
-    def _add(self, hook: Hook, stop: bool | None) -> Hook:
-        if stop is not None:
-            hook.stop = stop
+    def _add(
+        self, kind: str, what: tuple[int, ...], stop: bool | None, call: Callable[[Event], Any] | None,
+        when: tuple[int, int, int] = (0, 0, 0),
+    ) -> Hook:  # fmt: skip
+        if sum(h.kind == kind for h in self._hooks) >= MOST.get(kind, 1 << 30):
+            raise HookError(f"more than {MOST[kind]} hooks on {kind}")
+        hook = Hook(kind, what, call is None if stop is None else stop, call, when)
         self._hooks.append(hook)
-        try:
-            self.arm()
-        except HookError:
-            self._hooks.remove(hook)
-            self.arm()
-            raise
+        self._armed = None
         return hook
 
-    def arm(self) -> None:
-        """Put all hooks into the board: after one has been set or taken away, or the board is another."""
-        board, engine = self._machine.board, self._machine.engine
-        debug = board.debug
+    # -- the board's part
+
+    def arm(self, most: int = 1 << 60) -> None:
+        """Put all hooks into the board, where they are not yet, before it runs that many instructions."""
+        machine = self._machine
+        board, debug = machine.board, machine.board.debug
+        self.hits = []
+        if self._position != machine.position:  # somebody has gone elsewhere
+            debug.told_to = 0
+        if self._armed is board and (self._decoded == self._offsets() or most < FEW):
+            return
+        told = debug.told_to, debug.told_pc, debug.told_count
+        self._block()[:] = bytes(layout_of(Debug).size)
+        debug.told_to, debug.told_pc, debug.told_count = told
         by_kind = {k: [h for h in self._hooks if h.kind == name] for k, name in KINDS.items()}
-        for kind, most in ((BREAK, BREAKS), (WATCH, WATCHES), (REGISTER, REGISTERS)):
-            if len(by_kind[kind]) > most:
-                raise HookError(f"more than {most} hooks on {KINDS[kind]}")
         self._listed = by_kind
-        before = list(debug.offsets)
-        for i in range(len(debug.offsets)):
-            debug.offsets[i] = 0
         for i, hook in enumerate(by_kind[BREAK]):
-            address = hook.what[0]
-            debug.break_at[i], debug.break_stops[i] = address, self._stops(hook)
+            debug.break_at[i], debug.break_stops[i] = hook.what[0], self._stops(hook)
             debug.break_register[i], debug.break_how[i], debug.break_value[i] = hook.when
-            debug.offsets[(address & 4095) >> 7] |= 1 << ((address >> 1) & 63)
         debug.breaks = len(by_kind[BREAK])
         for i, hook in enumerate(by_kind[WATCH]):
             debug.watch_from[i], debug.watch_to[i], debug.watch_what[i] = hook.what
@@ -179,49 +204,70 @@ class Debugger:
         for i, hook in enumerate(by_kind[REGISTER]):
             debug.register[i], debug.register_stops[i] = hook.what[0], self._stops(hook)
         debug.registers = len(by_kind[REGISTER])
-        debug.traps = debug.interrupts = 0
         for hook in by_kind[TRAP]:
             debug.traps, debug.interrupts = debug.traps | hook.what[0], debug.interrupts | hook.what[1]
         debug.traps_stop = any(self._stops(h) for h in by_kind[TRAP])
-        if list(debug.offsets) != before:
-            engine.settle()
-        engine.call("rekey")
+        offsets = self._offsets()
+        for i in range(len(debug.offsets)):
+            debug.offsets[i] = offsets >> 64 * i & (1 << 64) - 1
+        # A break that was decoded and is there no more only costs time: that is worth it for a short run.
+        if offsets & ~self._decoded or (offsets != self._decoded and most >= FEW):
+            machine.engine.settle()
+            self._decoded = offsets
+        machine.engine.call("rekey")
+        self._armed = board
+
+    def _offsets(self) -> int:
+        """A bit for each parcel of a page at which there is a break in some page."""
+        return functools.reduce(operator.or_, (1 << ((h.what[0] & 4095) >> 1) for h in self._hooks if h.kind == "address"), 0)
 
     @staticmethod
     def _stops(hook: Hook) -> bool:
         return hook.stop or hook.call is not None
+
+    def _block(self) -> memoryview:
+        board = self._machine.board
+        start = board.debug.__dict__["_offset"]
+        view: memoryview = board.__mapping__.view
+        return view[start : start + layout_of(Debug).size]
 
     # -- hearing
 
     def look(self) -> bool:
         """After a run: take the events out, call what is to be called. Is the machine to stand still?"""
         debug = self._machine.board.debug
-        stopped, debug.stop = debug.stop, 0
-        ring = debug.event
-        halt = False
-        self.hits = []
-        for number in range(debug.taken, debug.events):
+        debug.stop = 0
+        self._position = self._machine.position
+        first, last = debug.taken, debug.events
+        if first == last:
+            return False
+        debug.taken = last
+        ring, listed = debug.event, self._listed  # what is called may set other hooks
+        for number in range(first, last):
             at = number % EVENTS * WORDS
             packed, count, pc, place, value, hart = ring[at : at + WORDS]
             kind, index = packed & 255, packed >> 8
-            hooks = self._listed.get(kind, [])
+            hooks = listed.get(kind, [])
             if kind == TRAP:
                 side, cause = (1, place & ~INTERRUPT) if place & INTERRUPT else (0, place)
-                mine = [h for h in hooks if h.what[side] >> cause & 1]
+                hooks = [h for h in hooks if h.what[side] >> cause & 1]
             else:
-                mine = hooks[index : index + 1]
-            for hook in mine:
+                hooks = hooks[index : index + 1]
+            for hook in hooks:
                 hook.count += 1
                 event = Event(KINDS[kind], hook, count, pc, place, value, hart)
                 if hook.call is not None:
                     hook.call(event)
                 if hook.stop:
                     self.hits.append(event)
-                    halt = True
                 elif hook.call is None:
                     self.events.append(event)
-        debug.taken = debug.events
-        return halt and stopped != FULL
+        return bool(self.hits)
+
+    def drain(self) -> list[Event]:
+        """The events since this was last asked, of hooks that neither stop nor call."""
+        events, self.events = self.events, []
+        return events
 
 
 def condition(text: str) -> tuple[int, int, int]:
