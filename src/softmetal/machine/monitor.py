@@ -1,0 +1,70 @@
+"""The monitor's commands, by which a machine that stands still can be looked at: at a prompt, or from a debugger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softmetal.isa.riscv.hart import ABI
+from softmetal.machine import walk
+
+MODES = {0: "user", 1: "supervisor", 3: "machine"}
+HELP = """\
+regs            registers of the hart whose turn it is
+mem ADDR [N]    N bytes of memory at a physical address
+vmem ADDR [N]   N bytes at a virtual address or symbol
+symbols FILE    names from an ELF file or a System.map
+step [N]        run N instructions
+hash            digest of the whole machine
+save FILE       the machine's state, to go on from later
+reset           power off and on"""
+
+
+def execute(machine: Any, command: str, rest: list[str]) -> str:
+    """Do a command; what there is to say. Raises ValueError, IndexError, OSError."""
+
+    def number(index: int, default: int | None = None) -> int:
+        if index < len(rest):
+            return int(rest[index], 0)
+        if default is None:
+            raise ValueError("a number is missing; see help")
+        return default
+
+    match command:
+        case "help":
+            return HELP
+        case "regs":
+            return registers(machine)
+        case "mem":
+            return dump(number(0), machine.memory[number(0) : number(0) + number(1, 64)])
+        case "vmem":
+            start = machine.symbols.address(rest[0])
+            data = walk.read(machine, machine.board.active, start, number(1, 64))
+            return dump(start, data) or f"{start:#x} is not mapped"
+        case "symbols":
+            return f"{machine.symbols.load(rest[0])} symbols"
+        case "step":
+            return f"{machine.step(number(0, 1)).value}\n{registers(machine)}"
+        case "hash":
+            return str(machine.hash())
+        case "save":
+            machine.save(rest[0])
+            return f"saved in {rest[0]}"
+        case "reset":
+            machine.reset()
+            return "reset"
+    raise ValueError("no such command; see help")
+
+
+def registers(machine: Any) -> str:
+    """Registers of the active hart, as text."""
+    hart = machine.board
+    where = f"position {machine.position}  {machine.seconds:.6f} s"
+    lines = [f"hart {hart.hartid}  {MODES[hart.mode]} mode  pc {hart.pc:#018x}  {where}"]
+    for row in range(0, 32, 4):
+        lines.append("  ".join(f"{ABI[i]:>4} {hart.x[i]:016x}" for i in range(row, row + 4)))
+    return "\n".join(lines)
+
+
+def dump(address: int, data: bytes) -> str:
+    """Bytes of memory, 16 a line."""
+    return "\n".join(f"{address + i:#012x}  {data[i : i + 16].hex(' ')}" for i in range(0, len(data), 16))
