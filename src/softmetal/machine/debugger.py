@@ -15,7 +15,8 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -99,8 +100,11 @@ class Debugger:
         self._armed: Any = None  # the board that holds them
         self._position = -1  # of the machine, when it last stood still
         self._decoded = 0  # offsets of pages at which code may have been decoded with a break in it
+        self._again = False  # the machine goes where it has been
+        self._stopping: bool | None = True
         self.hits: list[Event] = []
         self.events: list[Event] = []
+        self.passed = 0
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
@@ -191,7 +195,8 @@ class Debugger:
         told = debug.told_to, debug.told_pc, debug.told_count
         self._block()[:] = bytes(layout_of(Debug).size)
         debug.told_to, debug.told_pc, debug.told_count = told
-        by_kind = {k: [h for h in self._hooks if h.kind == name] for k, name in KINDS.items()}
+        hooks = [h for h in self._hooks if not self._again or (h.stop and self._stopping is not None)]
+        by_kind = {k: [h for h in hooks if h.kind == name] for k, name in KINDS.items()}
         self._listed = by_kind
         for i, hook in enumerate(by_kind[BREAK]):
             debug.break_at[i], debug.break_stops[i] = hook.what[0], self._stops(hook)
@@ -221,9 +226,8 @@ class Debugger:
         """A bit for each parcel of a page at which there is a break in some page."""
         return functools.reduce(operator.or_, (1 << ((h.what[0] & 4095) >> 1) for h in self._hooks if h.kind == "address"), 0)
 
-    @staticmethod
-    def _stops(hook: Hook) -> bool:
-        return hook.stop or hook.call is not None
+    def _stops(self, hook: Hook) -> bool:
+        return self._stopping is True and (hook.stop or hook.call is not None)
 
     def _block(self) -> memoryview:
         board = self._machine.board
@@ -232,6 +236,19 @@ class Debugger:
         return view[start : start + layout_of(Debug).size]
 
     # -- hearing
+
+    @contextmanager
+    def again(self, stops: bool | None = None) -> Iterator[None]:
+        """While the machine goes again where it has been: no hook calls or counts.
+
+        Hooks that stop do so (True), or only add to `passed` (False), or no hook is there at all (None).
+        """
+        before = self._again, self._stopping
+        self._again, self._stopping, self._armed = True, stops, None
+        try:
+            yield
+        finally:
+            (self._again, self._stopping), self._armed = before, None
 
     def look(self) -> bool:
         """After a run: take the events out, call what is to be called. Is the machine to stand still?"""
@@ -254,6 +271,11 @@ class Debugger:
             else:
                 hooks = hooks[index : index + 1]
             for hook in hooks:
+                if self._again:
+                    self.passed += 1
+                    if self._stopping:
+                        self.hits.append(Event(KINDS[kind], hook, count, pc, place, value, hart))
+                    continue
                 hook.count += 1
                 event = Event(KINDS[kind], hook, count, pc, place, value, hart)
                 if hook.call is not None:

@@ -23,7 +23,8 @@ def physical(machine: Any, hart: int, address: int) -> int | None:
     state = machine.cpus[hart].hart
     mode = state.mpp if state.mprv and state.mode == MACHINE else state.mode
     walked = _walk(machine.ram, state.satp, address)
-    for found in (address, walked) if mode == MACHINE else (walked, address):
+    both: tuple[int | None, ...] = (address, walked) if mode == MACHINE else (walked, address)
+    for found in both:
         if found is not None and 0 <= found - RAM_BASE < len(machine.ram):
             return found
     return None

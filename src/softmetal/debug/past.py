@@ -1,0 +1,114 @@
+"""Back in time: by one instruction of a hart, or to the hook that was met last.
+
+The machine's timeline goes back to a position; what was met before it is found by going from there to here again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from softmetal.machine.debugger import Event
+from softmetal.machine.machine import Stop
+
+SHORTEST, LONGEST = 100_000, 100_000_000
+"""Instructions of the stretches that are searched, one before the other."""
+CHUNK = 20_000_000
+"""Instructions between two looks at whether the user has had enough."""
+
+
+class Past:
+    """What a debugger asks of a machine's past."""
+
+    def __init__(self, machine: Any) -> None:
+        self.machine = machine
+
+    def begin(self) -> None:
+        """From here on there is a past to go back to."""
+        if self.machine.timeline is None:
+            self.machine.keep_timeline()
+
+    def step(self, hart: int) -> bool:
+        """Go back to before the last instruction of a hart. False: to the beginning, for there is none."""
+        machine, first = self.machine, self._first()
+        high, size = machine.position, 1
+        count = self._count(hart)
+        while True:  # in most cases it was the last instruction of all
+            low = max(first, high - size)
+            machine.goto(low)
+            if self._count(hart) < count:
+                break
+            if low == first:
+                return False
+            high, size = low, size * 64
+        while high - low > 1:
+            middle = (low + high) // 2
+            machine.goto(middle)
+            low, high = (middle, high) if self._count(hart) < count else (low, middle)
+        machine.goto(low)
+        return True
+
+    def hit(self, interrupted: Callable[[], bool]) -> list[Event] | None:
+        """Go back to the last hook that was met before, to its instruction; what met it.
+
+        Nothing: to the beginning, for there is none. None: the search was interrupted, the machine is where it was.
+        """
+        machine, first = self.machine, self._first()
+        here = end = machine.position
+        size = SHORTEST
+        while end > first:
+            start = max(first, end - size)
+            machine.goto(start)
+            batch, enough = self._last_batch(end, interrupted)
+            if enough:
+                machine.goto(here)
+                return None
+            if batch is not None:
+                return self._land(batch, end)
+            end, size = start, min(size * 8, LONGEST)
+        machine.goto(first)
+        return []
+
+    def _last_batch(self, end: int, interrupted: Callable[[], bool]) -> tuple[int | None, bool]:
+        """Go to a position; from where, on the way, the last events came that were heard at once; whether it was interrupted."""
+        machine, debug, found = self.machine, self.machine.debug, None
+        with debug.again(stops=False):
+            while machine.position < end:
+                before, passed = machine.position, debug.passed
+                stop = machine.advance(min(CHUNK, end - before))
+                if debug.passed > passed:
+                    found = before
+                if stop is not None and machine.position == before:
+                    break
+                if interrupted():
+                    return None, True
+        return found, False
+
+    def _land(self, start: int, end: int) -> list[Event]:
+        """Go to the last of the few hooks that are met between two positions."""
+        machine, debug = self.machine, self.machine.debug
+        hits: list[Event] = []
+        place = stops = 0
+        with debug.again(stops=True):
+            machine.goto(start)
+            while machine.position < end:
+                before = machine.position
+                stop = machine.advance(end - before)
+                if stop is Stop.HOOK:
+                    hits, place, stops = debug.hits, machine.position, stops + 1
+                elif stop is not None and machine.position == before:
+                    break
+        if hits[0].kind == "access":  # back in time, before the access is behind it
+            machine.goto(place - 1)
+            return hits
+        with debug.again(stops=True):
+            machine.goto(start)
+            while stops:
+                stops -= machine.advance(end - machine.position) is Stop.HOOK
+        return hits
+
+    def _count(self, hart: int) -> int:
+        return int(self.machine.cpus[hart].hart.count)
+
+    def _first(self) -> int:
+        return int(self.machine.timeline.first)
