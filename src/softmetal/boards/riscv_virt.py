@@ -2,7 +2,8 @@
 
     0x0010_0000  test finisher          0x1000_0000  ns16550a, interrupt 10
     0x0010_1000  goldfish rtc, 11       0x1000_1000  virtio-mmio: 16 slots, one every 0x1000, interrupts 1 to 8, 12 to 19
-    0x0200_0000  aclint                 0x8000_0000  memory
+    0x0010_2000  vmgenid, 20            0x8000_0000  memory
+    0x0200_0000  aclint
     0x0c00_0000  plic
 
 One hart at a time is in the middle of the board, in its own fields; the others are parked. Harts take turns: in each round
@@ -30,6 +31,7 @@ from softmetal.chips.virtio.gpu import VirtioGpu
 from softmetal.chips.virtio.input import VirtioInput
 from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.p9 import Virtio9p
+from softmetal.chips.vmgenid import Vmgenid
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
@@ -47,8 +49,8 @@ NEVER = (1 << 64) - 1
 FAR = 1 << 56
 """Later than any machine runs."""
 
-FINISHER, RTC, ACLINT, PLIC, UART, VIRTIO = 0x100000, 0x101000, 0x2000000, 0xC000000, 0x10000000, 0x10001000
-UART_IRQ, RTC_IRQ = 10, 11
+FINISHER, RTC, VMGENID, ACLINT, PLIC, UART, VIRTIO = 0x100000, 0x101000, 0x102000, 0x2000000, 0xC000000, 0x10000000, 0x10001000
+UART_IRQ, RTC_IRQ, VMGENID_IRQ = 10, 11, 20
 SLOTS = 16
 SLOT_IRQ = (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19)
 
@@ -71,7 +73,10 @@ class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
     FRAMES = 1 << 20
-    ENTRIES = ("poll", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize", "rekey")
+    ENTRIES = (
+        "poll", "wait_until", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize", "rekey",
+        "set_link", "new_generation",
+    )  # fmt: skip
     """Methods that the host calls between runs."""
 
     harts: u4 = 1
@@ -91,6 +96,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     uart: Ns16550a
     rtc: GoldfishRtc
     finisher: TestFinisher
+    vmgenid: Vmgenid
     slots: u8[16]
     disks: VirtioBlk[4]
     shares: Virtio9p[4]
@@ -156,7 +162,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         The number of instructions, not more than `most`, that may run before it has to be looked at again. 0: none may,
         because a device calls the host, or all harts wait and nothing is due before the clock is `horizon`.
         """
-        if self.wanted != 0 or most == 0 or self.debug.stop != 0:
+        if self.wanted != 0 or most == 0 or self.debug.stop != 0 or self.clock() > horizon:
             return 0
         for _ in range(4 * MAX_HARTS):
             self.timed()
@@ -324,6 +330,13 @@ class RiscvVirt(PrivilegedHart, Dma):
             if self.slots[slot] == Slot.NET:
                 self.wire_slot(slot)
 
+    def new_generation(self, low: u64, high: u64) -> None:
+        """The machine is a copy of another from here on: its guest is told."""
+        self.vmgenid.id[0] = low
+        self.vmgenid.id[1] = high
+        self.plic.update(self.levels | 1 << VMGENID_IRQ)
+        self.plic.update(self.levels)
+
     def changed_by_host(self, address: u64, length: u32) -> None:
         """The host has written to memory."""
         if self.dma_reaches(address, length) and length != 0:
@@ -338,7 +351,7 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def mmio_covers(self, address: u64) -> u1:
         return (
-            FINISHER <= address < FINISHER + 0x2000
+            FINISHER <= address < FINISHER + 0x3000
             or ACLINT <= address < ACLINT + 0x10000
             or PLIC <= address < PLIC + 0x600000
             or UART <= address < VIRTIO + 0x1000 * SLOTS
@@ -374,6 +387,10 @@ class RiscvVirt(PrivilegedHart, Dma):
             value = self.finisher.read(offset, size)
             self.note(self.finisher.strange, address)
             self.finisher.strange = 0
+        elif VMGENID <= address < VMGENID + 16:
+            value = self.vmgenid.read(offset, size)
+            self.note(self.vmgenid.strange, address)
+            self.vmgenid.strange = 0
         else:
             self.note(1, address)
         self.wire()

@@ -68,7 +68,7 @@ def _open_backends(options: Options) -> list[Any]:
             opened.append(open_disk(spec))
         options.virt.disks = tuple(opened)
         if options.shares:
-            from softmetal.host.ninep import open_share
+            from softmetal.host.shares import open_share
 
             shares = [open_share(spec) for spec in options.shares]
             opened += shares

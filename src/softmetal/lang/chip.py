@@ -273,7 +273,15 @@ def shared_size(a: type, b: type) -> int:
     mine = layout_of(base)
     if mine.memories or any(layout_of(c).fields[n] != f for c in (a, b) for n, f in mine.fields.items()):
         raise TypeError(f"{base.__name__} has memories, or its fields lie elsewhere in a class derived from it")
-    return mine.size
+    return max((f.offset + _size_of(f.type) for f in mine.fields.values()), default=0)  # behind them may lie others' fields
+
+
+def _size_of(kind: Any) -> int:
+    """Bytes of a field."""
+    if isinstance(kind, ArrayType):
+        return _size_of(kind.element) * kind.length
+    cls = chip_class(kind)
+    return layout_of(cls).size if cls else int(kind.size)
 
 
 def chip_class(kind: Any) -> Any:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, RTC_IRQ, TIMEBASE_HZ, UART, UART_IRQ
+from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, RTC_IRQ, TIMEBASE_HZ, UART, UART_IRQ, VMGENID, VMGENID_IRQ
 from softmetal.chips.plic import SOURCES
 from softmetal.isa.riscv.privileged.mmu import RAM_BASE
 
@@ -104,11 +104,12 @@ def virt_tree(
     rng_seed: bytes | None = None,
     stdout: str = f"/soc/serial@{UART:x}",
     reserved: Sequence[tuple[int, int]] = (),
+    vmgenid: bool = False,
 ) -> bytes:
     """The blob for the `virt` board.
 
     `virtio`: (address, source) of each slot. `initrd`: where it begins and ends. `reserved`: (address, size) of memory that
-    the kernel must not touch, the firmware's.
+    the kernel must not touch, the firmware's. `vmgenid`: is there a generation identifier?
     """
     plic, test = 2 * harts + 1, 2 * harts + 2  # phandles; hart h is 2h + 1, its interrupt controller 2h + 2
 
@@ -166,6 +167,8 @@ def virt_tree(
             "phandle": plic,
         },
     }  # fmt: skip
+    if vmgenid:
+        soc[f"rng@{VMGENID:x}"] = device("microsoft,vmgenid", VMGENID, 0x10, VMGENID_IRQ)
     for address, source in virtio:
         soc[f"virtio_mmio@{address:x}"] = device("virtio,mmio", address, 0x1000, source)
     tree: dict[str, Value | Node] = {

@@ -7,33 +7,37 @@
     m.restore(s)
 
 A machine's position is how many instructions (and traps) its harts have executed since power-on. Everything from outside
-enters between two positions and is noted with the position and the clock; so a run can be repeated exactly.
+enters between two positions, through `enter` or `post`; so a run can be repeated exactly.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
-from softmetal.boards.riscv_virt import CLOCK_HZ, RiscvVirt
+from softmetal.boards.riscv_virt import CLOCK_HZ
 from softmetal.engines.golden import golden_engine
-from softmetal.engines.native import native_engine, new_board
+from softmetal.engines.native import native_engine
 from softmetal.isa.riscv import isa
-from softmetal.isa.riscv.hart import ABI
 from softmetal.lang import state as states
+from softmetal.lang.chip import Board, layout_of
+from softmetal.machine import devices, inputs, keys, saving
 from softmetal.machine.console import Console
-from softmetal.machine.loading import RAM_BASE
+from softmetal.machine.debugger import Debugger
+from softmetal.machine.errors import MachineError, Parted
+from softmetal.machine.inputs import Input
+from softmetal.machine.look import Cpu, PhysicalMemory
+from softmetal.machine.saving import Identity, MachineSnapshot
+from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
 
 CHUNK = 10_000_000
 """Instructions between two looks at the outside world."""
 FOREVER = 1 << 60
-SAVED = ("append", "bios", "memory", "cpus", "network", "display", "seed", "mac", "kernel", "initrd")
-"""What a state file keeps of how the machine was made."""
 PASSED, FAILED, RESET = 1, 2, 3  # of the test finisher
 
 
@@ -47,30 +51,20 @@ class Stop(Enum):
     FAILED = "the guest has powered off with an error"
     RESET = "the guest wants to be reset"
     IDLE = "the guest waits, and nothing will ever come"
+    HOOK = "a hook was met"
+    END = "the recording ends here"
 
 
-class MachineError(RuntimeError):
-    """What a machine cannot do, told in one line."""
+class Observer(Protocol):
+    """Who follows a run: hears of each input, and of the moment when the position is `next`."""
 
+    next: int
 
-@dataclass(frozen=True)
-class Input:
-    """Something from outside: where, and when it came, by position and clock."""
+    def entered(self, item: Input) -> None:
+        """Something has come from outside."""
 
-    position: int
-    clock: int
-    port: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class MachineSnapshot:
-    """A machine at one moment: its state, and what lies outside it."""
-
-    state: Any
-    position: int
-    disks: tuple[Any, ...]
-    output: int
+    def reached(self) -> None:
+        """The position is `next`, or behind it. Nothing has entered there yet."""
 
 
 class Machine:
@@ -84,10 +78,21 @@ class Machine:
 
     def _begin(self, virt: Virt, engine: str, progress: Callable[[str], None] | None) -> None:
         self.virt, self.engine_name, self._progress = virt, engine, progress
-        self.console = Console()
+        self.console, self.hvc = Console(), Console()
+        self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)
+        self.symbols = Symbols()
         self.position = 0
-        self.inputs: list[Input] = []
+        self.waited: int | None = None
+        """Where all harts wait: the clock up to which they have. The board's own clock still stands where they began."""
+        self.sent: list[bytes] = []
+        """Records that the guest has sent to the network; whoever links machines takes them."""
         self.troubles: list[str] = []
+        self.observers: list[Observer] = []
+        self.timeline: Any = None
+        self._posted: dict[str, deque[bytes]] = {}
+        self._script: deque[Input] | None = None
+        self._bound = False  # to the script: nothing else may enter
+        self._debugger: Debugger | None = None
 
     def _boot(self, board: Any) -> None:
         self.board: Any = board
@@ -95,7 +100,7 @@ class Machine:
             native_engine(isa, board, self._progress) if self.engine_name == "native" else golden_engine(isa, board)
         )
         view = board.__mapping__.view
-        start = board_offset(board, "ram")
+        start = Board.of(type(board)).memories["ram"][0]
         self.ram: memoryview = view[start : start + board.ram_size]
 
     # -- running
@@ -103,6 +108,11 @@ class Machine:
     @property
     def clock(self) -> int:
         """Machine time, in ticks (nanoseconds) since power-on."""
+        return max(self._now, self.waited or 0)
+
+    @property
+    def _now(self) -> int:
+        """The board's own clock."""
         b = self.board
         return int(b.turn_start + b.count - b.turn_count)
 
@@ -116,7 +126,7 @@ class Machine:
         horizon: int | None = None,
     ) -> Stop:  # fmt: skip
         """Run until so many instructions are done, so many seconds of machine time have passed, the console shows `until`
-        (a regular expression) or `until()` is true, or the guest ends.
+        (a regular expression) or `until()` is true, a hook is met, or the guest ends.
 
         `horizon`: the clock up to which idle time may be skipped (by default as far as `seconds` says).
         """
@@ -141,15 +151,38 @@ class Machine:
         return Stop.UNTIL
 
     def advance(self, most: int, horizon: int = FOREVER) -> Stop | None:
-        """Look at the outside world, and run at most so many instructions. Stop.TIME: the guest waits, the clock is `horizon`."""
-        self._feed()
-        done = self.engine.advance(most, horizon)
+        """Let in what waits outside, and run at most so many instructions. Stop.TIME: the guest waits, the clock is `horizon`."""
+        entered = self._feed()
+        most, until, waits = self._limits(most, horizon)
+        if self._debugger is not None:
+            self._debugger.arm(most)
+        late = self._now > until
+        done = self.engine.advance(most, until) if most and not late else 0
         self.position += done
-        busy = self._serve()
-        if self.board.finisher.finished:
-            return {PASSED: Stop.OFF, FAILED: Stop.FAILED, RESET: Stop.RESET}[self.board.finisher.finished]
-        if done or busy or self.console.pending:
+        if done and waits:
+            raise Parted(self.position, f"at position {self.position - done} the guest goes on, where it waited when recorded")
+        board = self.board
+        idle = done < most and not (late or board.wanted or board.debug.stop or board.ran)
+        if idle:
+            self.waited = max(self.clock, until if until < FOREVER else 0)
+        elif done:
+            self.waited = None
+        busy = devices.serve(self)
+        for observer in tuple(self.observers):
+            if self.position >= observer.next:
+                observer.reached()
+        if board.finisher.finished:
+            return {PASSED: Stop.OFF, FAILED: Stop.FAILED, RESET: Stop.RESET}[board.finisher.finished]
+        if self._debugger is not None and self._debugger.look():
+            return Stop.HOOK
+        if self._at_end():
+            return Stop.END
+        if late and waits:
+            raise Parted(self.position, f"at position {self.position} the clock is ahead of the recording's")
+        if done or busy or entered or until != horizon or not (idle or late):
             return None
+        if self._bound and horizon >= FOREVER:
+            raise Parted(self.position, f"at position {self.position} the guest waits for ever, where it went on when recorded")
         return Stop.TIME if horizon < FOREVER else Stop.IDLE
 
     def step(self, insns: int = 1) -> Stop:
@@ -166,139 +199,192 @@ class Machine:
             raise MachineError(f"the console never showed {pattern!r}: {stop.value}; it ends with {tail!r}")
         return bytes(self.console.output[start : self.console.seen]).decode(errors="replace")
 
+    def reset(self) -> None:
+        """Power off and on again: the same software, memory as at the first power-on; disks keep what they hold."""
+        self.enter("reset", b"")
+
+    def power_cycle(self) -> None:
+        """What `reset` does to the board."""
+        self._boot(self.virt.build(isa))
+        self.waited = None
+
+    # -- the outside world
+
     def send(self, text: str | bytes) -> None:
         """Type something at the console."""
         self.console.send(text)
 
-    def reset(self) -> None:
-        """Power off and on again: the same software, memory as at the first power-on; disks keep what they hold."""
-        self._boot(self.virt.build(isa))
-
-    # -- the outside world
-
-    def _feed(self) -> None:
-        """Hand on what is typed, as much as the guest's side has room for."""
-        pending = self.console.pending
-        if pending:
-            count = self.board.uart.rx.feed(bytes(pending))
-            if count:
-                self._note("uart", bytes(pending[:count]))
-                del pending[:count]
-                self.engine.call("poll")
+    def post(self, port: str, data: bytes) -> None:
+        """Let a packet (a frame with its header, events of a key) in as soon as the guest's side has room for it."""
+        self._posted.setdefault(port, deque()).append(data)
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size."""
-        self.engine.call("resize", columns, rows)
-        self._note("resize", columns.to_bytes(2, "little") + rows.to_bytes(2, "little"))
+        self.enter("resize", columns.to_bytes(2, "little") + rows.to_bytes(2, "little"))
 
-    def _note(self, port: str, data: bytes) -> None:
-        self.inputs.append(Input(self.position, self.clock, port, data))
+    def enter(self, port: str, data: bytes) -> None:
+        """Let something in from outside here and now."""
+        if self._script is not None:
+            self._branch()
+        self._enter(port, data)
 
-    def _serve(self) -> bool:
-        """Do what devices ask of the host. Did any?"""
-        board = self.board
-        out = board.uart.tx.drain()
-        if out:
-            self.console.wrote(out)
-        if not board.wanted:
+    def _enter(self, port: str, data: bytes) -> None:
+        item = Input(self.position, self.clock, self.waited is not None, port, data)
+        if self.waited is not None:
+            self.engine.call("wait_until", self.waited)
+            self.waited = None
+        for observer in self.observers:
+            observer.entered(item)
+        inputs.put(self, port, data)
+
+    def _feed(self) -> bool:
+        """Let in what waits outside, or what the script says. Did anything enter?"""
+        typed = self.console.pending or self.hvc.pending or self._posted
+        if self._script is not None:
+            if not typed:
+                return self._follow()
+            self._branch()
+        if not typed:
             return False
-        for i, disk in enumerate(self.virt.disks):
-            if board.disks[i].calls:
-                self._serve_disk(i, disk)
-        for i, share in enumerate(self.virt.shares):
-            if board.shares[i].calls:
-                self._serve_share(i, share)
-        if not board.finisher.finished:
-            self.engine.call("poll")
-        return True
+        entered = False
+        for port, console in (("uart", self.console), ("hvc", self.hvc)):
+            count = inputs.room(self.board, port, bytes(console.pending))
+            if count:
+                self._enter(port, bytes(console.pending[:count]))
+                del console.pending[:count]
+                entered = True
+        for port, queue in self._posted.items():
+            while queue and inputs.room(self.board, port, queue[0]):
+                self._enter(port, queue.popleft())
+                entered = True
+        self._posted = {port: queue for port, queue in self._posted.items() if queue}
+        return entered
 
-    def _part(self, address: int, length: int) -> memoryview:
-        return self.ram[address - RAM_BASE : address - RAM_BASE + length]
-
-    def _serve_disk(self, number: int, disk: Any) -> None:
-        call = self.engine.call
-        for request in self.board.disks[number].requests():
-            status = written = 0
-            at = request.sector * 512
-            try:
-                match request.kind:
-                    case 0:
-                        for address, length in request.writable:
-                            disk.read(at, self._part(address, length))
-                            call("changed_by_host", address, length)
-                            at += length
-                            written += length
-                    case 1:
-                        for address, length in request.readable:
-                            disk.write(at, self._part(address, length))
-                            at += length
-                    case 4:
-                        disk.flush()
-                    case 11:
-                        disk.discard(at, request.sectors * 512)
-                    case 13:
-                        disk.zero(at, request.sectors * 512)
-            except OSError as error:
-                status = 1
-                self.trouble(f"disk {number}: {error}")
-            call("disk_done", number, request.index, status, written)
-        call("disk_resume", number)
-
-    def _serve_share(self, number: int, share: Any) -> None:
-        call = self.engine.call
-        for request in self.board.shares[number].requests():
-            message = b"".join(bytes(self._part(a, n)) for a, n in request.readable)
-            room = sum(n for _, n in request.writable)
-            reply = share.handle(message, room)[:room]
-            rest = reply
-            for address, length in request.writable:
-                piece, rest = rest[:length], rest[length:]
-                if piece:
-                    self._part(address, len(piece))[:] = piece
-                    call("changed_by_host", address, len(piece))
-            self._note(f"share{number}", reply)
-            call("share_done", number, request.index, len(reply))
-        call("share_resume", number)
+    def note(self, port: str, data: bytes) -> None:
+        """Tell observers what the host has answered to a device."""
+        for observer in self.observers:
+            observer.entered(Input(self.position, self.clock, False, port, data))
 
     def trouble(self, text: str) -> None:
         """Keep what the user has to be told at the end of the run."""
         if len(self.troubles) < 100 and text not in self.troubles:
             self.troubles.append(text)
 
+    # -- following a log
+
+    def follow(self, script: Iterable[Input], bound: bool = False) -> None:
+        """From here on let in what a log says, until it ends. `bound`: nothing else may enter before; an input of the port
+        "end" is the end of a recording, where `run` returns Stop.END."""
+        self._script, self._bound = deque(script), bound
+        if not self._script:
+            self._script = None
+
+    def _at_end(self) -> bool:
+        """Does the recording that is followed end here?"""
+        if not self._script or self._script[0].port != "end":
+            return False
+        item = self._script[0]
+        return item.position <= self.position and (not item.waited or self.clock >= item.clock)
+
+    def _branch(self) -> None:
+        """Something enters that the script does not know: from here on the machine goes another way."""
+        if self._bound:
+            raise MachineError("a recording is replayed: nothing else can enter the machine")
+        self._script = None
+        if self.timeline is not None:
+            self.timeline.forget_future()
+
+    def _follow(self) -> bool:
+        """Let in what the log says for here."""
+        script, entered = self._script, False
+        assert script is not None
+        while script and script[0].position <= self.position and not script[0].is_answer and script[0].port != "end":
+            item = script[0]
+            if item.waited and (self.waited is None or self.waited < item.clock):
+                break
+            if item.position < self.position:
+                raise Parted(self.position, f"{item.port!r} came at position {item.position}; here that is over")
+            script.popleft()
+            self._enter(item.port, item.data)
+            entered = True
+        if not script:
+            self._script = None
+        return entered
+
+    def _limits(self, most: int, horizon: int) -> tuple[int, int, bool]:
+        """How far the machine may run before someone wants to see it; and whether all harts are to wait now, as the log says."""
+        for observer in self.observers:
+            if observer.next > self.position:
+                most = min(most, observer.next - self.position)
+        if not self._script:
+            return most, horizon, False
+        item = self._script[0]
+        if item.position > self.position:
+            return min(most, item.position - self.position), horizon, False
+        if item.is_answer:
+            if not self.board.wanted:
+                raise Parted(self.position, f"{item.port!r} answered at position {item.position}, where nothing asks it")
+            return 0, horizon, False
+        if item.waited and (self.waited is None or self.waited < item.clock):
+            return 1, min(horizon, item.clock), True
+        return 0, horizon, False
+
+    def answered(self, port: str, start: bytes = b"") -> bytes | None:
+        """The answer to a device in the log that is followed, None where the host has to give it."""
+        if not self._script:
+            return None
+        item = self._script[0]
+        if item.port == port and item.position == self.position and item.data.startswith(start):
+            self._script.popleft()
+            self.note(port, item.data)
+            return item.data
+        if port.startswith("share") and self._bound:
+            raise Parted(self.position, f"the guest asks {port!r}, which it did not when it was recorded")
+        return None
+
     # -- time in our hands
 
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[None]:
+        """The board without a trace of how it was run: of its engine, and of hooks."""
+        self.engine.tidy()
+        board = self.board
+        field = layout_of(type(board)).fields["debug"]
+        part = board.__mapping__.view[field.offset : field.offset + layout_of(field.type).size]
+        kept = bytes(part)
+        if not any(kept):
+            yield
+            return
+        part[:] = bytes(len(kept))
+        self.engine.call("rekey")
+        try:
+            yield
+        finally:
+            part[:] = kept
+            self.engine.call("rekey")
+
     def snapshot(self) -> MachineSnapshot:
-        """The machine at this moment. It goes on unchanged."""
-        self.engine.settle()
-        disks = tuple(d.state() for d in self.virt.disks)
-        return MachineSnapshot(states.snapshot(self.board), self.position, disks, len(self.console.output))
+        """The machine at this moment: board, disks, consoles. It goes on unchanged."""
+        return saving.snapshot(self)
 
     def restore(self, snap: MachineSnapshot) -> None:
-        """Go back to a snapshot."""
-        for disk, state in zip(self.virt.disks, snap.disks, strict=True):
-            disk.restore(state)
-        states.restore(self.board, snap.state)
-        self.engine.settle()
-        self.position = snap.position
-        del self.console.output[snap.output :]
-        self.console.seen = min(self.console.seen, snap.output)
+        """Go back to a snapshot of this machine, or forward to one. Raises MachineError while a recording is written."""
+        if any(not getattr(o, "follows_back", False) for o in self.observers):
+            raise MachineError("a recording is written, which cannot go back: end it first")
+        saving.restore(self, snap)
+        self._script = None
+        if self.timeline is not None:
+            self.timeline.restart()
 
     def hash(self) -> str:
-        """A digest of the whole machine: equal for equal machines, on every engine and host."""
-        parts = [states.state_hash(self.board), str(self.position), *(d.digest().hex() for d in self.virt.disks)]
+        """A digest of the whole machine: equal for equal machines, on every engine and host, however the run was cut."""
+        with self.bare():
+            parts = [states.state_hash(self.board), str(self.position), *(d.digest().hex() for d in self.virt.disks)]
         return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
     def save(self, path: str) -> None:
         """Put the machine into a file, from which `load` makes it again, here or elsewhere."""
-        snap = self.snapshot()
-        virt = {n: getattr(self.virt, n) for n in SAVED}
-        about = {
-            "virt": virt | {"mac": self.virt.mac.hex()}, "slots": self.virt.slots, "position": self.position,
-            "disks": [d.name for d in self.virt.disks], "shares": [s.tag for s in self.virt.shares],
-        }  # fmt: skip
-        extras = {"machine": json.dumps(about).encode(), "output": bytes(self.console.output)}
-        extras |= {f"disk {i}": disk.save(state) for i, (disk, state) in enumerate(zip(self.virt.disks, snap.disks, strict=True))}
-        states.save(snap.state, path, extras)
+        saving.save(self, path)
 
     @classmethod
     def load(
@@ -306,39 +392,64 @@ class Machine:
         progress: Callable[[str], None] | None = None,
     ) -> Machine:  # fmt: skip
         """The machine in a file. `disks` and `shares` are those it had, in their order. Raises StateError, MachineError."""
-        saved = states.load(path, RiscvVirt)
-        about = json.loads(saved.extras["machine"])
-        for what, given, had in (("disks", disks, about["disks"]), ("shares", shares, about["shares"])):
-            if len(given) != len(had):
-                names = ", ".join(had) or "none"
-                raise MachineError(f"{path}: this machine has {len(had)} {what} ({names}); {len(given)} are given")
-        parts = about["virt"] | {"mac": bytes.fromhex(about["virt"]["mac"])}
-        virt = Virt(**parts, disks=disks, shares=shares, slots=about["slots"])
         made = cls.__new__(cls)
-        made._begin(virt, engine, progress)
-        board: Any = new_board(isa, RiscvVirt)
-        board.ram_size = virt.memory
-        made._boot(board)
-        output = saved.extras["output"]
-        overlays = tuple(disk.load(saved.extras[f"disk {i}"]) for i, disk in enumerate(disks))
-        made.console.output += output
-        made.console.seen = len(output)
-        made.restore(MachineSnapshot(saved.snapshot, about["position"], overlays, len(output)))
+        saving.load(made, path, disks, shares, engine, progress)
         return made
 
-    def fork(self) -> Machine:
-        """A twin of the machine that goes its own way from here; memory and disks are copied where either writes."""
-        self.engine.settle()
+    def fork(self, identity: Identity | None = None) -> Machine:
+        """A twin of the machine that goes its own way from here; memory and disks are copied where either writes.
+
+        With an identity, the twin's guest is told that it is a copy: see `Identity`.
+        """
         made = Machine.__new__(Machine)
-        virt = replace(self.virt, disks=tuple(d.fork() for d in self.virt.disks))
-        made._begin(virt, self.engine_name, self._progress)
-        made._boot(states.fork(self.board))
-        made.position = self.position
-        made.console.output += self.console.output
-        made.console.seen = self.console.seen
+        saving.fork(self, made)
+        if identity is not None:
+            identity.give(made)
         return made
+
+    def record(self, path: str, every: int = 100_000_000) -> Any:
+        """Write what enters from here on, and a hash every so many instructions, to a file; `close()` of the result ends it."""
+        from softmetal.machine.record import Recorder
+
+        return Recorder(self, path, every)
+
+    def keep_timeline(self, **options: Any) -> Any:
+        """Keep snapshots while running, so that `rewind` and `goto` are fast: see `Timeline`."""
+        from softmetal.machine.timeline import Timeline
+
+        self.timeline = Timeline(self, **options)
+        return self.timeline
+
+    def _time(self) -> Any:
+        if self.timeline is None:
+            raise MachineError("no timeline is kept: call keep_timeline() before running")
+        return self.timeline
+
+    def goto(self, position: int) -> None:
+        """Go to another position, back or forward. Raises MachineError where the timeline does not reach."""
+        self._time().goto(position)
+
+    def rewind(self, insns: int | None = None, seconds: float | None = None) -> None:
+        """Go back by instructions (1, where nothing is said), or by seconds of machine time."""
+        if seconds is not None:
+            self._time().goto_clock(self.clock - round(seconds * CLOCK_HZ))
+        else:
+            self.goto(self.position - (1 if insns is None else insns))
+
+    def last_write(self, address: int, length: int = 1, physical: bool = False) -> int | None:
+        """The position before the last instruction that wrote any of some bytes (virtual addresses: any store; physical
+        ones: any change, by devices and the host too); None where the timeline knows of none. The machine stays here."""
+        found: int | None = self._time().last_write(address, length, physical)
+        return found
 
     # -- looking
+
+    @property
+    def debug(self) -> Debugger:
+        """Hooks on addresses, accesses, traps and registers."""
+        if self._debugger is None:
+            self._debugger = Debugger(self)
+        return self._debugger
 
     @property
     def memory(self) -> PhysicalMemory:
@@ -348,12 +459,12 @@ class Machine:
     @property
     def cpu(self) -> Cpu:
         """The hart whose turn it is."""
-        return Cpu(self.board)
+        return Cpu(self, self.board.active)
 
     @property
     def cpus(self) -> list[Cpu]:
         """All harts."""
-        return [Cpu(self.board if i == self.board.active else self.board.parked[i]) for i in range(self.virt.cpus)]
+        return [Cpu(self, i) for i in range(self.virt.cpus)]
 
     @property
     def strange(self) -> list[int]:
@@ -361,56 +472,4 @@ class Machine:
         return [self.board.strange[i] for i in range(min(64, self.board.strange_count))]
 
 
-class PhysicalMemory:
-    """A machine's memory, by physical address."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-
-    def _span(self, part: slice) -> slice:
-        size = len(self._machine.ram)
-        start, stop = part.start, part.stop
-        if part.step is not None or start is None or stop is None or not RAM_BASE <= start <= stop <= RAM_BASE + size:
-            raise IndexError(f"give memory[a:b] between {RAM_BASE:#x} and {RAM_BASE + size:#x}")
-        return slice(start - RAM_BASE, stop - RAM_BASE)
-
-    def __getitem__(self, part: slice) -> bytes:
-        return bytes(self._machine.ram[self._span(part)])
-
-    def __setitem__(self, part: slice, data: bytes) -> None:
-        span = self._span(part)
-        self._machine.ram[span] = data
-        self._machine.engine.call("changed_by_host", part.start, len(data))
-
-
-class Cpu:
-    """A hart, to look at and to change. `regs` is by ABI name; all fields of the hart's state are attributes."""
-
-    def __init__(self, hart: Any) -> None:
-        self.hart = hart
-
-    @property
-    def regs(self) -> dict[str, int]:
-        """Integer registers and `pc`, by their names."""
-        return {**{name: self.hart.x[i] for i, name in enumerate(ABI)}, "pc": self.hart.pc}
-
-    def set(self, name: str, value: int) -> None:
-        """Set a register. Raises KeyError."""
-        if name == "pc":
-            self.hart.pc = self.hart.next_pc = value
-        elif name != "zero":
-            if name not in ABI:
-                raise KeyError(name)
-            self.hart.x[ABI.index(name)] = value
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.hart, name)
-
-
-def board_offset(board: Any, memory: str) -> int:
-    """Where a memory of a board lies in its mapping."""
-    from softmetal.lang.chip import Board
-
-    return Board.of(type(board)).memories[memory][0]
-
-
+__all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Stop"]

@@ -83,8 +83,11 @@ class Virt:
             getattr(board, name).present = 1
         board.entropy.seed = int.from_bytes(self.random("entropy", 8), "little")
         board.tablet.kind = 1
+        for i in range(2):
+            board.vmgenid.id[i] = int.from_bytes(self.random(f"generation {i}", 8), "little")
         if self.network:
             put(board.net.mac, self.mac)
+            board.net.offload = 1
 
     # -- memory
 
@@ -112,6 +115,7 @@ class Virt:
             harts=self.cpus, ram_bytes=self.memory,
             virtio=[(VIRTIO + 0x1000 * i, SLOT_IRQ[i]) for i in range(max(8, len(self.slots)))],
             bootargs=self.append, initrd=initrd, rng_seed=self.random("boot", 32), reserved=reserved,
+            vmgenid=True,
         )  # fmt: skip
         info = b"".join(
             n.to_bytes(8, "little") for n in (INFO_MAGIC, INFO_VERSION, kernel.entry if kernel else 0, SUPERVISOR, 0, 0)

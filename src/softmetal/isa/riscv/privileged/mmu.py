@@ -207,6 +207,7 @@ class Mmu(Csrs):
                 if self.hasty != 0:
                     raise CodeWrite(frame)
                 self.forget_code(frame)
+                self.find(address, STORE)  # as where the store begins anew: the translation may be kept now
             return physical
         if self.mmio_covers(physical) == 0:
             raise RiscvTrap(STORE_ACCESS, address)

@@ -1,0 +1,102 @@
+"""What the host does for a machine's devices while the machine stands still: disks, shared directories, output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softmetal.chips.virtio.blk import Kind
+from softmetal.machine.loading import RAM_BASE
+
+FAILED = 1
+"""A disk's answer."""
+
+
+def drain(machine: Any) -> None:
+    """Take out what the guest has written to its consoles and sent to the network."""
+    board = machine.board
+    if board.uart.tx.head != board.uart.tx.tail:
+        machine.console.wrote(board.uart.tx.drain())
+    if board.console.tx.head != board.console.tx.tail:
+        machine.hvc.wrote(board.console.tx.drain())
+    if board.net.tx.head != board.net.tx.tail:
+        machine.sent += board.net.frames()
+
+
+def serve(machine: Any) -> bool:
+    """Do all that devices ask of the host. Did any?"""
+    board, virt = machine.board, machine.virt
+    drain(machine)
+    busy = False
+    while board.wanted and not board.finisher.finished:
+        busy = True
+        for i, disk in enumerate(virt.disks):
+            if board.disks[i].calls:
+                _serve_disk(machine, i, disk)
+        for i, share in enumerate(virt.shares):
+            if board.shares[i].calls:
+                _serve_share(machine, i, share)
+        machine.engine.call("poll")
+        drain(machine)
+    return busy
+
+
+def _part(machine: Any, address: int, length: int) -> memoryview:
+    part: memoryview = machine.ram[address - RAM_BASE : address - RAM_BASE + length]
+    return part
+
+
+def _serve_disk(machine: Any, number: int, disk: Any) -> None:
+    call = machine.engine.call
+    for request in machine.board.disks[number].requests():
+        into = request.writable if request.kind == Kind.IN else ()
+        status = 0
+        port = f"disk{number}"
+        if machine.answered(port, bytes([request.index])):
+            status = FAILED
+        else:
+            try:
+                _do(machine, disk, request)
+            except OSError as error:
+                status = FAILED
+                machine.note(port, bytes([request.index]))
+                machine.trouble(f"disk {number}: {error}")
+        for address, length in into:
+            if status:  # the same bytes, wherever it was that reading failed
+                _part(machine, address, length)[:] = bytes(length)
+            call("changed_by_host", address, length)
+        call("disk_done", number, request.index, status, 0 if status else sum(n for _, n in into))
+    call("disk_resume", number)
+
+
+def _do(machine: Any, disk: Any, request: Any) -> None:
+    at = request.sector * 512
+    match Kind(request.kind):
+        case Kind.IN:
+            disk.readv(at, [_part(machine, a, n) for a, n in request.writable])
+        case Kind.OUT:
+            disk.writev(at, [_part(machine, a, n) for a, n in request.readable])
+        case Kind.FLUSH:
+            disk.flush()
+        case Kind.DISCARD:
+            disk.discard(at, request.sectors * 512)
+        case Kind.WRITE_ZEROES:
+            disk.zero(at, request.sectors * 512)
+
+
+def _serve_share(machine: Any, number: int, share: Any) -> None:
+    call, port = machine.engine.call, f"share{number}"
+    for request in machine.board.shares[number].requests():
+        reply = machine.answered(port)
+        if reply is None:
+            message = b"".join(bytes(_part(machine, a, n)) for a, n in request.readable)
+            room = sum(n for _, n in request.writable)
+            reply = share.handle(message, room)[:room]
+            machine.note(port, reply)
+        rest = reply
+        for address, length in request.writable:
+            piece, rest = rest[:length], rest[length:]
+            if piece:
+                _part(machine, address, len(piece))[:] = piece
+                call("changed_by_host", address, len(piece))
+        call("share_done", number, request.index, len(reply))
+    call("share_resume", number)

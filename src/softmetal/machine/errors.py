@@ -1,0 +1,15 @@
+"""What a machine cannot do, told in one line."""
+
+from __future__ import annotations
+
+
+class MachineError(RuntimeError):
+    """What a machine cannot do."""
+
+
+class Parted(MachineError):
+    """A run that is not the one in the log; `position` is where that was seen."""
+
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(why)
+        self.position = position

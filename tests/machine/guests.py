@@ -1,0 +1,85 @@
+"""Small guests of the virt board: programs in machine mode, and the machine that runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softmetal.isa.assembler import assemble
+from softmetal.isa.riscv import isa
+from softmetal.machine.machine import Machine
+
+ENGINES = ("golden", "native")
+START = 0x8000_0000
+
+TIMERS = """
+        # each hart: a timer every 50 steps of `time`; every 16th time it writes its letter; what is typed comes back, plus one
+        csrr s0, mhartid
+        la t0, handler
+        csrw mtvec, t0
+        li s2, 0x10000000
+        slli t0, s0, 3
+        li t1, 0x2004000
+        add s3, t1, t0
+        li t0, 0x200bff8
+        ld t1, 0(t0)
+        addi t1, t1, 50
+        sd t1, 0(s3)
+        li t0, 0x80
+        csrw mie, t0
+        csrsi mstatus, 8
+loop:   wfi
+        addi s5, s5, 1
+        la t2, words
+        andi t0, s5, 255
+        slli t0, t0, 3
+        add t2, t2, t0
+        sd s5, 0(t2)
+        bnez s0, loop
+        lbu t0, 5(s2)
+        andi t0, t0, 1
+        beqz t0, loop
+        lbu t1, 0(s2)
+        addi t1, t1, 1
+        sb t1, 0(s2)
+        j loop
+        .balign 4
+handler:
+        addi s6, s6, 1
+        li t4, 0x200bff8
+        ld t3, 0(t4)
+        addi t3, t3, 50
+        sd t3, 0(s3)
+        andi t4, s6, 15
+        bnez t4, 1f
+        addi t5, s0, 'A'
+        sb t5, 0(s2)
+1:      mret
+        .balign 8
+words:  .zero 2048
+"""
+
+COUNTER = """
+        # counts in memory, one word after the other
+        la s1, words
+        li s2, 0
+1:      addi s2, s2, 1
+        andi t0, s2, 63
+        slli t0, t0, 3
+        add t0, t0, s1
+        sd s2, 0(t0)
+        j 1b
+        .balign 8
+words:  .zero 512
+"""
+
+
+def program(tmp_path: Path, text: str) -> str:
+    """A file with an assembled program that begins where memory does."""
+    path = tmp_path / "guest.bin"
+    path.write_bytes(assemble(isa, text, START).code)
+    return str(path)
+
+
+def machine(tmp_path: Path, text: str = TIMERS, **parts) -> Machine:
+    """A small machine that runs a program."""
+    return Machine(bios=program(tmp_path, text), memory=16 << 20, **parts)
