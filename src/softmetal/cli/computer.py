@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import sys
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from softmetal.cli.script import ScriptError, Step, parse
 from softmetal.cli.terminal import HELP, Terminal
+from softmetal.debug.gdb import GdbServer, Killed
 from softmetal.machine.loading import LoadError
 from softmetal.machine.machine import Machine, Stop
 from softmetal.machine.virt import Virt
@@ -38,6 +41,7 @@ class Options:
     no_reboot: bool = False
     strict: bool = False
     stats: bool = False
+    gdb: int | None = None
 
 
 class Quit(Exception):
@@ -87,6 +91,7 @@ class Session:
         self.machine, self.options, self.steps = machine, options, steps
         commands = {"x": self._quit, "c": self._monitor, "s": self._snapshot}
         self.terminal = Terminal(commands, self._resized)
+        self._advance = machine.advance
         self._started = time.monotonic()
         self._insns = 0
         self._snapshots = 0
@@ -95,17 +100,32 @@ class Session:
         """Until the machine ends; the exit code."""
         machine = self.machine
         machine.console.on_output = self.terminal.write
-        with self.terminal:
+        with self.terminal, self._debugger():
             if self.terminal.is_terminal and self.steps is None:
                 self.terminal.say(HELP)
             try:
                 code = self._scripted(self.steps) if self.steps is not None else self._live()
-            except Quit:
+            except (Quit, Killed):
                 code = OK
         self._tell()
         if self.options.strict and machine.strange and code == OK:
             code = GUEST_FAILED
         return code
+
+    @contextlib.contextmanager
+    def _debugger(self) -> Iterator[None]:
+        """Where GDB is to come: nothing runs before it has."""
+        if self.options.gdb is None:
+            yield
+            return
+        try:
+            server = GdbServer(self.machine, self.options.gdb, self.terminal.say)
+        except (OSError, OverflowError) as error:
+            raise LoadError(f"--gdb {self.options.gdb}: {getattr(error, 'strerror', None) or error}") from None
+        with server:
+            self.terminal.say(f"waiting for GDB: gdb-multiarch -ex 'target remote 127.0.0.1:{server.port}' FILE-WITH-SYMBOLS")
+            self._advance = server.advance
+            yield
 
     # -- the ways to run
 
@@ -119,7 +139,7 @@ class Session:
             wait = 0.0
             paced = terminal.is_terminal
             horizon = zero + int((time.monotonic() - began) * 1e9) if paced else 1 << 60
-            stop = machine.advance(SLICE, horizon)
+            stop = self._advance(SLICE, horizon)
             if stop is Stop.TIME:  # the guest waits: so do we
                 wait = 0.01
                 behind = horizon - machine.clock
@@ -140,7 +160,7 @@ class Session:
                 continue
             deadline = machine.clock + int(step.seconds * 1e9)
             while not machine.console.match(step.text):
-                stop = machine.advance(SLICE, deadline)
+                stop = self._advance(SLICE, deadline)
                 code = self._ended(stop)
                 if machine.console.match(step.text):
                     break
@@ -151,7 +171,7 @@ class Session:
                 if machine.clock >= deadline:
                     return self._missed(step, f"{step.seconds:g} s of machine time passed")
         while True:  # the script is done: run to the end of what was typed
-            stop = machine.advance(SLICE, machine.clock + 10_000_000_000)
+            stop = self._advance(SLICE, machine.clock + 10_000_000_000)
             if stop is Stop.TIME:
                 return OK
             code = self._ended(stop)
@@ -166,6 +186,8 @@ class Session:
         """The exit code, once the machine has ended."""
         say = self.terminal.say
         panic = PANIC.search(self.machine.console.output, max(0, len(self.machine.console.output) - 20000))
+        if self.options.gdb is not None:  # a panic is something to look at
+            panic = None
         if panic and (b"end Kernel panic" in self.machine.console.output[panic.end() :] or stop is not None):
             say(f"the guest panicked: {panic[1].decode(errors='replace')}")
             return GUEST_FAILED

@@ -84,6 +84,9 @@ def run(
     display: Annotated[bool, typer.Option("--display", help="A screen, a keyboard and a tablet.")] = False,
     screenshot: Annotated[str | None, typer.Option(metavar="OUT.png", help="The screen at the end; implies --display.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="End after S seconds, with exit code 124.")] = None,
+    gdb: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Power on, and wait for GDB on this port; 0 takes a free one.")
+    ] = None,
     no_reboot: Annotated[bool, typer.Option("--no-reboot", help="A reset of the computer ends the run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="What is not modelled and touched is an error.")] = False,
 ) -> None:
@@ -107,7 +110,9 @@ def run(
             kernel=kernel or "", initrd=initrd or "", append=append, bios=bios, memory=parse_size(mem or "512M"), cpus=cpus,
             display=display or screenshot is not None, seed=seed,
         )  # fmt: skip
-        wanted = computer.Options(virt, engine, disk or [], share or [], script, screenshot, timeout, no_reboot, strict, stats)
+        wanted = computer.Options(
+            virt, engine, disk or [], share or [], script, screenshot, timeout, no_reboot, strict, stats, gdb
+        )
         try:
             raise typer.Exit(computer.run_computer(wanted))
         except (computer.LoadError, computer.ScriptError) as error:

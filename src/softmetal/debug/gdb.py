@@ -53,7 +53,7 @@ class GdbServer:
         self._link: Link | None = None
         self._doing = "stand"  # or go, step
         self._stepped = (0, 0)  # the hart that is stepped, and its count before
-        self._last = b"S%02x" % SIGTRAP  # the reply to `?`
+        self._last = b""  # the reply to `?`
         self._hart = self._runner = 0  # whose registers, and who is stepped
         self._ended: Stop | None = None
         self._hooks: dict[tuple[int, int, int], Hook] = {}
@@ -178,7 +178,7 @@ class GdbServer:
                 return
 
     def _accept(self, wait: float) -> None:
-        self._listener.settimeout(max(wait, 0.0) or 0)
+        self._listener.settimeout(wait)
         try:
             connection, _ = self._listener.accept()
         except (TimeoutError, BlockingIOError):
@@ -186,6 +186,7 @@ class GdbServer:
         self._link = Link(connection)
         self._doing = "stand"
         self._hart = self._runner = self.machine.board.active
+        self._last = b"T%02xthread:%x;" % (SIGTRAP, self._hart + 1)
         self._past.begin()
         self._say("GDB has come")
 
