@@ -171,12 +171,12 @@ class Machine:
         for observer in tuple(self.observers):
             if self.position >= observer.next:
                 observer.reached()
+        if self.at_end:
+            return Stop.END
         if board.finisher.finished:
             return {PASSED: Stop.OFF, FAILED: Stop.FAILED, RESET: Stop.RESET}[board.finisher.finished]
         if self._debugger is not None and self._debugger.look():
             return Stop.HOOK
-        if self._at_end():
-            return Stop.END
         if late and waits:
             raise Parted(self.position, f"at position {self.position} the clock is ahead of the recording's")
         if done or busy or entered or until != horizon or not (idle or late):
@@ -279,7 +279,8 @@ class Machine:
         if not self._script:
             self._script = None
 
-    def _at_end(self) -> bool:
+    @property
+    def at_end(self) -> bool:
         """Does the recording that is followed end here?"""
         if not self._script or self._script[0].port != "end":
             return False
