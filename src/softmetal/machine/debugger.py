@@ -97,7 +97,7 @@ class Debugger:
         self._machine = machine
         self._hooks: list[Hook] = []
         self._listed: dict[int, list[Hook]] = {}
-        self._armed: Any = None  # the board that holds them
+        self._armed: Any = None  # the board that holds them, and how often it had been restored by then
         self._position = -1  # of the machine, when it last stood still
         self._decoded = 0  # offsets of pages at which code may have been decoded with a break in it
         self._again = False  # the machine goes where it has been
@@ -190,7 +190,8 @@ class Debugger:
         self.hits = []
         if self._position != machine.position:  # somebody has gone elsewhere
             debug.told_to = 0
-        if self._armed is board and (self._decoded == self._offsets() or most < FEW):
+        now = board, board.__mapping__.restored
+        if self._armed == now and (self._decoded == self._offsets() or most < FEW):
             return
         told = debug.told_to, debug.told_pc, debug.told_count
         self._block()[:] = bytes(layout_of(Debug).size)
@@ -220,7 +221,7 @@ class Debugger:
             machine.engine.settle()
             self._decoded = offsets
         machine.engine.call("rekey")
-        self._armed = board
+        self._armed = now
 
     def _offsets(self) -> int:
         """A bit for each parcel of a page at which there is a break in some page."""
