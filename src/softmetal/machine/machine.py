@@ -168,6 +168,7 @@ class Machine:
         elif done:
             self.waited = None
         busy = devices.serve(self)
+        hit = self._debugger is not None and self._debugger.look()
         for observer in tuple(self.observers):
             if self.position >= observer.next:
                 observer.reached()
@@ -175,7 +176,7 @@ class Machine:
             return Stop.END
         if board.finisher.finished:
             return {PASSED: Stop.OFF, FAILED: Stop.FAILED, RESET: Stop.RESET}[board.finisher.finished]
-        if self._debugger is not None and self._debugger.look():
+        if hit:
             return Stop.HOOK
         if late and waits:
             raise Parted(self.position, f"at position {self.position} the clock is ahead of the recording's")
@@ -291,9 +292,9 @@ class Machine:
         """Something enters that the script does not know: from here on the machine goes another way."""
         if self._bound:
             raise MachineError("a recording is replayed: nothing else can enter the machine")
-        self._script = None
         if self.timeline is not None:
             self.timeline.forget_future()
+        self._script = None
 
     def _follow(self) -> bool:
         """Let in what the log says for here."""

@@ -220,7 +220,7 @@ class Recording:
         """Are all files as they were? Raises RecordingError."""
         if self.head["layout"] != layout_digest():
             raise RecordingError(
-                f"recording {self.path}: made by softmetal {self.head['version']}, whose board is another; record again with this one"
+                f"recording {self.path}: made by softmetal {self.head['version']}, whose board is another; record again"
             )
         named = [(part, path, had) for part, (path, had) in self.head["files"].items()]
         for what, path, had in named + [("disk", path, had) for path, _, had in self.head["disks"]]:
@@ -286,7 +286,8 @@ class Checker:
                 since = f"after position {self.good.position}, where it was the same" if self.good else "at its beginning"
                 raise Parted(
                     expected.position,
-                    f"the replay differs at position {self.machine.position}: hash {found}, recorded {expected.hash}; it parts {since}",
+                    f"the replay differs at position {self.machine.position}: hash {found}, recorded {expected.hash};"
+                    f" it parts {since}",
                 )
             self.good = expected
             if self.tell:

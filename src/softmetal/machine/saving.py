@@ -13,6 +13,7 @@ from softmetal.boards.riscv_virt import RiscvVirt
 from softmetal.engines.native import new_board
 from softmetal.isa.riscv import isa
 from softmetal.lang import state as states
+from softmetal.machine.console import Text
 from softmetal.machine.errors import MachineError
 from softmetal.machine.virt import Virt
 
@@ -29,8 +30,8 @@ class MachineSnapshot:
     clock: int
     waited: int | None
     disks: tuple[Any, ...]
-    consoles: tuple[tuple[int, int, bytes], ...]
-    """Of each console: how much was written, how much of that was consumed, what is typed and not yet taken."""
+    consoles: tuple[tuple[Text, int, bytes], ...]
+    """Of each console: what was written, how much of that was consumed, what is typed and not yet taken."""
     posted: tuple[tuple[str, tuple[bytes, ...]], ...]
 
 
@@ -38,7 +39,7 @@ def snapshot(machine: Any) -> MachineSnapshot:
     """See `Machine.snapshot`."""
     with machine.bare():
         state = states.snapshot(machine.board)
-    consoles = tuple((len(c.output), c.seen, bytes(c.pending)) for c in (machine.console, machine.hvc))
+    consoles = tuple((c.keep(), c.seen, bytes(c.pending)) for c in (machine.console, machine.hvc))
     posted = tuple((port, tuple(queue)) for port, queue in machine._posted.items())
     disks = tuple(d.state() for d in machine.virt.disks)
     return MachineSnapshot(state, machine.position, machine.clock, machine.waited, disks, consoles, posted)
@@ -51,13 +52,11 @@ def restore(machine: Any, snap: MachineSnapshot) -> None:
     states.restore(machine.board, snap.state)
     machine.engine.settle()
     machine.position, machine.waited = snap.position, snap.waited
-    for console, (length, seen, pending) in zip((machine.console, machine.hvc), snap.consoles, strict=True):
-        del console.output[length:]
+    for console, (text, seen, pending) in zip((machine.console, machine.hvc), snap.consoles, strict=True):
+        console.put_back(text)
         console.seen, console.pending[:] = seen, pending
     machine._posted = {port: deque(queue) for port, queue in snap.posted}
     machine.sent.clear()
-    if machine._debugger is not None:
-        machine._debugger.arm()
 
 
 def save(machine: Any, path: str) -> None:
@@ -68,7 +67,7 @@ def save(machine: Any, path: str) -> None:
         "virt": {n: getattr(virt, n) for n in PARTS} | {"mac": virt.mac.hex()}, "slots": virt.slots,
         "position": snap.position, "clock": snap.clock, "waited": snap.waited,
         "disks": [d.name for d in virt.disks], "shares": [s.tag for s in virt.shares],
-        "consoles": [(length, seen, pending.hex()) for length, seen, pending in snap.consoles],
+        "consoles": [(seen, pending.hex()) for _, seen, pending in snap.consoles],
         "posted": [(port, [data.hex() for data in queue]) for port, queue in snap.posted],
     }  # fmt: skip
     extras = {"machine": json.dumps(about).encode(), "output": bytes(machine.console.output), "hvc": bytes(machine.hvc.output)}
@@ -92,10 +91,9 @@ def load(
     board: Any = new_board(isa, RiscvVirt)
     board.ram_size = virt.memory
     made._boot(board)
-    made.console.output += saved.extras["output"]
-    made.hvc.output += saved.extras["hvc"]
     overlays = tuple(disk.load(saved.extras[f"disk {i}"]) for i, disk in enumerate(disks))
-    consoles = tuple((length, seen, bytes.fromhex(pending)) for length, seen, pending in about["consoles"])
+    texts = [Text(None, saved.extras[name]) for name in ("output", "hvc")]
+    consoles = tuple((text, seen, bytes.fromhex(typed)) for text, (seen, typed) in zip(texts, about["consoles"], strict=True))
     posted = tuple((port, tuple(map(bytes.fromhex, queue))) for port, queue in about["posted"])
     where = about["position"], about["clock"], about["waited"]
     restore(made, MachineSnapshot(saved.snapshot, *where, overlays, consoles, posted))
@@ -112,7 +110,7 @@ def fork(machine: Any, made: Any) -> None:
     made._boot(board)
     made.position, made.waited = machine.position, machine.waited
     for console, twin in ((machine.console, made.console), (machine.hvc, made.hvc)):
-        twin.output += console.output
+        twin.put_back(console.keep())
         twin.pending += console.pending
         twin.seen = console.seen
     made._posted = {port: queue.copy() for port, queue in machine._posted.items()}

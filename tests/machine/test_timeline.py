@@ -1,0 +1,119 @@
+"""Going back in time, and on again."""
+
+from __future__ import annotations
+
+import pytest
+
+from softmetal.machine.machine import MachineError, Stop
+from tests.machine.guests import COUNTER, ENGINES, START, machine
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_moment_can_be_made_again(tmp_path, engine):
+    m = machine(tmp_path, cpus=2, engine=engine)
+    m.keep_timeline(every=300)
+    seen = {}
+    for i in range(40):
+        if i % 7 == 3:
+            m.send("ab")
+        m.run(insns=53)
+        seen[m.position] = m.hash(), bytes(m.console.output)
+    for position in [1060, 53, 2067, 2014, 159, 2120, 1590]:
+        m.goto(position)
+        assert (m.position, m.hash(), bytes(m.console.output)) == (position, *seen[position])
+
+
+def test_after_going_back_the_machine_goes_on_as_it_did(tmp_path):
+    m = machine(tmp_path)
+    m.keep_timeline(every=100)
+    m.run(insns=500)
+    m.send("hello")
+    m.run(insns=1000)
+    m.run(seconds=0.001)
+    end, text = m.hash(), bytes(m.console.output)
+    where = m.position
+    m.rewind(insns=where - 200)
+    assert b"i" not in m.console.output
+    m.run(insns=where - 200)
+    assert (m.hash(), bytes(m.console.output)) == (end, text)
+
+
+def test_what_is_typed_in_the_past_makes_another_future(tmp_path):
+    m = machine(tmp_path)
+    m.keep_timeline(every=100)
+    m.run(insns=500)
+    m.send("hello")
+    m.run(insns=1000)
+    m.goto(300)
+    m.send("x")
+    m.run(insns=1700)
+    assert b"y" in m.console.output
+    assert b"i" not in m.console.output
+    here = m.hash()
+    m.goto(1000)
+    m.goto(2000)
+    assert m.hash() == here
+
+
+def test_back_by_one_instruction_and_by_time(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.keep_timeline()
+    m.run(insns=1_000_000)
+    pc, hash_ = m.cpu.pc, m.hash()
+    m.rewind()
+    assert m.position == 999_999
+    assert m.cpu.pc != pc
+    m.step()
+    assert m.hash() == hash_
+    m.rewind(seconds=0.0001)
+    assert m.clock == 900_000
+
+
+def test_old_snapshots_are_thinned_out(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    t = m.keep_timeline(every=1000, most=20)
+    m.run(insns=300_000)
+    at = [s.position for s in t.snapshots]
+    assert len(at) == 20
+    assert at[0] == 0
+    assert at[-1] - at[-4] <= 4000 < at[2] - at[1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("physical", [False, True])
+def test_the_last_write_of_an_address_is_found(tmp_path, engine, physical):
+    m = machine(tmp_path, COUNTER, engine=engine)
+    m.keep_timeline(every=500)
+    m.run(insns=2500)
+    words = START + 40  # behind the program, up to a multiple of 8
+    at = next(a for a in range(START + 16, START + 64, 8) if m.memory[a + 40 : a + 48][:2] != b"\0\0" and a >= words - 16)
+    address = at + 40
+    value = m.memory[address : address + 8]
+    here = m.hash()
+    found = m.last_write(address, 8, physical=physical)
+    assert m.hash() == here
+    m.goto(found)
+    assert m.memory[address : address + 8] != value
+    m.step()
+    assert m.memory[address : address + 8] == value
+    assert m.last_write(0x8000_9000, 8, physical=physical) is None
+
+
+def test_the_timeline_s_beginning_is_told(tmp_path):
+    m = machine(tmp_path)
+    m.run(insns=500)
+    m.keep_timeline(every=100)
+    m.run(insns=500)
+    with pytest.raises(MachineError, match="position 499 is before the timeline, which begins at 500"):
+        m.goto(499)
+
+
+def test_hooks_do_not_stop_the_way_back(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.keep_timeline(every=500)
+    m.run(insns=100)
+    m.debug.on_address(m.cpu.pc)
+    assert m.run(insns=10_000) is Stop.HOOK
+    m.goto(50)
+    assert m.position == 50
+    assert m.run(insns=10_000) is Stop.HOOK
