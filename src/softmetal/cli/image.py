@@ -1,0 +1,97 @@
+"""`softmetal image`: make a disk to boot a machine from."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+KINDS = ("debian-riscv64",)
+PARTS = ("", ".kernel", ".initrd")
+UNITS = {"M": 1 << 20, "G": 1 << 30}
+LEAST = 1 << 30
+
+
+def refuse(message: str) -> typer.Exit:
+    """Say what is wrong with the command line; exit code 2, as for all usage errors."""
+    print(f"softmetal image: {message}", file=sys.stderr)
+    return typer.Exit(2)
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `2G` or `3000M`."""
+    digits, unit = text[:-1], UNITS.get(text[-1:].upper(), 0)
+    if not unit or not digits.isdigit() or int(digits) * unit < LEAST:
+        raise refuse(f"--size {text}: give a size of at least 1G, such as 2G or 3000M")
+    return int(digits) * unit
+
+
+def run_command(image: str, program: list[str]) -> list[str]:
+    """The command that boots an image."""
+    return [
+        *program, "run", "--board", "riscv-virt", "--mem", "1G", "--kernel", f"{image}.kernel", "--initrd", f"{image}.initrd",
+        "--append", "root=/dev/vda rw console=ttyS0", "--disk", image,
+    ]  # fmt: skip
+
+
+def image(
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="The system.")],
+    out: Annotated[str, typer.Argument(metavar="OUT.img", help="The disk; OUT.img.kernel and OUT.img.initrd go beside it.")],
+    size: Annotated[str, typer.Option(metavar="SIZE", help="Of the disk. It takes space on the host only as it fills.")] = "2G",
+    suite: Annotated[str, typer.Option(metavar="NAME", help="Debian's release.")] = "trixie",
+    mirror: Annotated[
+        str | None, typer.Option(metavar="URL", help="A Debian mirror, instead of the one that apt uses on this host.")
+    ] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option(metavar="PKG", help="One more package, such as gcc. May be repeated.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT.img if it is there.")] = False,
+) -> None:
+    """Make a bootable disk from Debian's own packages, without root rights.
+
+    The packages are fetched and checked by apt, and install themselves in a machine that boots the disk once. The system has
+    systemd, a login prompt on the console (root, no password), DHCP on its network card, apt and python3.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    from softmetal.host.image import debian
+    from softmetal.host.image.apt import ImageError
+
+    if kind not in KINDS:
+        raise refuse(f"{kind}: choose {' or '.join(KINDS)}")
+    if os.path.exists(out) and not force:
+        raise refuse(f"{out}: there already; --force replaces it")
+    if not Path(out).resolve().parent.is_dir():
+        raise refuse(f"{out}: there is no such directory")
+    part = Path(f"{out}.part")
+    columns = (TextColumn("{task.description:35}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    try:
+        with Progress(*columns, console=console) as progress:
+            steps: dict[str, TaskID] = {}
+
+            def told(step: str, done: int, total: int) -> None:
+                if step not in steps:
+                    for task in steps.values():
+                        progress.update(task, completed=progress.tasks[task].total)
+                    steps[step] = progress.add_task(step, total=total)
+                progress.update(steps[step], completed=done, total=total)
+
+            packages = debian.prepare(part, parse_size(size), suite, mirror, extra or [], told)
+            command = run_command(str(part), [sys.executable, "-m", "softmetal"])
+            debian.finish(part, [*command, "--no-reboot"], packages, told)
+        for name in PARTS:
+            os.replace(f"{part}{name}", out + name)
+    except ImageError as error:
+        print(f"softmetal image: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    finally:
+        for name in PARTS:
+            Path(f"{part}{name}").unlink(missing_ok=True)
+    print(f"{out}: Debian {suite}; log in as root, without a password. Run it with:\n")
+    print("    " + shlex.join(run_command(out, ["softmetal"])))

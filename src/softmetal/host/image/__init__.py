@@ -1,0 +1,1 @@
+"""Bootable disk images of guest systems, made of their own packages."""

@@ -1,0 +1,100 @@
+"""Debian's packages, for another architecture than the host's.
+
+apt resolves and downloads them, and checks them against Debian's keys, in a folder of its own: it touches neither the host's
+packages nor its settings.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from softmetal.host.errors import HostError
+
+KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
+
+Told = Callable[[str, int, int], None]
+"""Takes how far a step is: its name, done, all."""
+
+
+class ImageError(HostError):
+    """Why an image cannot be made."""
+
+
+def run(command: list[str], doing: str) -> str:
+    """The output of a tool. Its last lines are the error's text."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )  # fmt: skip
+    if done.returncode:
+        lines = [line for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith(("E:", "mke2fs:", "dpkg-deb: error"))] or lines[-3:]
+        raise ImageError(errno.EIO, f"{doing} failed: " + "; ".join(errors))
+    return done.stdout
+
+
+def host_mirror() -> str:
+    """The first Debian mirror that the host's own apt is set up for."""
+    for source in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
+        if source.suffix not in (".list", ".sources") or not source.is_file():
+            continue
+        for line in source.read_text(errors="replace").splitlines():
+            found = re.match(r"\s*(?:URIs:|deb\s+(?:\[[^]]*\]\s+)?)\s*(\S+/debian)/?(?:\s|$)", line)
+            if found:
+                return found[1]
+    raise ImageError(errno.ENOENT, "this host's apt knows no Debian mirror: give one with --mirror URL")
+
+
+class Apt:
+    """apt in a folder of its own."""
+
+    def __init__(self, state: Path, architecture: str, suite: str, mirror: str) -> None:
+        self.state = state
+        for folder in ("lists/partial", "cache/archives/partial", "none/partial"):
+            (state / folder).mkdir(parents=True, exist_ok=True)
+        (state / "status").touch()
+        keyring = next((k for k in KEYRINGS if Path(k).exists()), None)
+        signed = f" signed-by={keyring}" if keyring else ""
+        (state / "sources.list").write_text(f"deb [arch={architecture}{signed}] {mirror} {suite} main\n")
+        self.command = [
+            "apt-get", "-q", "-y", f"-oAPT::Architecture={architecture}", f"-oAPT::Architectures={architecture}",
+            f"-oDir::State={state}", f"-oDir::State::status={state}/status", f"-oDir::Cache={state}/cache",
+            f"-oDir::Etc::sourcelist={state}/sources.list", "-oDir::Etc::sourceparts=-", "-oDir::Etc::preferencesparts=-",
+            "-oAPT::Sandbox::User=", "-oAPT::Install-Recommends=false", "-oDebug::NoLocking=true",
+            "-oAcquire::Languages=none", "-oAcquire::Retries=3",
+        ]  # fmt: skip
+        run([*self.command, "update"], f"fetching the list of packages of Debian {suite} from {mirror}")
+
+    def fetch(self, packages: list[str], told: Told) -> list[Path]:
+        """The files of these packages and of all that they need. `?essential` is a name, too."""
+        empty = f"-oDir::Cache::archives={self.state}/none"  # only what is not there yet is printed
+        listed = run([*self.command, empty, "--print-uris", "install", *packages], "choosing packages")
+        wanted = {m[1]: int(m[2]) for m in re.finditer(r"^'[^']*' (\S+\.deb) (\d+)", listed, re.M)}
+        total = sum(wanted.values())
+        archives = self.state / "cache/archives"
+        process = subprocess.Popen(
+            [*self.command, "--download-only", "install", *packages],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+        )  # fmt: skip
+        while True:
+            try:
+                _, said = process.communicate(timeout=0.2)
+                break
+            except subprocess.TimeoutExpired:
+                there = sum(f.stat().st_size for folder in (archives, archives / "partial") for f in folder.glob("*.deb"))
+                told("fetching packages", min(there, total), total)
+        if process.returncode:
+            raise ImageError(errno.EIO, "fetching packages failed: " + "; ".join(said.strip().splitlines()[-3:]))
+        told("fetching packages", total, total)
+        missing = {m[1] for m in re.finditer(r"(\S+\.deb)", " ".join(wanted))} - {f.name for f in archives.glob("*.deb")}
+        if missing:
+            raise ImageError(errno.EIO, f"fetching packages failed: apt did not bring {', '.join(sorted(missing))}")
+        return sorted(archives / name for name in wanted)
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """A package's files; none of its scripts runs."""
+    run(["dpkg-deb", "-x", str(package), str(folder)], f"unpacking {package.name}")
