@@ -42,6 +42,8 @@ class Options:
     strict: bool = False
     stats: bool = False
     gdb: int | None = None
+    record: str | None = None
+    resume: str | None = None
 
 
 class Quit(Exception):
@@ -49,18 +51,39 @@ class Quit(Exception):
 
 
 def run_computer(options: Options) -> int:
-    """Run a computer until it ends; the exit code. Raises LoadError and ScriptError for what cannot be run."""
+    """Run a computer until it ends; the exit code. Raises LoadError, ScriptError, MachineError, StateError."""
     steps = parse(options.script) if options.script else None
     backends = _open_backends(options)
     try:
-        machine = Machine(options.virt, engine=options.engine, progress=lambda line: print(f"softmetal: {line}", file=sys.stderr))
-        return Session(machine, options, steps).run()
+        machine = _machine(options)
+        recorder = machine.record(options.record) if options.record else None
+        try:
+            return Session(machine, options, steps).run()
+        finally:
+            if recorder is not None:
+                recorder.close()
+                print(f"softmetal: {recorder.told}", file=sys.stderr)
     finally:
         for each in backends:
             try:
                 each.close()
             except OSError as error:
                 print(f"softmetal run: {error}", file=sys.stderr)
+
+
+def progress(line: str) -> None:
+    """Tell what takes a while."""
+    print(f"softmetal: {line}", file=sys.stderr)
+
+
+def _machine(options: Options) -> Machine:
+    virt = options.virt
+    if options.resume is None:
+        return Machine(virt, engine=options.engine, progress=progress)
+    try:
+        return Machine.load(options.resume, disks=virt.disks, shares=virt.shares, engine=options.engine, progress=progress)
+    except OSError as error:
+        raise LoadError(f"--resume {options.resume}: {error.strerror}") from None
 
 
 def _open_backends(options: Options) -> list[Any]:

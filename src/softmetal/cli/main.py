@@ -7,7 +7,7 @@ import sys
 import typer
 
 from softmetal import __version__
-from softmetal.cli import asm, insn, run
+from softmetal.cli import asm, insn, past, run
 
 app = typer.Typer(
     name="softmetal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -15,6 +15,8 @@ app = typer.Typer(
     help="Machines as software: run programs and instructions of hardware that you do not have.",
 )  # fmt: skip
 app.command("run", context_settings=run.CONTEXT)(run.run)
+app.command("replay")(past.replay)
+app.command("diff")(past.diff)
 app.command("insn")(insn.insn)
 app.command("asm")(asm.asm)
 app.command("disasm")(asm.disasm)

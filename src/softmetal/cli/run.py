@@ -83,6 +83,10 @@ def run(
     script: Annotated[str | None, typer.Option(metavar="FILE", help="Talk to the console: lines of expect and send.")] = None,
     display: Annotated[bool, typer.Option("--display", help="A screen, a keyboard and a tablet.")] = False,
     screenshot: Annotated[str | None, typer.Option(metavar="OUT.png", help="The screen at the end; implies --display.")] = None,
+    record: Annotated[str | None, typer.Option(metavar="FILE", help="Record the run, for softmetal replay.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Go on from a saved state (Ctrl-A s), with the same disks.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="End after S seconds, with exit code 124.")] = None,
     gdb: Annotated[
         int | None, typer.Option(metavar="PORT", help="Power on, and wait for GDB on this port; 0 takes a free one.")
@@ -98,10 +102,12 @@ def run(
     Without --root the program sees its own file, the files that ARGS name (read-only), /dev, /proc and a private
     /tmp. With --root it sees that tree, and no more of the host. --dir and --net open more.
     """
-    if board is not None or kernel is not None or bios:
+    if board is not None or kernel is not None or bios or resume is not None:
         if program is not None:
             raise refuse(f"{program}: with --board there is no program; what runs is the kernel")
         from softmetal.cli import computer
+        from softmetal.lang.state import StateError
+        from softmetal.machine.errors import MachineError
         from softmetal.machine.virt import Virt
 
         if board not in (None, *computer.BOARDS):
@@ -111,11 +117,11 @@ def run(
             display=display or screenshot is not None, seed=seed,
         )  # fmt: skip
         wanted = computer.Options(
-            virt, engine, disk or [], share or [], script, screenshot, timeout, no_reboot, strict, stats, gdb
+            virt, engine, disk or [], share or [], script, screenshot, timeout, no_reboot, strict, stats, gdb, record, resume
         )
         try:
             raise typer.Exit(computer.run_computer(wanted))
-        except (computer.LoadError, computer.ScriptError) as error:
+        except (computer.LoadError, computer.ScriptError, MachineError, StateError) as error:
             raise refuse(str(error)) from None
     if program is None:
         raise refuse("give a program to run, or --board riscv-virt --kernel K")

@@ -13,7 +13,7 @@ class Text:
 
     def __init__(self, before: Text | None, data: bytes) -> None:
         self.before, self.data = before, data
-        self.length = len(data) + (before.length if before else 0)
+        self.length: int = len(data) + (before.length if before else 0)
 
     def __bytes__(self) -> bytes:
         pieces: list[bytes] = []

@@ -99,13 +99,13 @@ class Recorder:
     def _write_all(self, data: bytes) -> None:
         try:
             view = memoryview(data)
-            while view:
+            while view and not self._file.closed:
                 view = view[self._file.write(view) :]
         except OSError as error:
             if self in self.machine.observers:
                 self.machine.observers.remove(self)
             self._file.close()
-            raise RecordingError(f"recording {self.path}: {error.strerror}; it ends here") from None
+            self.machine.trouble(f"recording {self.path}: {error.strerror}; it ends at position {self.machine.position}")
 
     def _place(self) -> bytes:
         machine = self.machine
@@ -127,6 +127,11 @@ class Recorder:
             self.machine.observers.remove(self)
             self._write(END, self._place() + bytes.fromhex(self.machine.hash()))
             self._file.close()
+
+    @property
+    def told(self) -> str:
+        """What it holds, for the user."""
+        return f"{self.path}: {self.machine.position} instructions recorded; run them again with: softmetal replay {self.path}"
 
 
 def _saved(machine: Machine) -> bytes:

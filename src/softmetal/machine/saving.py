@@ -75,6 +75,11 @@ def save(machine: Any, path: str) -> None:
     states.save(snap.state, path, extras)
 
 
+def position_in(saved: states.Saved) -> int:
+    """The position of a machine in a file."""
+    return int(json.loads(saved.extras["machine"])["position"])
+
+
 def load(
     made: Any, path: str, disks: Sequence[Any], shares: Sequence[Any], engine: str, progress: Callable[[str], None] | None
 ) -> None:

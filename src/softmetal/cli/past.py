@@ -1,0 +1,102 @@
+"""`softmetal replay` and `softmetal diff`: a recorded run, run again; where two runs part."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+ENGINE = typer.Option(metavar="golden|native", help="What runs the instructions.")
+PARTED = 1
+
+
+def replay(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A recording, by softmetal run --record.")],
+    until: Annotated[int | None, typer.Option(metavar="POSITION", help="Stop after so many instructions since power-on.")] = None,
+    engine: Annotated[str, ENGINE] = "native",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show what the guest writes.")] = False,
+) -> None:
+    """Run a recorded run again, and compare it at each checkpoint. Exit code 0: it is the same; 1: it differs."""
+    from softmetal.machine import record
+    from softmetal.machine.errors import Parted
+    from softmetal.machine.machine import Stop
+
+    began = time.perf_counter()
+    with _told("replay"):
+        recording = record.Recording(file)
+        with _disks(recording) as disks:
+            machine = recording.machine(disks, engine=engine, progress=_progress)
+            if not quiet:
+                machine.console.on_output = _show
+            agreed: list[Any] = []
+            try:
+                stop = record.replay(recording, machine, until, agreed.append)
+            except Parted as error:
+                print(f"softmetal replay: {error}", file=sys.stderr)
+                raise typer.Exit(PARTED) from None
+    seconds = time.perf_counter() - began
+    cut = "" if recording.whole or stop is not Stop.END else "; the recording was cut off there"
+    print(
+        f"softmetal replay: the same at {len(agreed)} of {len(recording.checkpoints)} checkpoints,"
+        f" up to position {machine.position}, in {seconds:.1f} s{cut}",
+        file=sys.stderr,
+    )
+
+
+def diff(
+    one: Annotated[str, typer.Argument(metavar="A", help="A recording or a saved state.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    engine: Annotated[str, ENGINE] = "native",
+    lines: Annotated[int, typer.Option(metavar="N", help="Show at most N differences.")] = 40,
+) -> None:
+    """Find the first instruction at which two runs part, and show what differs. Exit code 0: nothing does; 1: something."""
+    from softmetal.machine import parting
+
+    with _told("diff"), contextlib.ExitStack() as stack:
+        runs = [parting.open_run(path, lambda r: stack.enter_context(_disks(r)), engine, _progress) for path in (one, other)]
+        found = parting.part(*runs)
+    for line in found.told(lines):
+        print(line)
+    raise typer.Exit(PARTED if found.differs else 0)
+
+
+def _show(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _progress(line: str) -> None:
+    print(f"softmetal: {line}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _disks(recording: Any) -> Iterator[list[Any]]:
+    """The disks of a recording, opened."""
+    from softmetal.host.disks import open_disk
+
+    recording.check()
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for spec in recording.disks:
+            disk = open_disk(spec)
+            stack.callback(disk.close)
+            opened.append(disk)
+        yield opened
+
+
+@contextlib.contextmanager
+def _told(command: str) -> Iterator[None]:
+    """Tell errors in one line."""
+    from softmetal.lang.state import StateError
+    from softmetal.machine.errors import MachineError
+    from softmetal.machine.loading import LoadError
+
+    try:
+        yield
+    except (MachineError, StateError, LoadError, OSError) as error:
+        print(f"softmetal {command}: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
