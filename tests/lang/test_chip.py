@@ -367,3 +367,34 @@ def test_defaults_and_names_of_arguments_work_from_outside(engine):
 class Sums(Chip):
     def add(self, a: u8, b: u8 = 2, c: u8 = 3) -> u16:
         return a + b + c
+
+
+class Pair(Chip):
+    wide: u32
+    narrow: u1
+
+
+class Longer(Pair):
+    """Its first field lies in what would be padding of a Pair."""
+
+    more: u1
+    spare: Pair[2]
+
+    def park(self, i: u1) -> None:
+        self.spare[i].assign(self)
+
+    def unpark(self, i: u1) -> None:
+        self.assign(self.spare[i])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_chip_assigned_to_a_chip_takes_the_fields_they_share_and_no_more(engine):
+    made = bench(Longer, engine)
+    made.wide, made.narrow, made.more = 7, 1, 1
+    made.park(1)
+    made.wide = made.narrow = 0
+    made.spare[0].wide = 9
+    made.unpark(1)
+    assert (made.wide, made.narrow, made.more, made.spare[0].wide, made.spare[1].wide) == (7, 1, 1, 9, 7)
+    made.unpark(0)
+    assert (made.wide, made.narrow, made.more) == (9, 0, 1)

@@ -158,11 +158,12 @@ class Field:
 
 @dataclass(frozen=True)
 class ChipLayout:
-    """Where a chip's fields lie. `size` in bytes, a multiple of 8."""
+    """Where a chip's fields lie. `size` in bytes, a multiple of 8; `end` of the last field, where a derived class goes on."""
 
     fields: dict[str, Field]
     memories: dict[str, MemoryType]
     size: int
+    end: int
 
 
 class Chip:
@@ -262,7 +263,7 @@ def layout_of(cls: type) -> ChipLayout:
         at = -(-at // align) * align
         fields[name] = Field(name, kind, at, power_on.get(name))
         at += size * count
-    return ChipLayout(fields, memories, max(8, -(-at // 8) * 8))
+    return ChipLayout(fields, memories, max(8, -(-at // 8) * 8), at)
 
 
 def shared_size(a: type, b: type) -> int:

@@ -222,7 +222,9 @@ count:
 define internal preserve_nonecc void @enter.slowly({SIGNATURE}) nounwind noinline cold {{
 entry:
   %handler = load ptr, ptr %ip
-  %missing = icmp eq ptr %handler, null
+  %never = icmp eq ptr %handler, null
+  %old = icmp eq ptr %handler, @h.stale
+  %missing = or i1 %never, %old
   br i1 %missing, label %decode, label %charge
 decode:
   %some = icmp sgt i64 %budget, 0
@@ -532,7 +534,9 @@ done:
         writer.start("trapped.alone")
         number = load(word(0))
         emit(f"store i64 1, ptr {part}")
-        writer.branch(new(f"icmp eq i64 {number}, {trap('RiscvTrap')}"), "take", "out")
+        writer.end(
+            f"switch i64 {number}, label %out [ i64 {trap('RiscvTrap')}, label %take  i64 {trap('Watched')}, label %idle ]"
+        )
 
         writer.start("out")
         hasty(0)
