@@ -429,6 +429,7 @@ done:
             return next(i for i, t in enumerate(self.unit.traps, 1) if t.__name__ == name)
 
         left, part = writer.slot("i64", "left"), writer.slot("i64", "slice")
+        anew = writer.slot("i1", "anew")
 
         def hasty(value: int) -> None:
             emit(f"store i8 {value}, ptr {field('hasty')}")
@@ -515,18 +516,25 @@ done:
         # One instruction, with time to spare. Its record is decoded, for it was just about to run, or is made so.
         writer.start("step")
         hasty(0)
+        emit(f"store i1 false, ptr {anew}")
         alone = self.record_of(writer, load(field("pc")))
         handler = new(f"load ptr, ptr {alone}")
         never, old = new(f"icmp eq ptr {handler}, null"), new(f"icmp eq ptr {handler}, @h.stale")
         writer.branch(new(f"or i1 {never}, {old}"), "redecode", "single")
         writer.start("redecode")
         emit(f"call void @decode.run(ptr %root, ptr {alone})")
+        emit(f"store i1 true, ptr {anew}")
         writer.jump("single")
         writer.start("single")
         one = new(f"add i64 {load(field('count'))}, 1")
         emit(f"store i64 {one}, ptr {word(LIMIT)}")
         emit(f"store i64 1, ptr {part}")
         emit(f"call void @exactly(ptr %root, ptr {alone}, i64 1)")
+        writer.branch(new(f"load i1, ptr {anew}"), "unsure", "sure")
+        writer.start("unsure")  # the instruction may have changed what was decoded behind it, when its frame was no code
+        emit(f"call void @drop(ptr %root, i64 {self.place_of(writer, alone)[0]})")
+        writer.jump("sure")
+        writer.start("sure")
         hasty(1)
         self._account(writer, left, part)
         why = load(word(REASON))
