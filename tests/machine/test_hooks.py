@@ -199,15 +199,17 @@ def test_a_break_at_the_very_first_instruction_is_met(tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_watch_stops_behind_the_store(tmp_path, engine):
+def test_a_watch_stops_before_the_store_and_the_next_run_does_it(tmp_path, engine):
     m = machine(tmp_path, LOOP, engine=engine)
     data = symbols(LOOP)["data"]
     m.debug.on_access(data, 8, "w")
     assert m.run(insns=1000) is Stop.HOOK
-    assert m.memory[data : data + 8] == (1).to_bytes(8, "little")
     event = m.debug.hits[0]
     assert (event.kind, event.place, event.value) == ("access", data, 1)
-    assert m.cpu.regs["pc"] == event.pc + 4
+    assert m.cpu.regs["pc"] == event.pc
+    assert m.memory[data : data + 8] == bytes(8)
+    assert m.step() is Stop.INSNS
+    assert m.memory[data : data + 8] == (1).to_bytes(8, "little")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

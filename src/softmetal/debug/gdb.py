@@ -384,6 +384,8 @@ class GdbServer:
         elif packet == b"bc":
             hits = self._past.hit(self._interrupted)
             if hits:
+                if hits[0].kind == "access":  # for this CPU, GDB goes one instruction on (here: back) to compare values
+                    self.machine.goto(self.machine.position + 1)
                 self._report_hit(hits)
             elif hits is None:
                 self._report(SIGINT)

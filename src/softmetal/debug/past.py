@@ -11,8 +11,6 @@ from typing import Any
 from softmetal.machine.debugger import Event
 from softmetal.machine.machine import Stop
 
-SHORTEST, LONGEST = 100_000, 100_000_000
-"""Instructions of the stretches that are searched, one before the other."""
 CHUNK = 20_000_000
 """Instructions between two looks at whether the user has had enough."""
 
@@ -30,7 +28,7 @@ class Past:
 
     def step(self, hart: int) -> bool:
         """Go back to before the last instruction of a hart. False: to the beginning, for there is none."""
-        machine, first = self.machine, self._first()
+        machine, first = self.machine, self.machine.timeline.first
         high, size = machine.position, 1
         count = self._count(hart)
         while True:  # in most cases it was the last instruction of all
@@ -53,11 +51,11 @@ class Past:
 
         Nothing: to the beginning, for there is none. None: the search was interrupted, the machine is where it was.
         """
-        machine, first = self.machine, self._first()
+        machine = self.machine
         here = end = machine.position
-        size = SHORTEST
-        while end > first:
-            start = max(first, end - size)
+        for start in reversed([s.position for s in machine.timeline.snapshots]):
+            if start >= end:
+                continue
             machine.goto(start)
             batch, enough = self._last_batch(end, interrupted)
             if enough:
@@ -65,14 +63,14 @@ class Past:
                 return None
             if batch is not None:
                 return self._land(batch, end)
-            end, size = start, min(size * 8, LONGEST)
-        machine.goto(first)
+            end = start
+        machine.goto(machine.timeline.first)
         return []
 
     def _last_batch(self, end: int, interrupted: Callable[[], bool]) -> tuple[int | None, bool]:
         """Go to a position; from where, on the way, the last events came that were heard at once; whether it was interrupted."""
         machine, debug, found = self.machine, self.machine.debug, None
-        with debug.again(stops=False):
+        with machine.timeline.silently(stops=False):
             while machine.position < end:
                 before, passed = machine.position, debug.passed
                 stop = machine.advance(min(CHUNK, end - before))
@@ -88,20 +86,17 @@ class Past:
         """Go to the last of the few hooks that are met between two positions."""
         machine, debug = self.machine, self.machine.debug
         hits: list[Event] = []
-        place = stops = 0
-        with debug.again(stops=True):
+        stops = 0
+        with machine.timeline.silently(stops=True):
             machine.goto(start)
             while machine.position < end:
                 before = machine.position
                 stop = machine.advance(end - before)
                 if stop is Stop.HOOK:
-                    hits, place, stops = debug.hits, machine.position, stops + 1
+                    hits, stops = debug.hits, stops + 1
                 elif stop is not None and machine.position == before:
                     break
-        if hits[0].kind == "access":  # back in time, before the access is behind it
-            machine.goto(place - 1)
-            return hits
-        with debug.again(stops=True):
+        with machine.timeline.silently(stops=True):
             machine.goto(start)
             while stops:
                 stops -= machine.advance(end - machine.position) is Stop.HOOK
@@ -109,6 +104,3 @@ class Past:
 
     def _count(self, hart: int) -> int:
         return int(self.machine.cpus[hart].hart.count)
-
-    def _first(self) -> int:
-        return int(self.machine.timeline.first)

@@ -120,6 +120,8 @@ class PagedGoldenEngine(GoldenEngine):
             try:
                 self.step()
             except Trap as trap:
+                if type(trap).__name__ == "Watched":
+                    break
                 if type(trap).__name__ != "RiscvTrap":
                     raise
                 core.take(*trap.values)

@@ -2,7 +2,7 @@
 
     d = m.debug
     d.on_address("panic", when="a0 == 5", call=print)        # Python at each match
-    d.on_access(0x8100_0000, 8, "w")                         # the machine stops behind the store
+    d.on_access(0x8100_0000, 8, "w")                         # the machine stops before the store
     d.on_trap(exceptions=[12, 13, 15], stop=False)           # a ring of events; d.drain() takes them out
     d.on_device(0x1000_0000, 8, "rw"); d.on_register("satp")
 
@@ -43,6 +43,8 @@ from softmetal.machine.symbols import Symbols
 
 HOW = {"==": 1, "!=": 2, "<": 3, ">=": 4, "&": 5}
 KINDS = {BREAK: "address", WATCH: "access", TRAP: "trap", REGISTER: "register"}
+TOLD = ("told_to", "told_pc", "told_count", "seen_to", "seen_pc", "seen_count", "seen")
+"""What `Debug` keeps of the place where the machine stands: it is not told again."""
 MOST = {"address": BREAKS, "access": WATCHES, "register": REGISTERS}
 FEW = 10_000
 """Instructions for which it is not worth decoding code again."""
@@ -126,7 +128,7 @@ class Debugger:
         self, address: int | str, length: int, what: str = "rw", *, stop: bool | None = None,
         call: Callable[[Event], Any] | None = None,
     ) -> Hook:  # fmt: skip
-        """Behind a load ("r") or store ("w") of any of some bytes, by virtual address; also behind one that traps."""
+        """Before a load ("r") or store ("w") of any of some bytes, by virtual address; also before one that will trap."""
         return self._access(self._machine.symbols.address(address), length, what, READ, WRITE, stop, call)
 
     def on_device(
@@ -189,14 +191,15 @@ class Debugger:
         board, debug = machine.board, machine.board.debug
         self.hits = []
         if self._position != machine.position:  # somebody has gone elsewhere
-            debug.told_to = 0
+            debug.told_to = debug.seen_to = 0
         now = board, board.__mapping__.restored
         if self._armed == now and (self._decoded == self._offsets() or most < FEW):
             return
-        told = debug.told_to, debug.told_pc, debug.told_count
+        told = [getattr(debug, name) for name in TOLD]
         self._block()[:] = bytes(layout_of(Debug).size)
-        debug.told_to, debug.told_pc, debug.told_count = told
-        hooks = [h for h in self._hooks if not self._again or (h.stop and self._stopping is not None)]
+        for name, value in zip(TOLD, told, strict=True):
+            setattr(debug, name, value)
+        hooks = self._present()
         by_kind = {k: [h for h in hooks if h.kind == name] for k, name in KINDS.items()}
         self._listed = by_kind
         for i, hook in enumerate(by_kind[BREAK]):
@@ -225,7 +228,11 @@ class Debugger:
 
     def _offsets(self) -> int:
         """A bit for each parcel of a page at which there is a break in some page."""
-        return functools.reduce(operator.or_, (1 << ((h.what[0] & 4095) >> 1) for h in self._hooks if h.kind == "address"), 0)
+        return functools.reduce(operator.or_, (1 << ((h.what[0] & 4095) >> 1) for h in self._present() if h.kind == "address"), 0)
+
+    def _present(self) -> list[Hook]:
+        """The hooks that are to be in the board now."""
+        return self._hooks if not self._again else [h for h in self._hooks if h.stop and self._stopping is not None]
 
     def _stops(self, hook: Hook) -> bool:
         return self._stopping is True and (hook.stop or hook.call is not None)

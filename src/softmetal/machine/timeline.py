@@ -96,7 +96,7 @@ class Timeline:
         return self.snapshots[0].position
 
     @contextlib.contextmanager
-    def _silently(self, stops: bool | None = None) -> Iterator[None]:
+    def silently(self, stops: bool | None = None) -> Iterator[None]:
         """Run without telling anyone: what is run here has been told before. `stops`: see `Debugger.again`."""
         machine = self.machine
         if any(o is not self for o in machine.observers):
@@ -134,7 +134,7 @@ class Timeline:
         machine = self.machine
         if position < self.first:
             raise MachineError(f"position {position} is before the timeline, which begins at {self.first}")
-        with self._silently():
+        with self.silently():
             if position < machine.position or machine._script is not None:
                 self._put(self._before(position))
             self._reach(position)
@@ -157,7 +157,7 @@ class Timeline:
             raise MachineError(
                 f"{clock / 1e9:.9f} s is before the timeline, which begins at {self.snapshots[0].clock / 1e9:.9f} s"
             )
-        with self._silently():
+        with self.silently():
             self._put(self.snapshots[max(0, bisect.bisect_right([s.clock for s in self.snapshots], clock) - 1)])
             while machine.clock < clock:
                 most = max(1, (clock - machine.clock) * machine.virt.cpus)
@@ -180,7 +180,7 @@ class Timeline:
         debug, end = machine.debug, machine.position
         hook = debug.on_access(address, length, "w")
         try:
-            with self._silently(stops=True):
+            with self.silently(stops=True):
                 for snap in reversed(self.snapshots):
                     found = None
                     if snap.position < end:
@@ -188,7 +188,7 @@ class Timeline:
                     while machine.position < end:
                         stop = machine.advance(end - machine.position, FOREVER)
                         if stop is Stop.HOOK and any(event.hook is hook for event in debug.hits):
-                            found = machine.position - 1
+                            found = machine.position
                         elif stop in (Stop.OFF, Stop.FAILED, Stop.IDLE):
                             break
                     if found is not None:
@@ -203,7 +203,7 @@ class Timeline:
         machine = self.machine
         span = slice(address, address + length)
         now, end = machine.memory[span], machine.position
-        with self._silently():
+        with self.silently():
             for snap in reversed(self.snapshots):
                 if snap.position >= end:
                     continue

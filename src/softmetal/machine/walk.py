@@ -34,7 +34,7 @@ def _walk(ram: memoryview, satp: int, address: int) -> int | None:
     levels = LEVELS.get(satp >> 60)
     if levels is None:
         return address
-    table = (satp & PPN) << 12
+    table: int = (satp & PPN) << 12
     for level in reversed(range(levels)):
         shift = 12 + 9 * level
         at = table + (address >> shift & 511) * 8 - RAM_BASE

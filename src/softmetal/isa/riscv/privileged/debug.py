@@ -33,6 +33,10 @@ class Debug(Chip):
     told_to: u4  # breaks at this hart's arrival (1: the first; 0: none's), here and now, have been told
     told_pc: u64
     told_count: u64
+    seen_to: u4  # the same of accesses: this hart's instruction here and now
+    seen_pc: u64
+    seen_count: u64
+    seen: u8  # which kinds of access
     offsets: u64[32]  # a bit for each parcel of a page: is there a break at that offset in some page?
     watches: u5
     watch_from: u64[16]

@@ -54,6 +54,10 @@ class CodeWrite(Trap):
     frame: u20
 
 
+class Watched(Trap):
+    """Raised before a load or store that is watched, where the machine is to stop there."""
+
+
 class Mmu(Csrs):
     """A hart's loads, stores and fetches."""
 
@@ -231,13 +235,26 @@ class Mmu(Csrs):
 
     @cold
     def watch(self, address: u64, size: u4, what: u8, value: u64) -> None:
-        """Tell of an access that is watched; the instruction is done by itself, and the machine may stop behind it."""
+        """Tell of an access that is watched; the instruction is done by itself. Raises Watched where the machine is to stop.
+
+        An access to a device has begun already: there the machine stops behind the instruction.
+        """
+        stops: u1 = 0
+        hart: u4 = (self.hartid & 7) + 1
+        again = self.debug.seen_to == hart and self.debug.seen_pc == self.pc and self.debug.seen_count == self.count
         for i in range(WATCHES):
             if i < self.debug.watches and self.debug.watch_what[i] & what != 0:
                 if self.debug.watch_from[i] < address + size and address <= self.debug.watch_to[i]:
                     self.defer()
-                    stops = self.debug.watch_stops[i]
-                    self.debug.tell(WATCH, i, stops, self.count, self.pc, address, value, self.hartid)
+                    if not again or self.debug.seen & what == 0:
+                        stops |= self.debug.watch_stops[i]
+                        self.debug.tell(WATCH, i, self.debug.watch_stops[i], self.count, self.pc, address, value, self.hartid)
+        if stops != 0 and what & (READ | WRITE) != 0:
+            self.debug.seen = self.debug.seen | what if again else what
+            self.debug.seen_to = hart
+            self.debug.seen_pc = self.pc
+            self.debug.seen_count = self.count
+            raise Watched()
 
     @cold
     def break_hit(self, address: u64) -> u1:
@@ -257,9 +274,7 @@ class Mmu(Csrs):
                     self.debug.told_to = hart
                     self.debug.told_pc = address
                     self.debug.told_count = self.count
-                    self.debug.tell(
-                        BREAK, i, self.debug.break_stops[i], self.count, address, address, register, self.hartid
-                    )
+                    self.debug.tell(BREAK, i, self.debug.break_stops[i], self.count, address, address, register, self.hartid)
         return stops
 
     # -- code
