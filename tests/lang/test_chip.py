@@ -26,6 +26,7 @@ from softmetal.lang import (
     u3,
     u8,
     u16,
+    u32,
     u33,
     u64,
     writes,
