@@ -370,16 +370,16 @@ class Sums(Chip):
         return a + b + c
 
 
-class Pair(Chip):
+class Short(Chip):
     wide: u32
     narrow: u1
 
 
-class Longer(Pair):
-    """Its first field lies in what would be padding of a Pair."""
+class Longer(Short):
+    """Its first field lies in what would be padding of a Short."""
 
     more: u1
-    spare: Pair[2]
+    spare: Short[2]
 
     def park(self, i: u1) -> None:
         self.spare[i].assign(self)
