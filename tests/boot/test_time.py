@@ -1,0 +1,113 @@
+"""Time in our hands, with Debian's own kernel."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from softmetal.machine.machine import Identity, Machine, Stop
+from softmetal.machine.record import Recording, replay
+from tests.boot.kernels import debian
+
+MIB = 1 << 20
+POINTS = 200
+
+
+def computer(append: str = "console=ttyS0", **parts) -> Machine:
+    kernel, initrd = debian()
+    return Machine(kernel=kernel, initrd=initrd, append=append, **{"memory": 256 * MIB, **parts})
+
+
+def test_golden_and_native_have_the_same_hashes_at_the_start_of_a_boot():
+    machines = [computer(engine=engine, memory=64 * MIB) for engine in ("golden", "native")]
+    for _ in range(30):
+        for m in machines:
+            m.run(insns=2500)
+        assert len({m.hash() for m in machines}) == 1
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_snapshots_at_random_points_of_a_boot_go_on_with_the_same_hashes(cpus):
+    off = "console=ttyS0 rdinit=/off"
+    m = computer(off, cpus=cpus)
+    assert m.run() is Stop.OFF
+    end, last = m.position, m.hash()
+    dice = random.Random(cpus)
+    points = sorted(dice.sample(range(end), POINTS))
+    m = computer(off, cpus=cpus)
+    kept = []
+    for at in points:
+        m.run(insns=at - m.position)
+        kept.append((m.snapshot(), m.hash()))
+    m.run()
+    assert (m.position, m.hash()) == (end, last)
+    for i in dice.sample(range(POINTS), POINTS):
+        snap, digest = kept[i]
+        m.restore(snap)
+        assert m.hash() == digest, points[i]
+        if i + 1 < POINTS:
+            m.run(insns=points[i + 1] - m.position)
+        else:
+            m.run()
+        assert m.hash() == (kept[i + 1][1] if i + 1 < POINTS else last), points[i]
+
+
+def test_a_hundred_million_instructions_have_the_same_hashes_however_they_are_cut():
+    whole, cut = computer(cpus=2), computer(cpus=2)
+    clock = 0
+    for _ in range(100):
+        whole.run(insns=1_000_000)
+        while cut.position < whole.position:
+            clock += 12_345
+            cut.advance(min(77_777, whole.position - cut.position), max(clock, cut.clock))
+        assert whole.hash() == cut.hash()
+
+
+def test_a_recorded_session_is_replayed(tmp_path):
+    m = computer(network=True)
+    r = m.record(str(tmp_path / "log"))
+    m.expect("# ")
+    m.send("cat /proc/sys/kernel/random/uuid\n")
+    m.expect(r"-[0-9a-f]{12}\r\n")
+    m.run(seconds=1)
+    r.close()
+    recording = Recording(str(tmp_path / "log"))
+    twin = recording.machine()
+    assert replay(recording, twin) is Stop.END
+    assert twin.console.output == m.console.output
+    assert twin.hash() == m.hash()
+
+
+def test_clones_with_identities_draw_other_random_numbers_and_one_s_future_is_its_own():
+    m = computer(network=True)
+    m.expect("# ")
+    clones = [m.fork(Identity(name)) for name in ("a", "b", "a")] + [m.fork(), m.fork()]
+    drawn = []
+    for clone in clones:
+        clone.send("cat /proc/sys/kernel/random/uuid\n")
+        drawn.append(re.findall(r"[0-9a-f-]{36}", clone.expect(r"-[0-9a-f]{12}\r\n"))[-1])
+    assert drawn[0] == drawn[2]
+    assert drawn[3] == drawn[4]
+    assert len({*drawn}) == 3
+
+
+def test_back_in_a_shell_by_one_instruction_and_to_the_kernel_s_last_write():
+    m = computer()
+    m.keep_timeline()
+    m.expect("# ")
+    here, digest = m.position, m.hash()
+    m.rewind()
+    assert m.position == here - 1
+    m.goto(here // 2)
+    m.goto(here)
+    assert m.hash() == digest
+    sp = m.cpu.regs["sp"]
+    found = m.last_write(sp, 8)
+    assert m.hash() == digest
+    if found is not None:
+        m.goto(found)
+        m.step()
+    m.goto(here)
+    assert m.hash() == digest
