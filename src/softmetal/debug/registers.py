@@ -10,7 +10,6 @@ from typing import Any
 
 from softmetal.isa.riscv.hart import ABI, FLOAT_ABI
 from softmetal.isa.riscv.privileged.state import Csr
-from softmetal.machine.control import read_csr
 
 PC, FIRST_FLOAT, FIRST_CSR = 32, 33, 65
 PRIV = FIRST_CSR + 4096
@@ -60,7 +59,7 @@ def value(machine: Any, hart: int, number: int) -> bytes | None:
         found = state.mode
     elif number < PRIV:
         csr = number - FIRST_CSR
-        found = read_csr(machine.board, hart, csr)
+        found = machine.cpus[hart].csr(csr)
         if found is not None and csr in FLAGS.values():
             return int(found).to_bytes(4, "little")
     else:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from softmetal.machine import control
+
 RAM_BASE = 0x8000_0000
 ANSWERS = ("disk", "share")
 """Ports through which a device gets its answer while the machine stands still for it; a number follows."""
@@ -82,8 +84,12 @@ def put(machine: Any, port: str, data: bytes) -> None:
             value = int.from_bytes(data[2:10], "little")
             if data[1] < 32:
                 hart.x[data[1]] = value
-            else:
+            elif data[1] == 32:
                 hart.pc = hart.next_pc = value
+            else:
+                hart.f[data[1] - 33] = value
+        case "csr":
+            control.write_csr(board, data[0], int.from_bytes(data[1:3], "little"), int.from_bytes(data[3:11], "little"))
         case "reset":
             machine.power_cycle()
         case _:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmetal.isa.riscv.hart import ABI
+from softmetal.isa.riscv.hart import ABI, FLOAT_ABI
+from softmetal.machine import control
 from softmetal.machine.loading import RAM_BASE
+
+NAMES = (*ABI, "pc", *FLOAT_ABI)
 
 
 class PhysicalMemory:
@@ -50,13 +53,22 @@ class Cpu:
         return {**{name: hart.x[i] for i, name in enumerate(ABI)}, "pc": hart.pc}
 
     def set(self, name: str, value: int) -> None:
-        """Set a register. Raises KeyError."""
-        if name not in ABI and name != "pc":
+        """Set a register: an integer's, `pc`, or the bits of a floating-point one. Raises KeyError."""
+        if name not in NAMES:
             raise KeyError(name)
-        index = 32 if name == "pc" else ABI.index(name)
+        index = NAMES.index(name)
         if index:
             data = bytes([self.number, index]) + (value & (1 << 64) - 1).to_bytes(8, "little")
             self._machine.enter("register", data)
+
+    def csr(self, number: int) -> int | None:
+        """A control and status register, by its address; None where there is none."""
+        return control.read_csr(self._machine.board, self.number, number)
+
+    def set_csr(self, number: int, value: int) -> None:
+        """Write a control and status register, as the hart in machine mode would."""
+        data = bytes([self.number]) + number.to_bytes(2, "little") + (value & (1 << 64) - 1).to_bytes(8, "little")
+        self._machine.enter("csr", data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.hart, name)
