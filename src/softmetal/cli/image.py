@@ -68,6 +68,7 @@ def image(
         raise refuse(f"{out}: there already; --force replaces it")
     if not Path(out).resolve().parent.is_dir():
         raise refuse(f"{out}: there is no such directory")
+    length = parse_size(size)
     part = Path(f"{out}.part")
     columns = (TextColumn("{task.description:35}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
     console = Console(stderr=True)
@@ -82,7 +83,7 @@ def image(
                     steps[step] = progress.add_task(step, total=total)
                 progress.update(steps[step], completed=done, total=total)
 
-            packages = debian.prepare(part, parse_size(size), suite, mirror, extra or [], told)
+            packages = debian.prepare(part, length, suite, mirror, extra or [], told)
             command = run_command(str(part), [sys.executable, "-m", "softmetal"])
             debian.finish(part, [*command, "--no-reboot"], packages, told)
         for name in PARTS:

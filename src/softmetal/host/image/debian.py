@@ -15,7 +15,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from softmetal.host.image.apt import Apt, ImageError, Told, host_mirror, run, unpack
+from softmetal.host.image.apt import Apt, ImageError, Told, host_mirror, inflate, run, unpack
 from softmetal.host.image.initrd import make_initrd
 
 ARCHITECTURE = "riscv64"
@@ -111,11 +111,12 @@ class Preparation:
             (self.tree / name).mkdir(parents=True, exist_ok=True)
         for name in ("status", "available"):
             (self.tree / "var/lib/dpkg" / name).touch()
-        for folder, files in (("essential", essential), ("packages", packages)):
+        for folder, files in (("essential", essential), ("other", packages)):
             target = self.tree / "softmetal" / folder
             target.mkdir(parents=True)
-            for file in files:
-                os.link(file, target / file.name)
+            for i, file in enumerate(files):
+                self.told(f"preparing {folder} packages", i, len(files))
+                inflate(file, target / file.name)
         shutil.copy(self.busybox, self.tree / "softmetal/busybox")
         shutil.copytree(self.tools / "usr/lib/modules", self.tree / "usr/lib/modules", symlinks=True)
         self.write("softmetal/setup", resources.files("softmetal.host.image").joinpath("setup.sh").read_text(), 0o755)

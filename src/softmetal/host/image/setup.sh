@@ -25,7 +25,7 @@ printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d # nobody starts services 
 chmod 755 /usr/sbin/policy-rc.d
 
 dpkg --force-depends --force-unsafe-io --install /softmetal/essential/*.deb || finish "the essential packages failed"
-dpkg --force-depends --force-unsafe-io --install /softmetal/packages/*.deb
+dpkg --force-depends --force-unsafe-io --install /softmetal/other/*.deb
 dpkg --force-unsafe-io --configure -a || finish "packages failed"
 
 rm -f /usr/sbin/policy-rc.d
@@ -36,4 +36,5 @@ depmod "$(uname -r)"
 systemctl -q enable systemd-networkd.service systemd-resolved.service
 systemctl -q disable systemd-networkd-wait-online.service
 rm -rf /softmetal /var/cache/apt/archives/*.deb /var/log/dpkg.log /var/log/apt
+fstrim / # what the packages took goes back to the host
 finish "the image is ready"
