@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,19 +13,7 @@ from typing import Any
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / "tools" / "guest_root.py"
 Guest = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="session")
-def root() -> Path:
-    """The guest root, built the first time."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        pytest.skip("apt-get and dpkg-deb are needed to fetch Debian's riscv64 packages")
-    done = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no guest root: {done.stderr.strip().splitlines()[-1]}")
-    return Path(done.stdout.strip())
 
 
 @pytest.fixture(scope="session")
