@@ -131,7 +131,7 @@ def test_a_shared_directory_is_mounted_and_read_only(kernel, tmp_path):
 
 def test_a_screen_shows_the_kernel_s_console(kernel, tmp_path):
     picture = tmp_path / "screen.png"
-    script = f"expect {PROMPT}\nsend modprobe virtio-gpu; sleep 1; echo seen\nexpect seen\nexpect seen\nsend poweroff -f\n"
+    script = f"expect {PROMPT}\nsend modprobe virtio-gpu; sleep 1; echo $((40 + 2))\nexpect 42\n"
     done = softmetal(
         "--kernel", kernel.image, "--initrd", kernel.initrd, "--append", "console=tty0 console=ttyS0",
         "--screenshot", str(picture), script=script, tmp_path=tmp_path,

@@ -24,6 +24,8 @@ BOARDS = ("riscv-virt",)
 OK, GUEST_FAILED, TIMED_OUT = 0, 1, 124
 SLICE = 4_000_000
 """Instructions between two looks at the keyboard: a hundredth of a second."""
+AFTER_SCRIPT = 20_000_000_000
+"""Machine time, in ns, that a guest gets to end by itself after a script's last line."""
 PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
 
 
@@ -193,13 +195,12 @@ class Session:
                     return code
                 if machine.clock >= deadline:
                     return self._missed(step, f"{step.seconds:g} s of machine time passed")
-        while True:  # the script is done: run to the end of what was typed
-            stop = self._advance(SLICE, machine.clock + 10_000_000_000)
-            if stop is Stop.TIME:
-                return OK
-            code = self._ended(stop)
+        deadline = machine.clock + AFTER_SCRIPT
+        while machine.clock < deadline:  # what was typed last takes effect
+            code = self._ended(self._advance(SLICE, deadline))
             if code is not None:
                 return code
+        return OK
 
     def _missed(self, step: Step, why: str) -> int:
         self.terminal.say(f"{self.options.script}:{step.line}: the console never showed {step.text!r}: {why}")
