@@ -97,10 +97,12 @@ def initrd(busybox: bytes, modules: Path, release: str) -> bytes:
     folders = [(name, FOLDER, b"", (0, 0)) for name in tree]
     found = needed(modules, MODULES)
 
-    def closure(name: str) -> list[str]:
-        return [each for before in found[name][1] for each in (before, *closure(before))]
+    def behind(name: str) -> list[str]:
+        """What a module needs; what that needs stands behind it, for they are loaded from the last one on."""
+        every = [each for before in found[name][1] for each in (before, *behind(before))]
+        return [*dict.fromkeys(reversed(every))][::-1]
 
-    depends = "".join(f"{n}.ko: {' '.join(f'{d}.ko' for d in dict.fromkeys(closure(n)))}\n" for n in sorted(found))
+    depends = "".join(f"{n}.ko: {' '.join(f'{d}.ko' for d in behind(n))}\n" for n in sorted(found))
     return archive(
         [
             *folders,
