@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from softmetal.machine.link import connect
 from softmetal.machine.machine import Identity, Machine, Stop
 from softmetal.machine.record import Recording, replay
 from tests.boot.kernels import debian
@@ -111,3 +112,21 @@ def test_back_in_a_shell_by_one_instruction_and_to_the_kernel_s_last_write():
         m.step()
     m.goto(here)
     assert m.hash() == digest
+
+
+def test_linked_machines_reach_each_other_in_the_same_way_each_time():
+    def session():
+        machines = []
+        for i in (1, 2):
+            m = computer(network=True, mac=bytes([0x52, 0x54, 0, 0, 0, i]))
+            m.expect("# ")
+            m.send(f"ip addr add 10.0.0.{i}/24 dev eth0; ip link set eth0 up; echo D\\ONE\n")
+            m.expect("DONE\r\n")
+            machines.append(m)
+        link = connect(*machines)
+        machines[0].send("ping -c 3 -i 0.2 10.0.0.2\n")
+        stop = link.run(seconds=5, until=lambda: machines[0].console.match(r"3 packets received, 0% packet loss"))
+        assert stop is Stop.UNTIL, machines[0].console.text[-300:]
+        return [m.hash() for m in machines]
+
+    assert session() == session()
