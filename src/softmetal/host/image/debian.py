@@ -54,6 +54,7 @@ def prepare(image: Path, size: int, suite: str, mirror: str | None, extra: list[
     if lacking:
         raise ImageError(errno.ENOENT, f"this host lacks {', '.join(lacking)}: apt-get install {' '.join(lacking)}")
     mirror = mirror or host_mirror()
+    image = image.resolve()  # apt takes other paths from its own root
     try:
         with tempfile.TemporaryDirectory(prefix=image.name + ".", dir=image.parent) as folder:
             return Preparation(Path(folder), told).make(image, size, suite, mirror, extra)
