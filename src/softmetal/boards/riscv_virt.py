@@ -429,6 +429,10 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.finisher.write(offset, value, size)
             self.note(self.finisher.strange, address)
             self.finisher.strange = 0
+        elif VMGENID <= address < VMGENID + 16:
+            self.vmgenid.write(offset, value, size)
+            self.note(self.vmgenid.strange, address)
+            self.vmgenid.strange = 0
         else:
             self.note(1, address)
         self.wire()
