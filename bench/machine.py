@@ -118,7 +118,7 @@ def main() -> None:
     for i, each in enumerate(pair, 1):
         each.send(f"ip addr add 10.0.0.{i}/24 dev eth0; ip link set eth0 up; echo O\\K\n")
         each.expect("OK\r\n")
-    link = connect(*pair)
+    link = connect(pair[0], pair[1])
     pair[1].send("nc -l -p 5000 > /dev/null; echo E\\ND\n")
     link.run(seconds=0.5)
     pair[0].send("dd if=/dev/zero bs=64k count=400 | nc 10.0.0.2 5000\n")

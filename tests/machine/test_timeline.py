@@ -99,6 +99,31 @@ def test_the_last_write_of_an_address_is_found(tmp_path, engine, physical):
     assert m.last_write(0x8000_9000, 8, physical=physical) is None
 
 
+def test_to_ask_for_the_last_write_changes_nothing_of_a_machine_that_waits(tmp_path):
+    m = machine(tmp_path, "la t0, x\nsd sp, 0(t0)\n1: wfi\nj 1b\n.balign 8\nx: .zero 8")
+    m.keep_timeline()
+    m.run(seconds=0.5)
+    before = m.position, m.clock, m.waited, m.hash()
+    address = START + 24
+    assert m.last_write(address, 8) in (None, 2)
+    assert (m.position, m.clock, m.waited, m.hash()) == before
+
+
+def test_the_way_back_goes_over_a_reset(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.keep_timeline(every=100)
+    m.run(insns=250)
+    before = m.hash()
+    m.reset()
+    m.run(insns=250)
+    end = m.hash()
+    m.goto(249)
+    m.step()
+    assert m.hash() == before
+    m.goto(500)
+    assert m.hash() == end
+
+
 def test_the_timeline_s_beginning_is_told(tmp_path):
     m = machine(tmp_path)
     m.run(insns=500)

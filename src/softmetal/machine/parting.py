@@ -15,7 +15,7 @@ from softmetal.machine import saving
 from softmetal.machine.compare import differences
 from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
 from softmetal.machine.record import MAGIC, Recording
 from softmetal.machine.saving import MachineSnapshot
 
@@ -127,7 +127,8 @@ def _moment(one: Run, other: Run) -> Parting:
 
 def _reach(machine: Machine, position: int) -> None:
     while machine.position < position:
-        if machine.advance(position - machine.position) in (Stop.END, Stop.OFF, Stop.FAILED, Stop.IDLE):
+        before = machine.position
+        if machine.advance(position - before) is not None and machine.position == before:
             break
 
 

@@ -124,9 +124,11 @@ class Timeline:
         machine.follow(self.inputs[first:], machine._bound)
 
     def _reach(self, position: int) -> None:
+        """Run to a position, if the guest gets there."""
         machine = self.machine
         while machine.position < position:
-            if machine.advance(position - machine.position, FOREVER) in (Stop.OFF, Stop.FAILED, Stop.IDLE):
+            before = machine.position
+            if machine.advance(position - before, FOREVER) is not None and machine.position == before:
                 break
 
     def goto(self, position: int) -> None:
@@ -160,19 +162,20 @@ class Timeline:
         with self.silently():
             self._put(self.snapshots[max(0, bisect.bisect_right([s.clock for s in self.snapshots], clock) - 1)])
             while machine.clock < clock:
-                most = max(1, (clock - machine.clock) * machine.virt.cpus)
-                if machine.advance(min(most, 10_000_000), clock) not in (None, Stop.HOOK, Stop.RESET):
+                before, most = machine.position, max(1, (clock - machine.clock) * machine.virt.cpus)
+                if machine.advance(min(most, 10_000_000), clock) is not None and machine.position == before:
                     break
             self._settle_in()
 
     def last_write(self, address: int, length: int, physical: bool) -> int | None:
         """See `Machine.last_write`."""
         machine = self.machine
-        here = machine.position
+        here, ahead = saving.snapshot(machine), machine._script
         try:
             return self._changed(address, length) if physical else self._stored(address, length)
         finally:
-            self.goto(here)
+            saving.restore(machine, here)
+            machine.follow(ahead or (), machine._bound)
 
     def _stored(self, address: int, length: int) -> int | None:
         """By a hook on the stores of all harts, from one snapshot to the next, the last ones first."""
