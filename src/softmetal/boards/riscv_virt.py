@@ -303,7 +303,10 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.wire_slot(slot)
 
     def disk_done(self, disk: u2, request: u6, status: u8, written: u32) -> None:
-        """The host has done what a disk asked for."""
+        """The host has done what a disk asked for: it may have written to what is writable of the request."""
+        for i in range(self.disks[disk].split[request], self.disks[disk].end[request]):
+            place = i & 1023
+            self.changed_by_host(self.disks[disk].table.address[place], self.disks[disk].table.length[place])
         self.disks[disk].complete(self, request, status, written)
 
     def disk_resume(self, disk: u2) -> None:

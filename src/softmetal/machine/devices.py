@@ -60,10 +60,8 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
                 status = FAILED
                 machine.note(port, bytes([request.index]))
                 machine.trouble(f"disk {number}: {error}")
-        for address, length in into:
-            if status:  # the same bytes, wherever it was that reading failed
-                _part(machine, address, length)[:] = bytes(length)
-            call("changed_by_host", address, length)
+        for address, length in into if status else ():  # the same bytes, wherever it was that reading failed
+            _part(machine, address, length)[:] = bytes(length)
         call("disk_done", number, request.index, status, 0 if status else sum(n for _, n in into))
     call("disk_resume", number)
 

@@ -38,14 +38,28 @@ class Unit:
         self.tables: dict[tuple[int, ...], str] = {}
         self.traps: list[type] = []
         self._touching: dict[ir.Function, bool] = {}
+        self._changing: dict[ir.Function, bool] = {}
+
+    @property
+    def places(self) -> int:
+        """How many words kept fields and marks take."""
+        return 1 + max([*self.kept.values(), *self.marks.values()], default=-1)
+
+    def _kept_names(self) -> set[tuple[Any, str]]:
+        """The kept fields, as functions name what they load and store: cores whose fields are kept are the board itself."""
+        return {(0, name) for name, f in layout_of(self.board.cls).fields.items() if f.offset in self.kept}
+
+    def changes(self, function: ir.Function) -> bool:
+        """Does a call of the function change a kept field?"""
+        if function not in self._changing:
+            mine = bool(self._kept_names() & function.stores)
+            self._changing[function] = mine or any(self.changes(c) for c in function.calls)
+        return self._changing[function]
 
     def touches(self, function: ir.Function) -> bool:
         """Does a call of the function use a kept field?"""
         if function not in self._touching:
-            kept = {
-                (0, name) for name, f in layout_of(self.board.cls).fields.items() if f.offset in self.kept
-            }  # cores whose fields are kept are the board itself
-            mine = bool(kept & (function.loads | function.stores))
+            mine = bool(self._kept_names() & (function.loads | function.stores))
             self._touching[function] = mine or any(self.touches(c) for c in function.calls)
         return self._touching[function]
 

@@ -147,13 +147,24 @@ class Writer:
         size = kind.size * 8
         self.emit(f"store i{size} {self.resize(text, found, size)}, ptr {pointer}{aligned}")
 
+    def _copied(self, source: str, to: str) -> str:
+        """Write the copying of the kept fields; the place they are at then."""
+        for i in range(self.unit.places):
+            value = self.new(f"load i64, ptr {self.gep(source, 8 * i)}")
+            self.emit(f"store i64 {value}, ptr {self.gep(to, 8 * i)}")
+        return to
+
     def invoke(
         self, function: ir.Function, chips: list[str], args: list[str], trapped: str = "", kept: str = "%kept"
     ) -> list[Typed]:
         """Call a compiled function; its results. `args` are of its parameters' types; a trap goes to block `trapped`."""
         name = self.unit.add(function)
         given = ["ptr %root"]
+        back = ""
         if self.unit.touches(function):
+            if is_cold(function):
+                # The kept fields stay in registers on the hot way: only here do they have to be somewhere.
+                back, kept = kept, self._copied(kept, self.slot(f"[{self.unit.places} x i64]", "kept"))
             given.append(f"ptr {kept}")
         given += [f"ptr {c}" for c in chips]
         given += [f"{llvm_type(k)} {a}" for (_, k), a in zip(function.params, args, strict=True)]
@@ -168,6 +179,8 @@ class Writer:
             value = ""
         else:
             value = self.new(line)
+        if back and self.unit.changes(function):
+            self._copied(kept, back)
         struct = kind.startswith("{")
         if function.traps:
             after = self.label("untrapped")
