@@ -102,7 +102,7 @@ def test_a_host_without_the_tools_is_told_what_to_install(tmp_path, monkeypatch)
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt-get")
 def test_a_mirror_that_is_none_is_told_and_nothing_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ImageError, match="failed: E: .*nowhere"):
+    with pytest.raises(ImageError, match=r"failed: E: .*nowhere"):
         debian.prepare(Path("x.img"), 2 << 30, "trixie", f"file:{tmp_path}/nowhere", [], silent)
     assert list(tmp_path.iterdir()) == []
 
