@@ -55,6 +55,10 @@ def main() -> None:
     options = parser.parse_args()
     hot, insns = busiest(options.kernel, options.insns)
     never = "zero == 1"
+    counting = boot(options.kernel)
+    counted = counting.debug.on_address(hot, stop=False)
+    counting.run(insns=insns)
+    print(f"the guest comes {counted.count} times to {hot:#x} in {insns} instructions")
     hooks: dict[str, Callable[[Machine], object]] = {
         "none": lambda m: None,
         "a break at a cold address": lambda m: m.debug.on_address(0xFFFF_FFFF_FFFF_F000),

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -227,3 +228,38 @@ def test_the_end_of_the_guest_can_be_taken_back(tmp_path, guest):
     assert "SIGTERM" in parts[7]
     assert "exited normally" in parts[8]
     assert stops == [Stop.OFF]
+
+
+def test_the_command_line_waits_for_gdb_and_says_how_to_connect(guest, at):
+    command = [
+        sys.executable,
+        "-m",
+        "softmetal",
+        "run",
+        "--board",
+        "riscv-virt",
+        "--bios",
+        str(guest),
+        "--mem",
+        "16M",
+        "--gdb",
+        "0",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        said = next(line for line in process.stderr if "waiting for GDB" in line)
+        where = re.search(r"gdb-multiarch -ex '(target remote 127\.0\.0\.1:\d+)'", said)
+        script = [where[1], "break store", "continue", "p $pc", "kill"]
+        run = [GDB, "-nx", "-batch", *(part for line in script for part in ("-ex", line)), str(guest)]
+        out = subprocess.run(run, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        assert hex(at(STORE)) in out.stdout
+        process.stderr.read()
+        assert process.wait(timeout=60) == 0
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(guest):
+    with GdbServer(machine(guest)) as server:
+        command = [sys.executable, "-m", "softmetal", "run", "--bios", str(guest), "--mem", "16M", "--gdb", str(server.port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"softmetal run: --gdb {server.port}: Address already in use")
+    assert done.stderr.count("\n") == 1
