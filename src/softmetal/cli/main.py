@@ -7,7 +7,7 @@ import sys
 import typer
 
 from softmetal import __version__
-from softmetal.cli import asm, insn, past, run
+from softmetal.cli import asm, image, insn, past, run
 
 app = typer.Typer(
     name="softmetal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("run", context_settings=run.CONTEXT)(run.run)
 app.command("replay")(past.replay)
 app.command("diff")(past.diff)
+app.command("image")(image.image)
 app.command("insn")(insn.insn)
 app.command("asm")(asm.asm)
 app.command("disasm")(asm.disasm)
