@@ -19,15 +19,14 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
-
-from guest_kernel import PROGRAM, archive
+from softmetal.host.image.initrd import cpio
 
 HERE = Path(__file__).parent
 GUEST = HERE.parent / ".guest" / "kernel"
 CROSS = "riscv64-linux-gnu-gcc"
 QEMU = "qemu-system-riscv64"
 DISK_MIB = 256
+PROGRAM = 0o100755
 
 
 def commands(initrd: str, append: str, disk: str = "") -> dict[str, list[str]]:
@@ -98,15 +97,10 @@ def main() -> int:
             subprocess.run([CROSS, "-O2", "-static", str(HERE / "guest" / "disk.c"), "-o", program], check=True)
             os.truncate(os.open(disk, os.O_CREAT | os.O_RDWR), DISK_MIB << 20)
             for kind, unit, amount in (("write", "MiB/s", 192.0), ("read", "MiB/s", 192.0), ("random", "reads/s", 20000.0)):
-                script = "#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t devtmpfs dev /dev\nmount -t proc p /proc\n"
-                script += f"modprobe virtio_mmio\nmodprobe virtio_blk\n/disk {kind} /dev/vda\npoweroff -f\n"
-                more = archive(
-                    [
-                        ("disk", PROGRAM, Path(program).read_bytes(), (0, 0)),
-                        ("bench", PROGRAM, script.encode(), (0, 0)),
-                    ]
-                )
-                Path(initrd).write_bytes((GUEST / "initrd").read_bytes() + more)
+                script = "#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t devtmpfs dev /dev\nmount -t proc p /proc\nmount -t sysfs s /sys\n"
+                script += f"load virtio_mmio virtio_blk\n/disk {kind} /dev/vda\npoweroff -f\n"
+                files = {"disk": (PROGRAM, Path(program).read_bytes()), "bench": (PROGRAM, script.encode())}
+                Path(initrd).write_bytes((GUEST / "initrd").read_bytes() + cpio(files))
                 both = commands(initrd, "console=ttyS0 quiet rdinit=/bench", disk)
                 times = {k: [] for k in both}
                 for _ in range(args.runs):

@@ -15,11 +15,11 @@ import argparse
 import fcntl
 import hashlib
 import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from softmetal.host.image.apt import Apt, ImageError, host_mirror, unpack
 
 SUITE = "trixie"
 PACKAGES = [
@@ -55,7 +55,6 @@ PACKAGES = [
     "ncurses-base",
     "tzdata",
 ]
-KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
 MERGED = ("bin", "lib", "sbin")
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
@@ -72,61 +71,17 @@ LINKS = {
 }
 
 
-def mirror() -> str:
-    """The first Debian mirror that this machine's apt is set up for."""
-    sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    found = []
-    for source in sources:
-        if source.suffix not in (".list", ".sources") or not source.is_file():
-            continue
-        for line in source.read_text(errors="replace").splitlines():
-            match = re.match(r"\s*(?:URIs:|deb\s+(?:\[[^]]*\]\s+)?)\s*(\S+)", line)
-            if match:
-                found.append(match[1])
-    for url in found:
-        if re.search(r"/debian/?$", url):
-            return url
-    sys.exit("guest_root: no Debian mirror in /etc/apt: give one with --mirror URL")
-
-
-def apt(state: Path, *arguments: str) -> str:
-    """Run apt-get on the state folder; answers its output."""
-    command = [
-        "apt-get", "-q", "-oAPT::Architecture=riscv64", "-oAPT::Architectures=riscv64", f"-oDir::State={state}",
-        f"-oDir::State::status={state}/status", f"-oDir::Cache={state}/cache",
-        f"-oDir::Etc::sourcelist={state}/sources.list",
-        "-oDir::Etc::sourceparts=-", "-oAPT::Sandbox::User=", "-oAPT::Install-Recommends=false",
-        "-oDebug::NoLocking=true", "-oAcquire::Languages=none", *arguments,
-    ]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"guest_root: {' '.join(arguments)} failed:\n{done.stdout[-2000:]}")
-    return done.stdout
-
-
-def source_list(state: Path, url: str) -> None:
-    """Make apt's state folder, for one mirror."""
-    for folder in ("lists/partial", "cache/archives/partial"):
-        (state / folder).mkdir(parents=True, exist_ok=True)
-    (state / "status").touch()
-    keyring = next((k for k in KEYRINGS if os.path.exists(k)), None)
-    option = f"[arch=riscv64 signed-by={keyring}]" if keyring else "[arch=riscv64]"
-    (state / "sources.list").write_text(f"deb {option} {url} {SUITE} main\n")
-
-
-def build(root: Path, state: Path, url: str, packages: list[str]) -> None:
+def build(root: Path, state: Path, mirror: str, packages: list[str]) -> None:
     """Download the packages with what they need, and unpack them into `root`."""
-    source_list(state, url)
     print(f"guest_root: fetching riscv64 packages of Debian {SUITE}", file=sys.stderr)
-    apt(state, "update")
-    apt(state, "--download-only", "-y", "install", *packages)
+    archives = Apt(state, "riscv64", SUITE, mirror).fetch(packages, lambda *_: None)
     fresh = root.with_name(root.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     for name in MERGED:
         (fresh / "usr" / name).mkdir(parents=True)
         (fresh / name).symlink_to(f"usr/{name}")
-    for archive in sorted((state / "cache/archives").glob("*.deb")):
-        subprocess.run(["dpkg-deb", "-x", str(archive), str(fresh)], check=True)
+    for archive in archives:
+        unpack(archive, fresh)
     for folder in ("dev", "proc", "sys", "tmp", "root", "run", "etc"):
         (fresh / folder).mkdir(exist_ok=True)
     (fresh / "tmp").chmod(0o1777)
@@ -138,7 +93,7 @@ def build(root: Path, state: Path, url: str, packages: list[str]) -> None:
     if root.exists():
         shutil.rmtree(root)
     fresh.rename(root)
-    shutil.rmtree(state / "cache", ignore_errors=True)
+    shutil.rmtree(state)
 
 
 def main() -> None:
@@ -157,7 +112,10 @@ def main() -> None:
     lock = open(root.with_name(root.name + ".lock"), "w")  # noqa: SIM115  (held until this process ends)
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not (root.is_dir() and stamp.is_file() and stamp.read_text() == key):
-        build(root, root.with_name(root.name + ".apt"), options.mirror or mirror(), packages)
+        try:
+            build(root, root.with_name(root.name + ".apt"), options.mirror or host_mirror(), packages)
+        except ImageError as error:
+            sys.exit(f"guest_root: {error}")
         stamp.write_text(key)
     print(root)
 

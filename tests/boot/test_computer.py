@@ -114,7 +114,7 @@ def test_a_debian_tree_on_a_disk_runs_python_and_keeps_what_is_written(kernel, r
 def test_a_shared_directory_is_mounted_and_read_only(kernel, tmp_path):
     (tmp_path / "hello").write_text("from the host\n")
     script = (
-        f"expect {PROMPT}\nsend modprobe 9pnet_virtio; modprobe 9p; mount -t 9p -o trans=virtio,version=9p2000.L here /mnt\n"
+        f"expect {PROMPT}\nsend load 9pnet_virtio 9p; mount -t 9p -o trans=virtio,version=9p2000.L here /mnt\n"
         f"expect {PROMPT}\nsend cat /mnt/hello; touch /mnt/new || echo refused\nexpect from the host\nexpect refused\n"
         f"expect {PROMPT}\nsend poweroff -f\n"
     )
@@ -131,7 +131,7 @@ def test_a_shared_directory_is_mounted_and_read_only(kernel, tmp_path):
 
 def test_a_screen_shows_the_kernel_s_console(kernel, tmp_path):
     picture = tmp_path / "screen.png"
-    script = f"expect {PROMPT}\nsend modprobe virtio-gpu; sleep 1; echo $((40 + 2))\nexpect 42\n"
+    script = f"expect {PROMPT}\nsend load virtio_gpu; sleep 1; echo $((40 + 2))\nexpect 42\n"
     done = softmetal(
         "--kernel", kernel.image, "--initrd", kernel.initrd, "--append", "console=tty0 console=ttyS0",
         "--screenshot", str(picture), script=script, tmp_path=tmp_path,
