@@ -27,6 +27,12 @@ CROSS = "riscv64-linux-gnu-gcc"
 QEMU = "qemu-system-riscv64"
 DISK_MIB = 256
 PROGRAM = 0o100755
+START = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+mount -t sysfs sys /sys
+load virtio_mmio virtio_blk
+"""
 
 
 def commands(initrd: str, append: str, disk: str = "") -> dict[str, list[str]]:
@@ -97,8 +103,7 @@ def main() -> int:
             subprocess.run([CROSS, "-O2", "-static", str(HERE / "guest" / "disk.c"), "-o", program], check=True)
             os.truncate(os.open(disk, os.O_CREAT | os.O_RDWR), DISK_MIB << 20)
             for kind, unit, amount in (("write", "MiB/s", 192.0), ("read", "MiB/s", 192.0), ("random", "reads/s", 20000.0)):
-                script = "#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t devtmpfs dev /dev\nmount -t proc p /proc\nmount -t sysfs s /sys\n"
-                script += f"load virtio_mmio virtio_blk\n/disk {kind} /dev/vda\npoweroff -f\n"
+                script = START + f"/disk {kind} /dev/vda\npoweroff -f\n"
                 files = {"disk": (PROGRAM, Path(program).read_bytes()), "bench": (PROGRAM, script.encode())}
                 Path(initrd).write_bytes((GUEST / "initrd").read_bytes() + cpio(files))
                 both = commands(initrd, "console=ttyS0 quiet rdinit=/bench", disk)

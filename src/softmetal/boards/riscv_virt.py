@@ -164,7 +164,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         """
         if self.wanted != 0 or most == 0 or self.debug.stop != 0 or self.clock() > horizon:
             return 0
-        for _ in range(4 * MAX_HARTS):
+        while True:  # it ends: while all wait, nothing sets a timer anew
             self.timed()
             due = self.due()
             if due != 0:
@@ -180,7 +180,6 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.skip_to(event)
             elif not self.next_turn(event, horizon):
                 return 0
-        return 1
 
     def skip_to(self, moment: u64) -> None:
         """Let time pass in which no instruction runs."""
