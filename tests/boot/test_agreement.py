@@ -1,7 +1,6 @@
 """The start of a real boot, on both engines: firmware and Linux, in the same state after every piece.
 
-SOFTMETAL_KERNEL names a kernel for riscv64, as Debian ships it; without it there is nothing to boot. SOFTMETAL_PRIVILEGED is
-how many times as many instructions as CI's few are wanted.
+SOFTMETAL_PRIVILEGED is how many times as many instructions as CI's few are wanted.
 """
 
 from __future__ import annotations
@@ -18,15 +17,13 @@ from softmetal.isa.riscv.privileged.state import SUPERVISOR
 from softmetal.lang import state_hash
 from softmetal.machine.virt import Virt
 
-KERNEL = os.environ.get("SOFTMETAL_KERNEL", "")
 TIMES = int(os.environ.get("SOFTMETAL_PRIVILEGED", "1"))
 PIECES = (1, 2, 999, 4000, 7001, 10_000)
 
 
-@pytest.mark.skipif(not KERNEL, reason="SOFTMETAL_KERNEL names no kernel")
 @pytest.mark.parametrize("cpus", [1, 2])
-def test_linux_starts_in_the_same_states(cpus):
-    boards = [Virt(kernel=KERNEL, append="console=ttyS0", memory=128 << 20, cpus=cpus).build(isa) for _ in range(2)]
+def test_linux_starts_in_the_same_states(kernel, cpus):
+    boards = [Virt(kernel=kernel.image, append="console=ttyS0", memory=128 << 20, cpus=cpus).build(isa) for _ in range(2)]
     engines = golden_engine(isa, boards[0]), native_engine(isa, boards[1])
     draw, done = random.Random(cpus), 0
     while done < 100_000 * TIMES:
