@@ -11,13 +11,13 @@ The archive holds the modules that the virt board's devices, ext4 and 9p need (`
 from __future__ import annotations
 
 import argparse
-import fcntl
-import hashlib
 import shutil
 import sys
 from pathlib import Path
 
-from softmetal.host.image.apt import Apt, ImageError, host_mirror, unpack
+from fetched import GUEST, once
+
+from softmetal.host.image.apt import Apt, host_mirror, unpack
 from softmetal.host.image.initrd import cpio, in_order
 
 PACKAGES = ["linux-image-riscv64", "busybox-static"]
@@ -92,23 +92,10 @@ def build(folder: Path, state: Path, mirror: str) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = Path(__file__).resolve().parent.parent
-    parser.add_argument("dir", nargs="?", type=Path, default=here / ".guest" / "kernel")
+    parser.add_argument("dir", nargs="?", type=Path, default=GUEST / "kernel")
     parser.add_argument("--mirror", help="a Debian mirror, instead of the one that apt uses here")
     options = parser.parse_args()
-    folder: Path = options.dir
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    stamp = folder.with_name(folder.name + ".stamp")
-    lock = open(folder.with_name(folder.name + ".lock"), "w")  # noqa: SIM115  (held until this process ends)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if not (folder.is_dir() and stamp.is_file() and stamp.read_text() == key):
-        try:
-            build(folder, folder.with_name(folder.name + ".apt"), options.mirror or host_mirror())
-        except ImageError as error:
-            sys.exit(f"guest_kernel: {error}")
-        stamp.write_text(key)
-    print(folder)
+    once(options.dir, Path(__file__).read_text(), lambda folder, state: build(folder, state, options.mirror or host_mirror()))
 
 
 if __name__ == "__main__":

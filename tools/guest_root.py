@@ -12,14 +12,14 @@ maintainer script runs. Needs apt-get and dpkg-deb (any Debian or Ubuntu).
 from __future__ import annotations
 
 import argparse
-import fcntl
-import hashlib
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from softmetal.host.image.apt import Apt, ImageError, host_mirror, unpack
+from fetched import GUEST, once
+
+from softmetal.host.image.apt import Apt, host_mirror, unpack
 
 SUITE = "trixie"
 PACKAGES = [
@@ -99,25 +99,13 @@ def build(root: Path, state: Path, mirror: str, packages: list[str]) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = Path(__file__).resolve().parent.parent
-    parser.add_argument("dir", nargs="?", type=Path, default=here / ".guest" / "riscv64")
+    parser.add_argument("dir", nargs="?", type=Path, default=GUEST / "riscv64")
     parser.add_argument("--mirror", help="a Debian mirror, instead of the one that apt uses here")
     parser.add_argument("--extra", action="append", default=[], help="one more package; may be given often")
     options = parser.parse_args()
     packages = [*PACKAGES, *options.extra]
-    key = hashlib.sha256(" ".join([SUITE, *packages, Path(__file__).read_text()]).encode()).hexdigest()
-    root: Path = options.dir
-    root.parent.mkdir(parents=True, exist_ok=True)
-    stamp = root.with_name(root.name + ".stamp")
-    lock = open(root.with_name(root.name + ".lock"), "w")  # noqa: SIM115  (held until this process ends)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if not (root.is_dir() and stamp.is_file() and stamp.read_text() == key):
-        try:
-            build(root, root.with_name(root.name + ".apt"), options.mirror or host_mirror(), packages)
-        except ImageError as error:
-            sys.exit(f"guest_root: {error}")
-        stamp.write_text(key)
-    print(root)
+    what = " ".join([SUITE, *packages, Path(__file__).read_text()])
+    once(options.dir, what, lambda folder, state: build(folder, state, options.mirror or host_mirror(), packages))
 
 
 if __name__ == "__main__":

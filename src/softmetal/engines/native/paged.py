@@ -217,37 +217,14 @@ count:
 
     # -- the ways in and out
 
-    def _dispatch(self) -> str:
-        return f"""
-define internal preserve_nonecc void @enter.slowly({SIGNATURE}) nounwind noinline cold {{
-entry:
-  %handler = load ptr, ptr %ip
-  %never = icmp eq ptr %handler, null
+    def missing(self) -> str:
+        return """  %never = icmp eq ptr %handler, null
   %old = icmp eq ptr %handler, @h.stale
-  %missing = or i1 %never, %old
-  br i1 %missing, label %decode, label %charge
-decode:
-  %some = icmp sgt i64 %budget, 0
-  br i1 %some, label %really, label %pause
-really:
-  call void @decode.run(ptr %root, ptr %ip)
-  br label %charge
-charge:
-  %restat = getelementptr i8, ptr %ip, i64 8
-  %rest16 = load i16, ptr %restat
-  %rest = zext i16 %rest16 to i64
-  %after = sub i64 %budget, %rest
-  %short = icmp slt i64 %after, 0
-  br i1 %short, label %pause, label %go
-pause:
-  musttail call preserve_nonecc void @exit.pause({ARGUMENTS.format(ip="%ip", budget="%budget")})
-  ret void
-go:
-  %now = load ptr, ptr %ip
-  musttail call preserve_nonecc void %now({ARGUMENTS.format(ip="%ip", budget="%after")})
-  ret void
-}}
-"""
+  %missing = or i1 %never, %old"""
+
+    def decoding(self) -> str:
+        return """  call void @decode.run(ptr %root, ptr %ip)
+  br label %charge"""
 
     def _exits(self) -> str:
         return "\n".join(

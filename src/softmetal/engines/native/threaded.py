@@ -339,20 +339,13 @@ finish:
 define internal preserve_nonecc void @enter.slowly({SIGNATURE}) nounwind noinline cold {{
 entry:
   %handler = load ptr, ptr %ip
-  %missing = icmp eq ptr %handler, null
+{self.missing()}
   br i1 %missing, label %decode, label %charge
 decode:
   %some = icmp sgt i64 %budget, 0
   br i1 %some, label %really, label %pause
 really:
-  %failed = call i64 @decode.run(ptr %root, ptr %ip)
-  switch i64 %failed, label %fault [ i64 0, label %charge  i64 2, label %outside ]
-outside:
-  musttail call preserve_nonecc void @exit.outside({ARGUMENTS.format(ip="%ip", budget="%budget")})
-  ret void
-fault:
-  musttail call preserve_nonecc void @exit.fetch({ARGUMENTS.format(ip="%ip", budget="%budget")})
-  ret void
+{self.decoding()}
 charge:
   %restat = getelementptr i8, ptr %ip, i64 8
   %rest16 = load i16, ptr %restat
@@ -369,6 +362,21 @@ go:
   ret void
 }}
 """
+
+    def missing(self) -> str:
+        """Lines that tell by `%handler` whether a record has to be decoded: `%missing`."""
+        return "  %missing = icmp eq ptr %handler, null"
+
+    def decoding(self) -> str:
+        """Lines that decode the run at `%ip`, and go on at `charge`."""
+        return f"""  %failed = call i64 @decode.run(ptr %root, ptr %ip)
+  switch i64 %failed, label %fault [ i64 0, label %charge  i64 2, label %outside ]
+outside:
+  musttail call preserve_nonecc void @exit.outside({ARGUMENTS.format(ip="%ip", budget="%budget")})
+  ret void
+fault:
+  musttail call preserve_nonecc void @exit.fetch({ARGUMENTS.format(ip="%ip", budget="%budget")})
+  ret void"""
 
     def _exit(self, name: str, reason: int, refund: bool, astray: bool = False) -> str:
         """An end of the interpreter: the address and what is left of the budget come to rest.
