@@ -1,6 +1,7 @@
 """Which instructions follow which: the profile from which `isa/riscv/fusion.py` is made.
 
-    python bench/pairs.py PROGRAM [ARGS...] [--root DIR] > profile.txt      (once for each program)
+    python bench/pairs.py PROGRAM [ARGS...] [--root DIR] 2> profile.txt       (once for each program)
+    python bench/pairs.py --boot KERNEL INITRD APPEND 2> profile.txt         (a computer, until it powers off)
     python bench/pairs.py --merge profile.txt... --keep 256                 (prints the table)
 
 Runs a riscv64 program on the native engine and looks at 200 instructions after each 100,003. A line of a profile is: how
@@ -23,17 +24,54 @@ from softmetal.machine.linux.adapter import BoardCpu
 from softmetal.machine.linux.cpu import BUDGET, Exit
 from softmetal.machine.linux.process import Options
 from softmetal.machine.linux.start import run_program
+from softmetal.machine.machine import Machine, Stop
 
 APART, LOOK = 100_003, 200
 Pair = tuple[str, str, tuple[str, ...]]
 
 
+class Profile:
+    """What follows what."""
+
+    def __init__(self) -> None:
+        self.pairs: Counter[Pair] = Counter()
+        self.last: Any = None
+
+    def see(self, pc: int, code: int) -> None:
+        """An instruction is about to run, behind the one that was seen last."""
+        insn = isa.decode(code)
+        if insn is None:
+            self.last = None
+            return
+        here = (pc, insn, dict(zip(insn.parameters, insn.arguments(code), strict=True)))
+        last = self.last
+        if last and last[0] + last[1].size == pc:
+            rd = last[2].get("rd")
+            links = tuple(sorted(p for p, v in here[2].items() if p in ("rd", "rs1", "rs2") and v == rd and rd))
+            self.pairs[last[1].name, insn.name, links] += 1
+        self.last = here
+
+
+def boot(kernel: str, initrd: str, append: str, profile: Profile) -> None:
+    """Run a computer until it powers off."""
+    machine = Machine(kernel=kernel, initrd=initrd, append=append)
+    while machine.run(insns=APART) is Stop.INSNS:
+        profile.last = None
+        for _ in range(LOOK):
+            pc = machine.board.pc
+            frame = machine.board.located(pc)
+            if frame < 1 << 20 and pc & 4095 < 4094:
+                at = frame << 12 | pc & 4095
+                profile.see(pc, int.from_bytes(machine.ram[at : at + 4], "little"))
+            machine.step()
+
+
 class Watched(BoardCpu):
     """A hart that is looked at from time to time."""
 
-    def __init__(self, pairs: Counter[Pair]) -> None:
+    def __init__(self, profile: Profile) -> None:
         super().__init__("native")
-        self.pairs = pairs
+        self.profile = profile
 
     def run(self, max_insns: int) -> Exit:
         left = max_insns
@@ -43,24 +81,14 @@ class Watched(BoardCpu):
             left -= self.count - before
             if found.cause != BUDGET:
                 return found
-            last: Any = None
+            self.profile.last = None
             for _ in range(min(left, LOOK)):
                 pc = self.pc
-                code = int.from_bytes(self.ram[pc : pc + 4], "little")
-                insn = isa.decode(code)
+                self.profile.see(pc, int.from_bytes(self.ram[pc : pc + 4], "little"))
                 found = super().run(1)
                 if found.cause != BUDGET:
                     return found
                 left -= 1
-                if insn is None:
-                    last = None
-                    continue
-                here = (pc, insn, dict(zip(insn.parameters, insn.arguments(code), strict=True)))
-                if last and last[0] + last[1].size == pc:
-                    rd = last[2].get("rd")
-                    links = tuple(sorted(p for p, v in here[2].items() if p in ("rd", "rs1", "rs2") and v == rd and rd))
-                    self.pairs[last[1].name, insn.name, links] += 1
-                last = here
         return Exit(BUDGET, 0)
 
 
@@ -86,6 +114,7 @@ def is_float(entry: Insn, operand: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--root")
+    parser.add_argument("--boot", nargs=3, metavar=("KERNEL", "INITRD", "APPEND"))
     parser.add_argument("--merge", nargs="+")
     parser.add_argument("--keep", type=int, default=256)
     parser.add_argument("program", nargs=argparse.REMAINDER)
@@ -104,11 +133,15 @@ def main() -> int:
         for line in lines_of(pairs, args.keep):
             print(f'    "{line}",')
         return 0
-    options = Options(root=args.root) if args.root else Options()
-    ended = run_program(lambda: Watched(pairs), args.program[0], args.program[1:], options)
-    for (first, second, linked), number in pairs.most_common():
+    profile, code = Profile(), 0
+    if args.boot:
+        boot(*args.boot, profile)
+    else:
+        options = Options(root=args.root) if args.root else Options()
+        code = run_program(lambda: Watched(profile), args.program[0], args.program[1:], options).code
+    for (first, second, linked), number in profile.pairs.most_common():
         print(number, first, second, *linked, file=sys.stderr)
-    return ended.code
+    return code
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ def test_targets_are_shown_by_name_where_symbols_are_known():
 # --- other people's tools
 
 
+KNOWN_TO_BOTH = [n for name, n in rv64.names["csr"].items() if name not in ("pmpaddr13", "pmpaddr14")]
+"""Registers that capstone names as the manual does; version 5 has two of them the wrong way round."""
+
+
 def capstone_text(tool, code, address):
     found = next(tool.disasm(code, address), None)
     return f"{found.mnemonic} {found.op_str}" if found and len(found.bytes) == len(code) else None
@@ -87,7 +91,7 @@ def test_capstone_reads_the_same_riscv_instruction(insn):
     agreed = 0
     for code in codes(rv64, insn, draw, 40):
         if "{csr:csr}" in insn.syntax:  # of those that have names, the ones that ours knows
-            code = code & 0xFFFFF | draw.choice(list(rv64.names["csr"].values())) << 20
+            code = code & 0xFFFFF | draw.choice(KNOWN_TO_BOTH) << 20
         text = capstone_text(tool, in_bytes(insn, code), 0)
         if text is not None and "unknown" not in text:
             text = re.sub(r"(?<=[ ,])-(?=\d|0x)", "0-", text)
