@@ -36,7 +36,7 @@ from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.riscv.privileged.mmu import RAM_BASE
-from softmetal.lang import cold, u1, u2, u3, u4, u6, u8, u16, u20, u32, u64
+from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
@@ -51,6 +51,8 @@ FAR = 1 << 56
 
 FINISHER, RTC, VMGENID, ACLINT, PLIC, UART, VIRTIO = 0x100000, 0x101000, 0x102000, 0x2000000, 0xC000000, 0x10000000, 0x10001000
 UART_IRQ, RTC_IRQ, VMGENID_IRQ = 10, 11, 20
+NOTIFY = 0x50
+"""The register of a virtio device by which its driver says that there is work."""
 SLOTS = 16
 SLOT_IRQ = (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19)
 
@@ -106,8 +108,10 @@ class RiscvVirt(PrivilegedHart, Dma):
     keyboard: VirtioInput
     tablet: VirtioInput
     gpu: VirtioGpu
-    strange: u64[64]  # the first physical addresses where something is not modelled
-    strange_count: u64
+    strange_at: u64[64]  # the first physical addresses at which something is not modelled; bit 63: written
+    strange_times: u64[64]
+    strange_places: u7  # how many of these are in use
+    strange_count: u64  # of all accesses
 
     def reset(self) -> None:
         """Power-on, of what is not 0 then."""
@@ -231,43 +235,61 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.wanted = 1
 
     @cold
-    def wire_slot(self, slot: u4) -> None:
-        """Carry the lines of the device in a slot to where they go."""
+    def wire_slot(self, slot: u4, offset: u32, write: u1) -> None:
+        """Carry the lines of the device in a slot to where they go, after an access (or what an access began)."""
         irq: u1 = 0
         calls: u1 = 0
+        strange: u1 = 0
         kind = self.slots[slot]
         match kind:
             case 1 | 2 | 3 | 4:
                 irq = self.disks[kind - 1 & 3].irq
                 calls = self.disks[kind - 1 & 3].calls
+                strange = self.disks[kind - 1 & 3].strange
+                self.disks[kind - 1 & 3].strange = 0
             case 5 | 6 | 7 | 8:
                 irq = self.shares[kind - 5 & 3].irq
                 calls = self.shares[kind - 5 & 3].calls
+                strange = self.shares[kind - 5 & 3].strange
+                self.shares[kind - 5 & 3].strange = 0
             case Slot.NET:
                 irq = self.net.irq
                 calls = self.net.calls
+                strange = self.net.strange
+                self.net.strange = 0
             case Slot.CONSOLE:
                 irq = self.console.irq
                 calls = self.console.calls
+                strange = self.console.strange
+                self.console.strange = 0
             case Slot.ENTROPY:
                 irq = self.entropy.irq
                 calls = self.entropy.calls
+                strange = self.entropy.strange
+                self.entropy.strange = 0
             case Slot.KEYBOARD:
                 irq = self.keyboard.irq
                 calls = self.keyboard.calls
+                strange = self.keyboard.strange
+                self.keyboard.strange = 0
             case Slot.TABLET:
                 irq = self.tablet.irq
                 calls = self.tablet.calls
+                strange = self.tablet.strange
+                self.tablet.strange = 0
             case Slot.GPU:
                 irq = self.gpu.irq
                 calls = self.gpu.calls
-            case _:
-                pass
+                strange = self.gpu.strange
+                self.gpu.strange = 0
+            case _:  # what finds an empty slot looks no further
+                strange = write or offset > 12
         bit: u64 = 1 << SLOT_IRQ[slot]
         self.levels = self.levels | bit if irq else self.levels & ~bit
         self.plic.update(self.levels)
         if calls:
             self.wanted = 1
+        self.note(strange, VIRTIO + 0x1000 * slot + offset, write)
 
     # -- what the host does between runs
 
@@ -299,7 +321,7 @@ class RiscvVirt(PrivilegedHart, Dma):
                     self.gpu.resume(self)
                 case _:
                     pass
-            self.wire_slot(slot)
+            self.wire_slot(slot, NOTIFY, 1)
 
     def disk_done(self, disk: u2, request: u6, status: u8, written: u32) -> None:
         """The host has done what a disk asked for: it may have written to what is writable of the request."""
@@ -323,14 +345,14 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.console.resize(columns, rows)
         for slot in range(SLOTS):
             if self.slots[slot] == Slot.CONSOLE:
-                self.wire_slot(slot)
+                self.wire_slot(slot, NOTIFY, 1)
 
     def set_link(self, up: u1) -> None:
         """The network's cable is put in or pulled out."""
         self.net.set_link(up)
         for slot in range(SLOTS):
             if self.slots[slot] == Slot.NET:
-                self.wire_slot(slot)
+                self.wire_slot(slot, NOTIFY, 1)
 
     def new_generation(self, low: u64, high: u64) -> None:
         """The machine is a copy of another from here on: its guest is told."""
@@ -369,32 +391,32 @@ class RiscvVirt(PrivilegedHart, Dma):
             return self.virtio_read(u4(address - VIRTIO >> 12), offset, size)
         if UART <= address < UART + 0x100:
             value = self.uart.read(offset, size)
-            self.note(self.uart.strange, address)
+            self.note(self.uart.strange, address, 0)
             self.uart.strange = 0
         elif PLIC <= address < PLIC + 0x600000:
             value = self.plic.read(u32(address - PLIC), size)
-            self.note(self.plic.strange, address)
+            self.note(self.plic.strange, address, 0)
             self.plic.strange = 0
         elif ACLINT <= address < ACLINT + 0x10000:
             self.aclint.mtime = self.time()
             value = self.aclint.read(u32(address - ACLINT), size)
-            self.note(self.aclint.strange, address)
+            self.note(self.aclint.strange, address, 0)
             self.aclint.strange = 0
         elif RTC <= address < RTC + 0x1000:
             self.rtc.now_ns = self.clock()
             value = self.rtc.read(offset, size)
-            self.note(self.rtc.strange, address)
+            self.note(self.rtc.strange, address, 0)
             self.rtc.strange = 0
         elif FINISHER <= address < FINISHER + 0x1000:
             value = self.finisher.read(offset, size)
-            self.note(self.finisher.strange, address)
+            self.note(self.finisher.strange, address, 0)
             self.finisher.strange = 0
         elif VMGENID <= address < VMGENID + 16:
             value = self.vmgenid.read(offset, size)
-            self.note(self.vmgenid.strange, address)
+            self.note(self.vmgenid.strange, address, 0)
             self.vmgenid.strange = 0
         else:
-            self.note(1, address)
+            self.note(1, address, 0)
         self.wire()
         return value
 
@@ -408,11 +430,11 @@ class RiscvVirt(PrivilegedHart, Dma):
             return
         if UART <= address < UART + 0x100:
             self.uart.write(offset, value, size)
-            self.note(self.uart.strange, address)
+            self.note(self.uart.strange, address, 1)
             self.uart.strange = 0
         elif PLIC <= address < PLIC + 0x600000:
             self.plic.write(u32(address - PLIC), value, size)
-            self.note(self.plic.strange, address)
+            self.note(self.plic.strange, address, 1)
             self.plic.strange = 0
         elif ACLINT <= address < ACLINT + 0x10000:
             self.aclint.mtime = self.time()
@@ -420,23 +442,23 @@ class RiscvVirt(PrivilegedHart, Dma):
             if self.aclint.mtime_written != 0:
                 self.aclint.mtime_written = 0
                 self.time_offset = self.aclint.mtime - self.clock() // TICKS
-            self.note(self.aclint.strange, address)
+            self.note(self.aclint.strange, address, 1)
             self.aclint.strange = 0
         elif RTC <= address < RTC + 0x1000:
             self.rtc.now_ns = self.clock()
             self.rtc.write(offset, value, size)
-            self.note(self.rtc.strange, address)
+            self.note(self.rtc.strange, address, 1)
             self.rtc.strange = 0
         elif FINISHER <= address < FINISHER + 0x1000:
             self.finisher.write(offset, value, size)
-            self.note(self.finisher.strange, address)
+            self.note(self.finisher.strange, address, 1)
             self.finisher.strange = 0
         elif VMGENID <= address < VMGENID + 16:
             self.vmgenid.write(offset, value, size)
-            self.note(self.vmgenid.strange, address)
+            self.note(self.vmgenid.strange, address, 1)
             self.vmgenid.strange = 0
         else:
-            self.note(1, address)
+            self.note(1, address, 1)
         self.wire()
 
     @cold
@@ -460,9 +482,9 @@ class RiscvVirt(PrivilegedHart, Dma):
                 value = self.tablet.read(offset, size)
             case Slot.GPU:
                 value = self.gpu.read(offset, size)
-            case _:  # a slot without a device: what finds it looks no further
-                return 0x74726976 if offset == 0 else 2 if offset == 4 else 0
-        self.wire_slot(slot)
+            case _:  # a slot without a device
+                value = 0x74726976 if offset == 0 else 2 if offset == 4 else 0
+        self.wire_slot(slot, offset, 0)
         return value
 
     @cold
@@ -487,14 +509,24 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.gpu.write(self, offset, value, size)
             case _:
                 pass
-        self.wire_slot(slot)
+        self.wire_slot(slot, offset, 1)
 
-    def note(self, strange: u1, address: u64) -> None:
-        """Count what is not modelled, and keep where it was."""
+    def note(self, strange: u1, address: u64, write: u1) -> None:
+        """Count what is not modelled."""
         if strange:
-            if self.strange_count < 64:
-                self.strange[self.strange_count & 63] = address
-            self.strange_count += 1
+            self.count_strange(address | write << 63)
+
+    @cold
+    def count_strange(self, access: u64) -> None:
+        """Count an access at its address, where it is one of the first 64."""
+        self.strange_count += 1
+        for i in range(64):
+            if i == self.strange_places:
+                self.strange_at[i] = access
+                self.strange_places += 1
+            if self.strange_at[i] == access:
+                self.strange_times[i] += 1
+                return
 
     # -- memory, as devices see it
 

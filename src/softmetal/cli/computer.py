@@ -26,6 +26,8 @@ SLICE = 4_000_000
 """Instructions between two looks at the keyboard: a hundredth of a second."""
 AFTER_SCRIPT = 20_000_000_000
 """Machine time, in ns, that a guest gets to end by itself after a script's last line."""
+MOST_STRANGE = 16
+"""Places of what is not modelled that are told."""
 PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
 
 
@@ -240,8 +242,11 @@ class Session:
         for trouble in machine.troubles:
             say(trouble)
         if machine.strange:
-            places = ", ".join(f"{a:#x}" for a in sorted(set(machine.strange))[:8])
-            say(f"the guest touched what is not modelled, {machine.board.strange_count} times, at {places}")
+            say(f"the guest touched what is not modelled, {machine.board.strange_count} times:")
+            for place in machine.strange[:MOST_STRANGE]:
+                say(f"  {place}")
+            if len(machine.strange) > MOST_STRANGE:
+                say("  ...")
         if self.options.screenshot:
             self._screenshot(self.options.screenshot)
         if self.options.stats:

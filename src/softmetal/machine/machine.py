@@ -32,6 +32,7 @@ from softmetal.machine.errors import MachineError, Parted
 from softmetal.machine.inputs import Input
 from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.saving import Identity, MachineSnapshot
+from softmetal.machine.strange import Strange, strange
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
 
@@ -469,9 +470,9 @@ class Machine:
         return [Cpu(self, i) for i in range(self.virt.cpus)]
 
     @property
-    def strange(self) -> list[int]:
-        """Physical addresses at which the guest touched what is not modelled, the first 64 of them."""
-        return [self.board.strange[i] for i in range(min(64, self.board.strange_count))]
+    def strange(self) -> list[Strange]:
+        """What the guest touched and the board does not model, by address: the first 64 of them."""
+        return strange(self.board)
 
 
 __all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Stop"]
