@@ -321,7 +321,8 @@ class RiscvVirt(PrivilegedHart, Dma):
                     self.gpu.resume(self)
                 case _:
                     pass
-            self.wire_slot(slot, NOTIFY, 1)
+            if self.slots[slot] != Slot.EMPTY:
+                self.wire_slot(slot, NOTIFY, 1)
 
     def disk_done(self, disk: u2, request: u6, status: u8, written: u32) -> None:
         """The host has done what a disk asked for: it may have written to what is writable of the request."""

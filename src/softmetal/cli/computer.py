@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import signal
 import struct
 import sys
 import time
@@ -14,18 +16,27 @@ from pathlib import Path
 from typing import Any
 
 from softmetal.cli.script import ScriptError, Step, parse
-from softmetal.cli.terminal import HELP, Terminal
+from softmetal.cli.terminal import HELP, Terminal, TerminalError, open_standard_streams
 from softmetal.debug.gdb import GdbServer, Killed
+from softmetal.lang.state import StateError
+from softmetal.machine.errors import MachineError
 from softmetal.machine.loading import LoadError
 from softmetal.machine.machine import Machine, Stop
 from softmetal.machine.virt import Virt
 
 BOARDS = ("riscv-virt",)
-OK, GUEST_FAILED, TIMED_OUT = 0, 1, 124
+REFUSALS = (LoadError, ScriptError, MachineError, StateError)
+"""What cannot be run, told in one line."""
+OK, GUEST_FAILED, TIMED_OUT, NO_CONSOLE, SIGNALLED = 0, 1, 124, 125, 128
+SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "the terminal has gone"}
+MOST_TYPED = 1 << 16
+"""What is read ahead of a guest that does not read, of an input that is no terminal."""
 SLICE = 4_000_000
 """Instructions between two looks at the keyboard: a hundredth of a second."""
 AFTER_SCRIPT = 20_000_000_000
 """Machine time, in ns, that a guest gets to end by itself after a script's last line."""
+MOST_RESETS = 4
+"""Resets that are told."""
 MOST_STRANGE = 16
 """Places of what is not modelled that are told."""
 PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
@@ -42,6 +53,7 @@ class Options:
     script: str | None = None
     screenshot: str | None = None
     timeout: float | None = None
+    max_insns: int | None = None
     no_reboot: bool = False
     strict: bool = False
     stats: bool = False
@@ -50,29 +62,60 @@ class Options:
     resume: str | None = None
 
 
-class Quit(Exception):
-    """The user has had enough."""
+class Over(Exception):
+    """The run ends here, with an exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def run_computer(options: Options) -> int:
-    """Run a computer until it ends; the exit code. Raises LoadError, ScriptError, MachineError, StateError."""
-    steps = parse(options.script) if options.script else None
+    """Run a computer until it ends; the exit code. Raises what is in REFUSALS."""
+    open_standard_streams()
+    steps = parse(options.script) if options.script is not None else None
+    if options.screenshot is not None:
+        _check_writable(options.screenshot)
     backends = _open_backends(options)
     try:
-        machine = _machine(options)
-        recorder = machine.record(options.record) if options.record else None
-        try:
-            return Session(machine, options, steps).run()
-        finally:
-            if recorder is not None:
-                recorder.close()
-                print(f"softmetal: {recorder.told}", file=sys.stderr)
+        code = _run(options, steps)
     finally:
-        for each in backends:
-            try:
-                each.close()
-            except OSError as error:
-                print(f"softmetal run: {error}", file=sys.stderr)
+        lost = [error for each in backends if (error := _close(each))]
+    return code or (GUEST_FAILED if lost else OK)
+
+
+def _run(options: Options, steps: list[Step] | None) -> int:
+    machine = _machine(options)
+    if options.screenshot is not None and not machine.virt.display:
+        raise LoadError(f"--screenshot {options.screenshot}: this machine has no screen")
+    recorder = machine.record(options.record) if options.record is not None else None
+    try:
+        return Session(machine, options, steps).run()
+    finally:
+        if recorder is not None:
+            recorder.close()
+            progress(recorder.told)
+
+
+def _check_writable(path: str) -> None:
+    """Before a long run, not behind it. Raises LoadError."""
+    place = Path(path)
+    if place.is_dir():
+        raise LoadError(f"--screenshot {path}: this is a directory")
+    if not place.parent.is_dir():
+        raise LoadError(f"--screenshot {path}: there is no such directory")
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise LoadError(f"--screenshot {path}: may not be written")
+
+
+def _close(backend: Any) -> OSError | None:
+    """Let go of a disk or a share; what went wrong then."""
+    try:
+        backend.close()
+    except OSError as error:
+        print(f"softmetal run: {error}", file=sys.stderr)
+        return error
+    return None
 
 
 def progress(line: str) -> None:
@@ -96,19 +139,29 @@ def _open_backends(options: Options) -> list[Any]:
     opened: list[Any] = []
     try:
         for spec in options.disks:
+            _refuse_twice(spec, opened)
             opened.append(open_disk(spec))
         options.virt.disks = tuple(opened)
         if options.shares:
             from softmetal.host.shares import open_share
 
-            shares = [open_share(spec) for spec in options.shares]
-            opened += shares
-            options.virt.shares = tuple(shares)
+            for spec in options.shares:
+                opened.append(open_share(spec))
+            options.virt.shares = tuple(opened[len(options.disks) :])
     except (OSError, ValueError) as error:
         for each in opened:
-            each.close()
+            _close(each)
         raise LoadError(str(error)) from None
     return opened
+
+
+def _refuse_twice(spec: str, opened: list[Any]) -> None:
+    """An image that is written is one disk only. Raises LoadError."""
+    path = spec.removesuffix(",ro").removesuffix(",overlay")
+    for disk in opened:
+        written = path == spec or not (disk.read_only or hasattr(disk, "overlay"))
+        if written and os.path.exists(path) and os.path.samefile(disk.name, path):
+            raise LoadError(f"disk {path}: given twice; that needs ,ro or ,overlay at each")
 
 
 class Session:
@@ -117,27 +170,53 @@ class Session:
     def __init__(self, machine: Machine, options: Options, steps: list[Step] | None) -> None:
         self.machine, self.options, self.steps = machine, options, steps
         commands = {"x": self._quit, "c": self._monitor, "s": self._snapshot}
-        self.terminal = Terminal(commands, self._resized)
-        self._advance = machine.advance
+        self.terminal = Terminal(commands, machine.resize, typing=steps is None)
+        self._advance_machine = machine.advance
         self._started = time.monotonic()
-        self._insns = 0
-        self._snapshots = 0
+        self._last = None if options.max_insns is None else machine.position + options.max_insns
+        self._signal = 0
+        self._troubles = self._resets = self._snapshots = 0
 
     def run(self) -> int:
         """Until the machine ends; the exit code."""
         machine = self.machine
         machine.console.on_output = self.terminal.write
-        with self.terminal, self._debugger():
-            if self.terminal.is_terminal and self.steps is None:
-                self.terminal.say(HELP)
-            try:
-                code = self._scripted(self.steps) if self.steps is not None else self._live()
-            except (Quit, Killed):
-                code = OK
-        self._tell()
-        if self.options.strict and machine.strange and code == OK:
+        with self._signals():
+            with self.terminal, self._debugger():
+                if self.terminal.is_terminal:
+                    self.terminal.say(HELP)
+                try:
+                    code = self._scripted(self.steps) if self.steps is not None else self._live()
+                except Over as over:
+                    code = over.code
+                except Killed:
+                    code = OK
+                except TerminalError as error:
+                    self.terminal.say(str(error))
+                    code = NO_CONSOLE
+            told = self._tell()
+        if code == OK and (not told or machine.troubles or (self.options.strict and machine.strange)):
             code = GUEST_FAILED
         return code
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals end the run between two looks at the machine; a second one at once."""
+
+        def come(number: int, frame: object) -> None:
+            if self._signal:
+                raise KeyboardInterrupt
+            self._signal = number
+
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, come)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     @contextlib.contextmanager
     def _debugger(self) -> Iterator[None]:
@@ -151,10 +230,30 @@ class Session:
             raise LoadError(f"--gdb {self.options.gdb}: {getattr(error, 'strerror', None) or error}") from None
         with server:
             self.terminal.say(f"waiting for GDB: gdb-multiarch -ex 'target remote 127.0.0.1:{server.port}' FILE-WITH-SYMBOLS")
-            self._advance = server.advance
+            self._advance_machine = server.advance
             yield
 
     # -- the ways to run
+
+    def _advance(self, horizon: int) -> Stop | None:
+        """Run for a moment. Raises Over."""
+        self._look()
+        most = SLICE if self._last is None else min(SLICE, self._last - self.machine.position)
+        return self._advance_machine(most, horizon)
+
+    def _look(self) -> None:
+        """Is it over, for a reason outside of the guest? Raises Over."""
+        machine, options, say = self.machine, self.options, self.terminal.say
+        self._tell_troubles()
+        if self._signal:
+            say(SIGNALS[signal.Signals(self._signal)])
+            raise Over(SIGNALLED + self._signal)
+        if options.timeout is not None and time.monotonic() - self._started > options.timeout:
+            say(f"time-out after {options.timeout:g} s; the guest was still running")
+            raise Over(TIMED_OUT)
+        if self._last is not None and machine.position >= self._last:
+            say(f"stopped after {options.max_insns} instructions (--max-insns); the guest was still running")
+            raise Over(TIMED_OUT)
 
     def _live(self) -> int:
         """The terminal is the console. Machine time does not run ahead of the wall's where somebody watches."""
@@ -162,11 +261,12 @@ class Session:
         began, zero = time.monotonic(), machine.clock
         wait = 0.0
         while True:
-            machine.send(terminal.keys(wait))
+            if terminal.is_terminal or len(machine.console.pending) < MOST_TYPED:
+                machine.send(terminal.keys(wait))
             wait = 0.0
             paced = terminal.is_terminal
             horizon = zero + int((time.monotonic() - began) * 1e9) if paced else 1 << 60
-            stop = self._advance(SLICE, horizon)
+            stop = self._advance(horizon)
             if stop is Stop.TIME:  # the guest waits: so do we
                 wait = 0.01
                 behind = horizon - machine.clock
@@ -187,7 +287,7 @@ class Session:
                 continue
             deadline = machine.clock + int(step.seconds * 1e9)
             while not machine.console.match(step.text):
-                stop = self._advance(SLICE, deadline)
+                stop = self._advance(deadline)
                 code = self._ended(stop)
                 if machine.console.match(step.text):
                     break
@@ -199,7 +299,7 @@ class Session:
                     return self._missed(step, f"{step.seconds:g} s of machine time passed")
         deadline = machine.clock + AFTER_SCRIPT
         while machine.clock < deadline:  # what was typed last takes effect
-            code = self._ended(self._advance(SLICE, deadline))
+            code = self._ended(self._advance(deadline))
             if code is not None:
                 return code
         return OK
@@ -217,9 +317,6 @@ class Session:
         if panic and (b"end Kernel panic" in self.machine.console.output[panic.end() :] or stop is not None):
             say(f"the guest panicked: {panic[1].decode(errors='replace')}")
             return GUEST_FAILED
-        if self.options.timeout is not None and time.monotonic() - self._started > self.options.timeout:
-            say(f"time-out after {self.options.timeout:g} s; the guest was still running")
-            return TIMED_OUT
         match stop:
             case Stop.OFF:
                 return OK
@@ -229,26 +326,31 @@ class Session:
             case Stop.RESET:
                 if self.options.no_reboot:
                     return OK
-                say("the guest resets")
+                self._resets += 1
+                if self._resets <= MOST_RESETS:
+                    say("the guest resets" if self._resets < MOST_RESETS else "the guest resets again and again")
                 self.machine.reset()
             case Stop.IDLE:
                 say("the guest waits for what will never come: all its CPUs are idle, no timer is set, the input has ended")
                 return GUEST_FAILED
         return None
 
-    def _tell(self) -> None:
-        """What the user has to know at the end."""
+    def _tell_troubles(self) -> None:
+        """What has gone wrong on the host since the last look."""
+        for trouble in self.machine.troubles[self._troubles :]:
+            self.terminal.say(trouble)
+        self._troubles = len(self.machine.troubles)
+
+    def _tell(self) -> bool:
+        """What the user has to know at the end. Is the picture there that was asked for?"""
         machine, say = self.machine, self.terminal.say
-        for trouble in machine.troubles:
-            say(trouble)
+        self._tell_troubles()
         if machine.strange:
             say(f"the guest touched what is not modelled, {machine.board.strange_count} times:")
             for place in machine.strange[:MOST_STRANGE]:
                 say(f"  {place}")
             if len(machine.strange) > MOST_STRANGE:
                 say("  ...")
-        if self.options.screenshot:
-            self._screenshot(self.options.screenshot)
         if self.options.stats:
             seconds = time.monotonic() - self._started
             speed = machine.position / max(seconds, 1e-9) / 1e6
@@ -256,14 +358,12 @@ class Session:
                 f"{machine.position} instructions in {seconds:.2f} s: {speed:.0f} million a second;"
                 f" {machine.seconds:.2f} s of machine time ({self.options.engine})"
             )
+        return self.options.screenshot is None or self._screenshot(self.options.screenshot)
 
     # -- Ctrl-A
 
     def _quit(self) -> None:
-        raise Quit
-
-    def _resized(self, columns: int, rows: int) -> None:
-        self.machine.resize(columns, rows)
+        raise Over(OK)
 
     def _snapshot(self) -> None:
         self._snapshots += 1
@@ -273,25 +373,32 @@ class Session:
             path = Path(f"softmetal-{self._snapshots}.state")
         try:
             self.machine.save(str(path))
-        except (OSError, ValueError) as error:
-            self.terminal.say(f"no snapshot: {error}")
+        except (OSError, StateError, MachineError) as error:
+            self.terminal.say(f"no snapshot: {getattr(error, 'strerror', None) or error}")
             return
         self.terminal.say(f"saved in {path}; go on from it with: softmetal run --resume {path}")
 
-    def _screenshot(self, path: str) -> None:
+    def _screenshot(self, path: str) -> bool:
         width, height, pixels = self.machine.board.gpu.picture()
-        Path(path).write_bytes(png(width, height, pixels))
+        try:
+            Path(path).write_bytes(png(width, height, pixels))
+        except OSError as error:
+            self.terminal.say(f"--screenshot {path}: {error.strerror}")
+            return False
         self.terminal.say(f"{path}: {width} x {height}")
+        return True
 
     def _monitor(self) -> None:
         """A prompt between guest and host."""
         from softmetal.cli.monitor import monitor
 
         self.terminal.cooked()
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             if monitor(self.machine):
-                raise Quit
+                raise Over(OK)
         finally:
+            signal.signal(signal.SIGINT, before)
             self.terminal.raw()
 
 
@@ -306,4 +413,4 @@ def png(width: int, height: int, rgba: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-__all__ = ["BOARDS", "LoadError", "Options", "ScriptError", "run_computer"]
+__all__ = ["BOARDS", "REFUSALS", "Options", "run_computer"]

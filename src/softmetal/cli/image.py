@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -24,10 +25,11 @@ def refuse(message: str) -> typer.Exit:
 
 def parse_size(text: str) -> int:
     """Bytes from `2G` or `3000M`."""
-    digits, unit = text[:-1], UNITS.get(text[-1:].upper(), 0)
-    if not unit or not digits.isdigit() or int(digits) * unit < LEAST:
+    found = re.fullmatch(r"([0-9]{1,9})([MG])", text, re.IGNORECASE)
+    size = int(found[1]) * UNITS[found[2].upper()] if found else 0
+    if size < LEAST:
         raise refuse(f"--size {text}: give a size of at least 1G, such as 2G or 3000M")
-    return int(digits) * unit
+    return size
 
 
 def run_command(image: str, program: list[str]) -> list[str]:
@@ -64,6 +66,8 @@ def image(
 
     if kind not in KINDS:
         raise refuse(f"{kind}: choose {' or '.join(KINDS)}")
+    if not out or os.path.isdir(out):
+        raise refuse(f"{out or 'OUT.img'}: give the name of a file")
     if os.path.exists(out) and not force:
         raise refuse(f"{out}: there already; --force replaces it")
     if not Path(out).resolve().parent.is_dir():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 
 import typer
 
@@ -22,6 +24,10 @@ app.command("insn")(insn.insn)
 app.command("asm")(asm.asm)
 app.command("disasm")(asm.disasm)
 app.command("reference")(asm.reference)
+
+
+INTERNAL = 125
+"""The exit code of an error of our own."""
 
 
 def version(show: bool) -> None:
@@ -47,3 +53,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except Exception as error:
+        if os.environ.get("SOFTMETAL_DEBUG") == "1":
+            traceback.print_exc()
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"softmetal: internal error: {text} (SOFTMETAL_DEBUG=1 shows where)", file=sys.stderr)
+        sys.exit(INTERNAL)

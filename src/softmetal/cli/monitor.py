@@ -28,5 +28,5 @@ def monitor(machine: Machine) -> bool:
             return False
         try:
             print(execute(machine, command, rest) + (OURS if command == "help" else ""))
-        except (ValueError, IndexError, OSError, MachineError) as error:
+        except (ValueError, IndexError, OverflowError, OSError, MachineError) as error:
             print(f"{command}: {error}")

@@ -16,7 +16,9 @@ PARTED = 1
 
 def replay(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A recording, by softmetal run --record.")],
-    until: Annotated[int | None, typer.Option(metavar="POSITION", help="Stop after so many instructions since power-on.")] = None,
+    until: Annotated[
+        int | None, typer.Option(min=0, metavar="POSITION", help="Stop after so many instructions since power-on.")
+    ] = None,
     engine: Annotated[str, ENGINE] = "native",
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not show what the guest writes.")] = False,
 ) -> None:
@@ -51,7 +53,7 @@ def diff(
     one: Annotated[str, typer.Argument(metavar="A", help="A recording or a saved state.")],
     other: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     engine: Annotated[str, ENGINE] = "native",
-    lines: Annotated[int, typer.Option(metavar="N", help="Show at most N differences.")] = 40,
+    lines: Annotated[int, typer.Option(min=0, metavar="N", help="Show at most N differences.")] = 40,
 ) -> None:
     """Find the first instruction at which two runs part, and show what differs. Exit code 0: nothing does; 1: something."""
     from softmetal.machine import parting
@@ -91,12 +93,16 @@ def _disks(recording: Any) -> Iterator[list[Any]]:
 @contextlib.contextmanager
 def _told(command: str) -> Iterator[None]:
     """Tell errors in one line."""
+    from softmetal.host.errors import HostError
     from softmetal.lang.state import StateError
     from softmetal.machine.errors import MachineError
     from softmetal.machine.loading import LoadError
 
     try:
         yield
-    except (MachineError, StateError, LoadError, OSError) as error:
+    except (MachineError, StateError, LoadError, HostError) as error:
         print(f"softmetal {command}: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        print(f"softmetal {command}: {error.filename}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(2) from None

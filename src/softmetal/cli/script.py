@@ -1,10 +1,10 @@
 """A script that talks to a guest's console: what to wait for, what to type.
 
-    expect REGEX        wait until the console shows it
-    expect[30] REGEX    for at most 30 seconds of machine time (300 if nothing is said)
-    send TEXT           type TEXT and Return;  \\n \\t \\x03 and the like may stand in it
-    type TEXT           type TEXT without Return
-    # ...               a comment
+expect REGEX        wait until the console shows it
+expect[30] REGEX    for at most 30 seconds of machine time (300 if nothing is said)
+send TEXT           type TEXT and Return;  \\n \\t \\x03 and the like may stand in it
+type TEXT           type TEXT without Return
+# ...               a comment
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parse(path: str) -> list[Step]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = re.fullmatch(r"\s*(expect|send|type)(?:\[([\d.]+)\])?(?:\s(.*))?", line)
+        found = re.fullmatch(r"\s*(expect|send|type)(?:\[([0-9]+(?:\.[0-9]*)?)\])?(?:\s(.*))?", line)
         if not found or (found[2] and found[1] != "expect"):
             raise ScriptError(f"{path}:{number}: {line.strip()!r}: a line is `expect REGEX`, `send TEXT` or `type TEXT`")
         text = found[3] or ""
@@ -48,6 +48,9 @@ def parse(path: str) -> list[Step]:
             except re.error as error:
                 raise ScriptError(f"{path}:{number}: {text!r} is no regular expression: {error}") from None
         else:
-            text = text.encode("latin-1", "backslashreplace").decode("unicode_escape") + "\n" * (found[1] == "send")
+            try:
+                text = text.encode("latin-1", "backslashreplace").decode("unicode_escape") + "\n" * (found[1] == "send")
+            except UnicodeDecodeError as error:
+                raise ScriptError(f"{path}:{number}: {text!r}: {error.reason}; a backslash itself is \\\\") from None
         steps.append(Step(number, found[1], text, float(found[2] or 300)))
     return steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -15,12 +16,31 @@ ESCAPE = 1
 HELP = "Ctrl-A x: quit   Ctrl-A c: monitor   Ctrl-A s: snapshot   Ctrl-A a: send Ctrl-A   Ctrl-A h: this help"
 
 
-class Terminal:
-    """Standard input and output, for a `with`. Keys that follow Ctrl-A go to `commands`, by their letter."""
+class TerminalError(Exception):
+    """What the guest writes cannot be shown."""
 
-    def __init__(self, commands: dict[str, Callable[[], None]], resized: Callable[[int, int], None]) -> None:
+
+def open_standard_streams() -> None:
+    """Where one of them is closed, nothing of ours may take its number: it becomes /dev/null."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+class Terminal:
+    """Standard input and output, for a `with`. Keys that follow Ctrl-A go to `commands`, by their letter.
+
+    `typing`: what is typed is for the guest. Else the terminal stays as it is, and Ctrl-C a signal.
+    """
+
+    def __init__(self, commands: dict[str, Callable[[], None]], resized: Callable[[int, int], None], typing: bool = True) -> None:
         self.commands, self._resized = commands, resized
-        self.is_terminal = sys.stdin.isatty()
+        self.is_terminal = typing and sys.stdin.isatty()
+        self._has_new_size = self.is_terminal
         self._escaped = False
         self._ended = False
         self._old: list[Any] | None = None
@@ -28,8 +48,7 @@ class Terminal:
     def __enter__(self) -> Terminal:
         self.raw()
         if self.is_terminal:
-            signal.signal(signal.SIGWINCH, lambda *_: self._tell_size())
-            self._tell_size()
+            signal.signal(signal.SIGWINCH, self._winch)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -46,17 +65,32 @@ class Terminal:
     def cooked(self) -> None:
         """The terminal as it was."""
         if self._old is not None:
-            termios.tcsetattr(0, termios.TCSADRAIN, self._old)
+            with contextlib.suppress(termios.error):  # it may have gone
+                termios.tcsetattr(0, termios.TCSADRAIN, self._old)
             self._old = None
 
+    def _winch(self, *_: object) -> None:
+        self._has_new_size = True  # told between two runs of the machine
+
     def _tell_size(self) -> None:
-        size = os.get_terminal_size(0)
-        self._resized(size.columns, size.lines)
+        self._has_new_size = False
+        with contextlib.suppress(OSError):
+            size = os.get_terminal_size(0)
+            if size.columns and size.lines:
+                self._resized(size.columns, size.lines)
 
     def write(self, data: bytes) -> None:
         """Show what the guest has written."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(1, view) :]
+            except BlockingIOError:
+                select.select([], [1], [])
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise TerminalError(f"what the guest writes cannot be shown: {error.strerror}") from None
 
     def say(self, text: str) -> None:
         """Show a line of our own."""
@@ -64,7 +98,9 @@ class Terminal:
         print(f"{end if self._old is not None else ''}softmetal: {text}", end=end, file=sys.stderr, flush=True)
 
     def keys(self, wait: float) -> bytes:
-        """What has been typed for the guest, after waiting for it at most so many seconds."""
+        """What has been typed for the guest, after waiting for it at most so many seconds; commands are done."""
+        if self._has_new_size:
+            self._tell_size()
         if self._ended:
             if wait:
                 select.select([], [], [], wait)
@@ -72,7 +108,12 @@ class Terminal:
         ready, _, _ = select.select([0], [], [], wait)
         if not ready:
             return b""
-        data = os.read(0, 4096)
+        try:
+            data = os.read(0, 4096)
+        except BlockingIOError:
+            return b""
+        except OSError:  # the terminal has gone
+            data = b""
         if not data:
             self._ended = True
         return self._without_commands(data) if self.is_terminal else data

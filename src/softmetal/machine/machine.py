@@ -36,6 +36,7 @@ from softmetal.machine.strange import Strange, strange
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
 
+ENGINES = ("golden", "native")
 CHUNK = 10_000_000
 """Instructions between two looks at the outside world."""
 FOREVER = 1 << 60
@@ -78,6 +79,8 @@ class Machine:
         self._boot(self.virt.build(isa))
 
     def _begin(self, virt: Virt, engine: str, progress: Callable[[str], None] | None) -> None:
+        if engine not in ENGINES:
+            raise MachineError(f"engine {engine}: choose {' or '.join(ENGINES)}")
         self.virt, self.engine_name, self._progress = virt, engine, progress
         self.console, self.hvc = Console(), Console()
         self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)

@@ -53,4 +53,5 @@ def _kind(kind: int) -> str:
     for first in (Slot.SHARE, Slot.DISK):
         if first <= kind < first + 4:
             return f"{first.name.lower()} {kind - first}"
-    return Slot(kind).name.lower()
+    name: str = Slot(kind).name
+    return name.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,10 @@ from softmetal.machine.loading import RAM_BASE, Loaded, LoadError, load_firmware
 
 MIB = 1 << 20
 LEAST, MOST = 16 * MIB, 4096 * MIB
+PAGE = 4096
 TREE_ROOM = 1 * MIB
+MOST_APPEND = 1023
+"""Bytes: COMMAND_LINE_SIZE of Linux (arch/riscv/include/uapi/asm/setup.h), with its final zero."""
 INFO_MAGIC, INFO_VERSION, SUPERVISOR = 0x4942534F, 2, 1
 """OpenSBI's dynamic information (include/sbi/fw_dynamic.h): how a loader tells firmware where to go."""
 
@@ -44,10 +48,16 @@ class Virt:
         """The board at power-on, with everything in memory. Raises LoadError."""
         if not LEAST <= self.memory <= MOST:
             raise LoadError(f"memory of {self.memory // MIB} MiB: this board takes {LEAST // MIB} to {MOST // MIB} MiB")
+        if self.memory % PAGE:
+            raise LoadError(f"memory of {self.memory} bytes: give whole pages of {PAGE} bytes")
         if not 1 <= self.cpus <= MAX_HARTS:
             raise LoadError(f"{self.cpus} CPUs: this board takes 1 to {MAX_HARTS}")
         if not self.kernel and not self.bios:
             raise LoadError("nothing to run: give a kernel, or firmware")
+        if self.bios == "none" and not self.kernel:
+            raise LoadError("nothing to run: without firmware there has to be a kernel")
+        if len(os.fsencode(self.append)) > MOST_APPEND:
+            raise LoadError(f"command line of {len(os.fsencode(self.append))} bytes: Linux takes at most {MOST_APPEND}")
         board: Any = new_board(isa, RiscvVirt)
         board.ram_size, board.harts = self.memory, self.cpus
         board.reset()
@@ -64,6 +74,10 @@ class Virt:
     def _fill_slots(self, board: Any) -> None:
         if len(self.disks) > 4 or len(self.shares) > 4:
             raise LoadError("this board takes up to 4 disks and 4 shares")
+        tags = [share.tag for share in self.shares]
+        for tag in tags:
+            if tags.count(tag) > 1:
+                raise LoadError(f"share tag {tag}: given twice; each share needs its own")
         slots = [Slot.DISK + i for i in range(len(self.disks))] + [Slot.SHARE + i for i in range(len(self.shares))]
         slots += [Slot.NET] * self.network + [Slot.CONSOLE, Slot.ENTROPY]
         slots += [Slot.GPU, Slot.KEYBOARD, Slot.TABLET] * self.display
