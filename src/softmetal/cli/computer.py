@@ -191,6 +191,8 @@ class Session:
                     code = over.code
                 except Killed:
                     code = OK
+                except BrokenPipeError:  # who read it has seen enough
+                    code = SIGNALLED + signal.SIGPIPE
                 except TerminalError as error:
                     self.terminal.say(str(error))
                     code = NO_CONSOLE
@@ -227,7 +229,8 @@ class Session:
         try:
             server = GdbServer(self.machine, self.options.gdb, self.terminal.say)
         except (OSError, OverflowError) as error:
-            raise LoadError(f"--gdb {self.options.gdb}: {getattr(error, 'strerror', None) or error}") from None
+            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            raise LoadError(f"--gdb {self.options.gdb}: {why}") from None
         with server:
             self.terminal.say(f"waiting for GDB: gdb-multiarch -ex 'target remote 127.0.0.1:{server.port}' FILE-WITH-SYMBOLS")
             self._advance_machine = server.advance
@@ -400,6 +403,7 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, before)
             self.terminal.raw()
+        self.terminal.say("back in the guest")
 
 
 def png(width: int, height: int, rgba: bytes) -> bytes:

@@ -69,7 +69,7 @@ def run(
     trace: Annotated[bool, option(PROGRAMS, "--trace", help="One line an instruction, on stderr.")] = False,
     trace_to: Annotated[str | None, option(PROGRAMS, metavar="FILE", help="The same, into a file.")] = None,
     host_time: Annotated[bool, option(PROGRAMS, "--host-time", help="The guest's clocks are the host's.")] = False,
-    board: Annotated[str | None, option(COMPUTERS, metavar="BOARD", help="The computer [riscv-virt].")] = None,
+    board: Annotated[str | None, option(COMPUTERS, metavar="BOARD", help="The computer: riscv-virt.")] = None,
     kernel: Annotated[str | None, option(COMPUTERS, metavar="K", help="Image, gzip'd, EFI application, or ELF.")] = None,
     initrd: Annotated[str | None, option(COMPUTERS, metavar="I", help="Initial file system.")] = None,
     append: Annotated[str, option(COMPUTERS, metavar="S", help="The kernel's command line.")] = "",

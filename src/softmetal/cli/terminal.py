@@ -60,7 +60,7 @@ class Terminal:
         """Every key goes to the guest."""
         if self.is_terminal and self._old is None:
             self._old = termios.tcgetattr(0)
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead stays
 
     def cooked(self) -> None:
         """The terminal as it was."""
