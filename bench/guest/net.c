@@ -18,10 +18,10 @@ static int receive(const struct sockaddr_in *here)
     if (bind(door, (const struct sockaddr *)here, sizeof *here) || listen(door, 1))
         return 1;
     int from = accept(door, NULL, NULL);
-    if (from < 0 || read(from, data, 1) != 1)
+    if (from < 0 || recv(from, data, 1, MSG_PEEK) != 1)
         return 1;
     puts("BEGIN");
-    uint64_t total = 1;
+    uint64_t total = 0;
     while ((done = read(from, data, PIECE)) > 0)
         total += done;
     puts(done ? "FAILED" : "END");
