@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 
@@ -119,6 +120,11 @@ def test_linked_machines_reach_each_other_in_the_same_way_each_time():
         machines[0].send("ping -c 3 -i 0.2 10.0.0.2\n")
         stop = link.run(seconds=5, until=lambda: machines[0].console.match(r"3 packets received, 0% packet loss"))
         assert stop is Stop.UNTIL, machines[0].console.text[-300:]
+        machines[1].send("nc -l -p 5001 | md5sum\n")
+        link.run(seconds=0.2)
+        machines[0].send("head -c 500000 /dev/zero | nc 10.0.0.2 5001\n")
+        stop = link.run(seconds=5, until=lambda: machines[1].console.match(hashlib.md5(bytes(500000)).hexdigest()))
+        assert stop is Stop.UNTIL, machines[1].console.text[-300:]
         return [m.hash() for m in machines]
 
     assert session() == session()
