@@ -52,7 +52,7 @@ class Profile:
         self.last = here
 
 
-def boot(kernel: str, initrd: str, append: str, profile: Profile) -> None:
+def boot(profile: Profile, kernel: str, initrd: str, append: str) -> None:
     """Run a computer until it powers off."""
     machine = Machine(kernel=kernel, initrd=initrd, append=append)
     while machine.run(insns=APART) is Stop.INSNS:
@@ -135,7 +135,7 @@ def main() -> int:
         return 0
     profile, code = Profile(), 0
     if args.boot:
-        boot(*args.boot, profile)
+        boot(profile, *args.boot)
     else:
         options = Options(root=args.root) if args.root else Options()
         code = run_program(lambda: Watched(profile), args.program[0], args.program[1:], options).code
