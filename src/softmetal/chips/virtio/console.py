@@ -7,27 +7,21 @@ Not modelled: several ports, emergency write.
 from __future__ import annotations
 
 from softmetal.chips.device import Dma, Port
-from softmetal.chips.virtio.mmio import VirtioDevice
-from softmetal.chips.virtio.queue import Chain
+from softmetal.chips.virtio.stream import RECEIVE, StreamDevice
 from softmetal.lang import u1, u16, u32
 
 F_SIZE = 0
-RECEIVE, TRANSMIT = 0, 1  # queues
 
 
-class VirtioConsole(VirtioDevice):
+class VirtioConsole(StreamDevice):
     """One console port. The host feeds `rx` and then calls `poll`; it drains `tx`, and calls `resume` where `calls` is up."""
 
     DEVICE_ID = 3
-    QUEUES = 2
     CONFIG_WORDS = 3
     FEATURES = 1 << F_SIZE
 
     tx: Port
     rx: Port
-    sent: Chain  # what is on its way out,
-    sending: u1  # if anything is
-    received: Chain
     cols: u16 = 80
     rows: u16 = 25
 
@@ -40,33 +34,13 @@ class VirtioConsole(VirtioDevice):
         self.rows = rows
         self.changed()
 
-    def notify(self, bus: Dma, queue: u1) -> None:
-        if queue == TRANSMIT:
-            self.resume(bus)
-        else:
-            self.poll(bus)
-
-    def resume(self, bus: Dma) -> None:
-        """Send what the driver offers, until the port is full."""
-        budget: u16 = self.QUEUE_SIZE
-        while budget:
-            if not self.sending and not self.take(bus, TRANSMIT, self.sent):
-                break
-            self.sending = self.send(bus)
-            if self.sending:
-                break
-            self.give(bus, TRANSMIT, self.sent, 0)
-            budget -= 1
-        self.calls = self.sending or budget == 0
-        self.publish(bus, TRANSMIT)
-
     def send(self, bus: Dma) -> u1:
-        """Move the chain's bytes to the port. Are there more?"""
+        """Move the chain's bytes to the port. Have all gone?"""
         for _ in range(self.tx.room()):
             if not self.sent.left:
                 break
             self.tx.put(self.sent.get(bus, 1))
-        return self.sent.left != 0
+        return self.sent.left == 0
 
     def poll(self, bus: Dma) -> None:
         """Move what came from outside into the driver's buffers."""
@@ -78,7 +52,3 @@ class VirtioConsole(VirtioDevice):
             self.give(bus, RECEIVE, self.received, count)
             budget -= 1
         self.publish(bus, RECEIVE)
-
-    def reset_device(self) -> None:
-        self.sending = 0
-        self.sent.count = self.received.count = 0

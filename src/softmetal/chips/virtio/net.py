@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.chips.device import Dma
-from softmetal.chips.virtio.mmio import VirtioDevice
-from softmetal.chips.virtio.queue import Chain
+from softmetal.chips.virtio.stream import RECEIVE, StreamDevice
 from softmetal.lang import Chip, cold, host, memory, u1, u8, u16, u32, u64
 
 F_CSUM, F_GUEST_CSUM, F_MAC, F_GUEST_TSO4, F_GUEST_TSO6, F_HOST_TSO4, F_HOST_TSO6 = 0, 1, 5, 7, 8, 11, 12
@@ -22,7 +21,6 @@ OFFLOADS = 1 << F_CSUM | 1 << F_GUEST_CSUM | 1 << F_GUEST_TSO4 | 1 << F_GUEST_TS
 NEEDS_CSUM = 1  # flag of a header
 TCPV4, TCPV6, ECN = 1, 4, 0x80  # its kinds of segments
 
-RECEIVE, TRANSMIT = 0, 1  # queues
 HEADER = 10  # bytes of the header in a ring; in a guest there is the number of buffers behind them
 LARGEST = HEADER + 65550  # record
 RING = 1 << 20
@@ -116,19 +114,15 @@ class Frames(Chip):
         return found
 
 
-class VirtioNet(VirtioDevice):
+class VirtioNet(StreamDevice):
     """The host puts records in with `feed`, then calls `poll`; it takes them out with `frames`, then calls `resume`."""
 
     DEVICE_ID = 1
-    QUEUES = 2
     CONFIG_WORDS = 3
     FEATURES = 1 << F_MAC | 1 << F_STATUS | 1 << F_MRG_RXBUF
 
     tx: Frames
     rx: Frames
-    sent: Chain  # what waits for room in `tx`,
-    sending: u1  # if anything does
-    received: Chain
     mac: u8[6]  # said, like the next, by whoever builds the machine
     offload: u1  # may records be long and their checksums left out?
     link: u1 = 1
@@ -151,27 +145,7 @@ class VirtioNet(VirtioDevice):
         self.link = up
         self.changed()
 
-    def notify(self, bus: Dma, queue: u1) -> None:
-        if queue == TRANSMIT:
-            self.resume(bus)
-        else:
-            self.poll(bus)
-
     # -- out
-
-    def resume(self, bus: Dma) -> None:
-        """Send what the driver offers, until the ring is full."""
-        budget: u16 = self.QUEUE_SIZE
-        while budget:
-            if not self.sending and not self.take(bus, TRANSMIT, self.sent):
-                break
-            self.sending = not self.send(bus)
-            if self.sending:
-                break
-            self.give(bus, TRANSMIT, self.sent, 0)
-            budget -= 1
-        self.calls = self.sending or budget == 0
-        self.publish(bus, TRANSMIT)
 
     def send(self, bus: Dma) -> u1:
         """Move a chain's frame to the ring. Was there room?"""
@@ -300,10 +274,6 @@ class VirtioNet(VirtioDevice):
         for i in range(start, length):
             total += self.rx.ring[at + HEADER + i & RING - 1] << 8 * (i - start & 1)
         self.rx.ring.u16[at + HEADER + start + offset & RING - 1] = 0xFFFF - total % 0xFFFF  # never 0, which means "none" to UDP
-
-    def reset_device(self) -> None:
-        self.sending = 0
-        self.sent.count = self.received.count = 0
 
     @host
     def feed(self, record: bytes) -> bool:
