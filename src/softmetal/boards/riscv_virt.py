@@ -19,7 +19,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from softmetal.chips.aclint import Aclint
-from softmetal.chips.device import Dma
+from softmetal.chips.device import Device, Dma
 from softmetal.chips.goldfish_rtc import GoldfishRtc
 from softmetal.chips.ns16550a import Ns16550a
 from softmetal.chips.plic import Plic
@@ -237,59 +237,41 @@ class RiscvVirt(PrivilegedHart, Dma):
     @cold
     def wire_slot(self, slot: u4, offset: u32, write: u1) -> None:
         """Carry the lines of the device in a slot to where they go, after an access (or what an access began)."""
-        irq: u1 = 0
-        calls: u1 = 0
-        strange: u1 = 0
         kind = self.slots[slot]
         match kind:
             case 1 | 2 | 3 | 4:
-                irq = self.disks[kind - 1 & 3].irq
-                calls = self.disks[kind - 1 & 3].calls
-                strange = self.disks[kind - 1 & 3].strange
-                self.disks[kind - 1 & 3].strange = 0
+                self.carry(self.disks[kind - 1 & 3], slot, offset, write)
             case 5 | 6 | 7 | 8:
-                irq = self.shares[kind - 5 & 3].irq
-                calls = self.shares[kind - 5 & 3].calls
-                strange = self.shares[kind - 5 & 3].strange
-                self.shares[kind - 5 & 3].strange = 0
+                self.carry(self.shares[kind - 5 & 3], slot, offset, write)
             case Slot.NET:
-                irq = self.net.irq
-                calls = self.net.calls
-                strange = self.net.strange
-                self.net.strange = 0
+                self.carry(self.net, slot, offset, write)
             case Slot.CONSOLE:
-                irq = self.console.irq
-                calls = self.console.calls
-                strange = self.console.strange
-                self.console.strange = 0
+                self.carry(self.console, slot, offset, write)
             case Slot.ENTROPY:
-                irq = self.entropy.irq
-                calls = self.entropy.calls
-                strange = self.entropy.strange
-                self.entropy.strange = 0
+                self.carry(self.entropy, slot, offset, write)
             case Slot.KEYBOARD:
-                irq = self.keyboard.irq
-                calls = self.keyboard.calls
-                strange = self.keyboard.strange
-                self.keyboard.strange = 0
+                self.carry(self.keyboard, slot, offset, write)
             case Slot.TABLET:
-                irq = self.tablet.irq
-                calls = self.tablet.calls
-                strange = self.tablet.strange
-                self.tablet.strange = 0
+                self.carry(self.tablet, slot, offset, write)
             case Slot.GPU:
-                irq = self.gpu.irq
-                calls = self.gpu.calls
-                strange = self.gpu.strange
-                self.gpu.strange = 0
+                self.carry(self.gpu, slot, offset, write)
             case _:  # what finds an empty slot looks no further
-                strange = write or offset > 12
+                self.note(write or offset > 12, VIRTIO + 0x1000 * slot + offset, write)
+
+    @cold
+    def carry(self, device: Device, slot: u4, offset: u32, write: u1) -> None:
+        """Carry the lines of a device in a slot to where they go."""
         bit: u64 = 1 << SLOT_IRQ[slot]
-        self.levels = self.levels | bit if irq else self.levels & ~bit
+        self.levels = self.levels | bit if device.irq else self.levels & ~bit
         self.plic.update(self.levels)
-        if calls:
+        if device.calls:
             self.wanted = 1
-        self.note(strange, VIRTIO + 0x1000 * slot + offset, write)
+        self.heed(device, VIRTIO + 0x1000 * slot + offset, write)
+
+    def heed(self, device: Device, address: u64, write: u1) -> None:
+        """Count an access that the device does not model, and lower the line by which it says so."""
+        self.note(device.strange, address, write)
+        device.strange = 0
 
     # -- what the host does between runs
 
@@ -392,30 +374,24 @@ class RiscvVirt(PrivilegedHart, Dma):
             return self.virtio_read(u4(address - VIRTIO >> 12), offset, size)
         if UART <= address < UART + 0x100:
             value = self.uart.read(offset, size)
-            self.note(self.uart.strange, address, 0)
-            self.uart.strange = 0
+            self.heed(self.uart, address, 0)
         elif PLIC <= address < PLIC + 0x600000:
             value = self.plic.read(u32(address - PLIC), size)
-            self.note(self.plic.strange, address, 0)
-            self.plic.strange = 0
+            self.heed(self.plic, address, 0)
         elif ACLINT <= address < ACLINT + 0x10000:
             self.aclint.mtime = self.time()
             value = self.aclint.read(u32(address - ACLINT), size)
-            self.note(self.aclint.strange, address, 0)
-            self.aclint.strange = 0
+            self.heed(self.aclint, address, 0)
         elif RTC <= address < RTC + 0x1000:
             self.rtc.now_ns = self.clock()
             value = self.rtc.read(offset, size)
-            self.note(self.rtc.strange, address, 0)
-            self.rtc.strange = 0
+            self.heed(self.rtc, address, 0)
         elif FINISHER <= address < FINISHER + 0x1000:
             value = self.finisher.read(offset, size)
-            self.note(self.finisher.strange, address, 0)
-            self.finisher.strange = 0
+            self.heed(self.finisher, address, 0)
         elif VMGENID <= address < VMGENID + 16:
             value = self.vmgenid.read(offset, size)
-            self.note(self.vmgenid.strange, address, 0)
-            self.vmgenid.strange = 0
+            self.heed(self.vmgenid, address, 0)
         else:
             self.note(1, address, 0)
         self.wire()
@@ -431,33 +407,27 @@ class RiscvVirt(PrivilegedHart, Dma):
             return
         if UART <= address < UART + 0x100:
             self.uart.write(offset, value, size)
-            self.note(self.uart.strange, address, 1)
-            self.uart.strange = 0
+            self.heed(self.uart, address, 1)
         elif PLIC <= address < PLIC + 0x600000:
             self.plic.write(u32(address - PLIC), value, size)
-            self.note(self.plic.strange, address, 1)
-            self.plic.strange = 0
+            self.heed(self.plic, address, 1)
         elif ACLINT <= address < ACLINT + 0x10000:
             self.aclint.mtime = self.time()
             self.aclint.write(u32(address - ACLINT), value, size)
             if self.aclint.mtime_written != 0:
                 self.aclint.mtime_written = 0
                 self.time_offset = self.aclint.mtime - self.clock() // TICKS
-            self.note(self.aclint.strange, address, 1)
-            self.aclint.strange = 0
+            self.heed(self.aclint, address, 1)
         elif RTC <= address < RTC + 0x1000:
             self.rtc.now_ns = self.clock()
             self.rtc.write(offset, value, size)
-            self.note(self.rtc.strange, address, 1)
-            self.rtc.strange = 0
+            self.heed(self.rtc, address, 1)
         elif FINISHER <= address < FINISHER + 0x1000:
             self.finisher.write(offset, value, size)
-            self.note(self.finisher.strange, address, 1)
-            self.finisher.strange = 0
+            self.heed(self.finisher, address, 1)
         elif VMGENID <= address < VMGENID + 16:
             self.vmgenid.write(offset, value, size)
-            self.note(self.vmgenid.strange, address, 1)
-            self.vmgenid.strange = 0
+            self.heed(self.vmgenid, address, 1)
         else:
             self.note(1, address, 1)
         self.wire()
