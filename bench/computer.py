@@ -22,12 +22,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from guests import debian_kernel
+
 from softmetal.host.image.initrd import cpio
 from softmetal.machine.link import connect
 from softmetal.machine.machine import Machine
 
 HERE = Path(__file__).parent
-GUEST = HERE.parent / ".guest" / "kernel"
 CROSS = "riscv64-linux-gnu-gcc"
 QEMU = "qemu-system-riscv64"
 DISK_MIB = 256
@@ -43,10 +44,10 @@ load virtio_mmio virtio_blk virtio_net
 
 def commands(initrd: str, append: str, disk: str = "") -> dict[str, list[str]]:
     """How each of them runs the same guest."""
-    common = ["--kernel", str(GUEST / "Image"), "--initrd", initrd, "--append", append]
+    common = ["--kernel", str(debian_kernel() / "Image"), "--initrd", initrd, "--append", append]
     ours = [sys.executable, "-m", "softmetal", "run", "--board", "riscv-virt", *common]
-    qemu = [QEMU, "-M", "virt", "-m", "512", "-nographic", "-no-reboot", "-kernel", str(GUEST / "Image"), "-initrd", initrd]
-    qemu += ["-append", append]
+    qemu = [QEMU, "-M", "virt", "-m", "512", "-nographic", "-no-reboot", "-append", append]
+    qemu += ["-kernel", str(debian_kernel() / "Image"), "-initrd", initrd]
     if disk:
         ours += ["--disk", disk]
         qemu += ["-drive", f"file={disk},format=raw,if=none,id=d", "-device", "virtio-blk-device,drive=d"]
@@ -86,7 +87,7 @@ def net_initrds(folder: str, program: str) -> list[str]:
         script += "sleep 9999\n" if arguments else "poweroff -f\n"  # what was sent last may still wait in the sender
         files = {"net": (PROGRAM, Path(program).read_bytes()), "bench": (PROGRAM, script.encode())}
         found.append(os.path.join(folder, f"initrd{number}"))
-        Path(found[-1]).write_bytes((GUEST / "initrd").read_bytes() + cpio(files))
+        Path(found[-1]).write_bytes((debian_kernel() / "initrd").read_bytes() + cpio(files))
     return found
 
 
@@ -114,7 +115,7 @@ def our_net(initrds: list[str]) -> float:
     """Seconds of the stream between two of our machines."""
     receiver, sender = (
         Machine(
-            kernel=str(GUEST / "Image"), append="console=ttyS0 quiet rdinit=/bench", network=True,
+            kernel=str(debian_kernel() / "Image"), append="console=ttyS0 quiet rdinit=/bench", network=True,
             initrd=initrd, mac=bytes([0x52, 0x54, 0, 0, 0, number]),
         )
         for number, initrd in enumerate(initrds, 1)
@@ -149,13 +150,13 @@ def main() -> int:
     parser.add_argument("--only", default="", choices=["", "boot", "disk", "net"])
     args = parser.parse_args()
     missing = [tool for tool in (CROSS, QEMU) if not shutil.which(tool)]
-    if missing or not GUEST.is_dir():
-        print(f"bench/computer.py: not there: {', '.join(missing) or GUEST} (./dev setup gets them)", file=sys.stderr)
+    if missing:
+        print(f"bench/computer.py: not installed: {', '.join(missing)} (./dev setup installs them)", file=sys.stderr)
         return 1
     print(f"{'':14} {'qemu s':>8} {'ours s':>8} {'qemu/ours':>10}")
     with tempfile.TemporaryDirectory() as folder:
         if args.only in ("", "boot"):
-            both = commands(str(GUEST / "initrd"), "console=ttyS0 quiet rdinit=/off")
+            both = commands(str(debian_kernel() / "initrd"), "console=ttyS0 quiet rdinit=/off")
             wall(both["ours"])  # compiled, if it was not
             times: dict[str, list[float]] = {k: [] for k in both}
             for _ in range(args.runs):
@@ -169,7 +170,7 @@ def main() -> int:
             for kind, unit, amount in (("write", "MiB/s", 192.0), ("read", "MiB/s", 192.0), ("random", "reads/s", 20000.0)):
                 script = START + f"/disk {kind} /dev/vda\npoweroff -f\n"
                 files = {"disk": (PROGRAM, Path(program).read_bytes()), "bench": (PROGRAM, script.encode())}
-                Path(initrd).write_bytes((GUEST / "initrd").read_bytes() + cpio(files))
+                Path(initrd).write_bytes((debian_kernel() / "initrd").read_bytes() + cpio(files))
                 both = commands(initrd, "console=ttyS0 quiet rdinit=/bench", disk)
                 times = {k: [] for k in both}
                 for _ in range(args.runs):

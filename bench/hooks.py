@@ -13,11 +13,11 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+
+from guests import debian_kernel
 
 from softmetal.machine.machine import Machine
 
-IMAGE = Path(__file__).parent.parent / ".guest" / "kernel" / "Image"
 RUNS = 3
 
 
@@ -50,9 +50,10 @@ def speed(kernel: str, insns: int, hook: Callable[[Machine], object]) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kernel", default=str(IMAGE))
+    parser.add_argument("--kernel", help="default: Debian's")
     parser.add_argument("--insns", type=int, default=800_000_000)
     options = parser.parse_args()
+    options.kernel = options.kernel or str(debian_kernel() / "Image")
     hot, insns = busiest(options.kernel, options.insns)
     never = "zero == 1"
     counting = boot(options.kernel)

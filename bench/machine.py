@@ -15,13 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from guests import debian_kernel
+
 from softmetal.engines.native import native_engine
 from softmetal.isa.riscv import isa
 from softmetal.machine.link import connect
 from softmetal.machine.machine import Identity, Machine
 from softmetal.machine.record import Recording, replay
 
-GUEST = Path(__file__).parents[1] / ".guest" / "kernel"
 FEW = 10_000_000
 BUSY = "while true; do :; done\n"
 
@@ -54,12 +55,14 @@ def booted(args: argparse.Namespace, **parts: Any) -> Machine:
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kernel", default=str(GUEST / "Image"))
-    parser.add_argument("--initrd", default=str(GUEST / "initrd"))
+    parser.add_argument("--kernel", help="default: Debian's")
+    parser.add_argument("--initrd", help="default: Debian's")
     parser.add_argument("--memory", type=int, default=256)
     parser.add_argument("--forks", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=10)
     args = parser.parse_args()
+    args.kernel = args.kernel or str(debian_kernel() / "Image")
+    args.initrd = args.initrd or str(debian_kernel() / "initrd")
 
     m = booted(args)
     print(f"at the prompt after {m.position} instructions; {args.memory} MiB of memory")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Fetch Debian's riscv64 kernel, unchanged, and make an initial file system with busybox for it.
 
-    tools/guest_kernel.py [DIR]     make DIR (default: .guest/kernel) unless it is there already; print its path
+    tools/guest_kernel.py [DIR]          make DIR (default: a folder in the user's cache) unless it is there; print its path
+    tools/guest_kernel.py --suite forky  of this suite (default: the first of trixie, forky, sid that can be had)
 
 DIR/Image is the kernel as Debian ships it, DIR/initrd an archive whose /init gives a shell on the console, and whose /off
 powers off at once (append rdinit=/off). With root=DEVICE on its command line /init goes on in the system there.
@@ -10,17 +11,16 @@ The archive holds the modules that the virt board's devices, ext4 and 9p need (`
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
+import tempfile
 from pathlib import Path
 
-from fetched import GUEST, once
+from fetched import arguments, once
 
-from softmetal.host.image.apt import Apt, host_mirror, unpack
 from softmetal.host.image.initrd import cpio, in_order
+from softmetal.host.image.kernel import PACKAGES, unpack_kernel
+from softmetal.host.image.packages import Fetched
 
-PACKAGES = ["linux-image-riscv64", "busybox-static"]
 AT_ONCE = ("virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng")
 LATER = ("ext4", "crc32c_generic", "9p", "9pnet_virtio", "virtio_input", "evdev", "virtio_gpu")
 INIT = f"""#!/bin/busybox sh
@@ -70,32 +70,18 @@ def initrd(busybox: bytes, modules: Path) -> bytes:
     return cpio(files | {"init": (PROGRAM, INIT.encode()), "off": (PROGRAM, OFF.encode())})
 
 
-def build(folder: Path, state: Path, mirror: str) -> None:
-    """Download the packages and take out what is wanted."""
-    print("guest_kernel: fetching Debian's riscv64 kernel", file=sys.stderr)
-    fresh, unpacked = folder.with_name(folder.name + ".new"), state / "unpacked"
-    for each in (fresh, unpacked):
-        shutil.rmtree(each, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for package in Apt(state, "riscv64", "trixie", mirror).fetch(PACKAGES, lambda *_: None):
-        if package.name.startswith(("linux-image-6", "busybox-static")):
-            unpack(package, unpacked)
-    modules = next((unpacked / "usr/lib/modules").iterdir())
-    (fresh / "initrd").write_bytes(initrd((unpacked / "usr/bin/busybox").read_bytes(), modules))
-    shutil.move(modules, fresh / "modules")
-    shutil.move(next((unpacked / "boot").glob("vmlinu[xz]-*")), fresh / "Image")
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
-    shutil.rmtree(state)
+def build(packages: Fetched, folder: Path) -> None:
+    """Take out of the packages what is wanted."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as unpacked:
+        kernel = unpack_kernel(packages.groups[0], Path(unpacked))
+        (folder / "initrd").write_bytes(initrd(kernel.busybox.read_bytes(), kernel.modules))
+        shutil.move(kernel.image, folder / "Image")
+        shutil.move(kernel.modules, folder / "modules")
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dir", nargs="?", type=Path, default=GUEST / "kernel")
-    parser.add_argument("--mirror", help="a Debian mirror, instead of the one that apt uses here")
-    options = parser.parse_args()
-    once(options.dir, Path(__file__).read_text(), lambda folder, state: build(folder, state, options.mirror or host_mirror()))
+    once("kernel", arguments(__doc__).parse_args(), [PACKAGES], build, Path(__file__).read_text())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Build a riscv64 Debian file tree for `softmetal run --root`, without root rights and without chroot.
 
-    tools/guest_root.py [DIR]        build DIR (default: .guest/riscv64) unless it is there already; print its path
-    tools/guest_root.py --extra PKG  add packages
+    tools/guest_root.py [DIR]          make DIR (default: a folder in the user's cache) unless it is there; print its path
+    tools/guest_root.py --extra PKG    add packages
+    tools/guest_root.py --suite forky  of this suite (default: the first of trixie, forky, sid that can be had)
 
 The packages come from the mirror that this machine's own apt uses, checked by apt against Debian's keys as always;
 apt works in a state folder of its own and never touches the machine's. Packages are unpacked, not configured: no
@@ -11,17 +12,14 @@ maintainer script runs. Needs apt-get and dpkg-deb (any Debian or Ubuntu).
 
 from __future__ import annotations
 
-import argparse
 import os
-import shutil
-import sys
 from pathlib import Path
 
-from fetched import GUEST, once
+from fetched import arguments, once
 
-from softmetal.host.image.apt import Apt, host_mirror, unpack
+from softmetal.host.image.apt import unpack
+from softmetal.host.image.packages import Fetched
 
-SUITE = "trixie"
 PACKAGES = [
     "libc6",
     "libc-bin",
@@ -71,41 +69,29 @@ LINKS = {
 }
 
 
-def build(root: Path, state: Path, mirror: str, packages: list[str]) -> None:
-    """Download the packages with what they need, and unpack them into `root`."""
-    print(f"guest_root: fetching riscv64 packages of Debian {SUITE}", file=sys.stderr)
-    archives = Apt(state, "riscv64", SUITE, mirror).fetch(packages, lambda *_: None)
-    fresh = root.with_name(root.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
+def build(packages: Fetched, root: Path) -> None:
+    """Unpack the packages into `root`."""
     for name in MERGED:
-        (fresh / "usr" / name).mkdir(parents=True)
-        (fresh / name).symlink_to(f"usr/{name}")
-    for archive in archives:
-        unpack(archive, fresh)
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+    for archive in packages.groups[0]:
+        unpack(archive, root)
     for folder in ("dev", "proc", "sys", "tmp", "root", "run", "etc"):
-        (fresh / folder).mkdir(exist_ok=True)
-    (fresh / "tmp").chmod(0o1777)
+        (root / folder).mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
     for path, text in FILES.items():
-        (fresh / path).write_text(text)
+        (root / path).write_text(text)
     for path, target in LINKS.items():
-        if not os.path.lexists(fresh / path):
-            (fresh / path).symlink_to(target)
-    if root.exists():
-        shutil.rmtree(root)
-    fresh.rename(root)
-    shutil.rmtree(state)
+        if not os.path.lexists(root / path):
+            (root / path).symlink_to(target)
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dir", nargs="?", type=Path, default=GUEST / "riscv64")
-    parser.add_argument("--mirror", help="a Debian mirror, instead of the one that apt uses here")
+    parser = arguments(__doc__)
     parser.add_argument("--extra", action="append", default=[], help="one more package; may be given often")
     options = parser.parse_args()
-    packages = [*PACKAGES, *options.extra]
-    what = " ".join([SUITE, *packages, Path(__file__).read_text()])
-    once(options.dir, what, lambda folder, state: build(folder, state, options.mirror or host_mirror(), packages))
+    once("riscv64", options, [[*PACKAGES, *options.extra]], build, Path(__file__).read_text())
 
 
 if __name__ == "__main__":

@@ -96,14 +96,15 @@ def test_scripts_of_the_guest_are_shell():
 def test_a_host_without_the_tools_is_told_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool, path=None: None if tool == "mke2fs" else f"/usr/bin/{tool}")
     with pytest.raises(ImageError, match=r"^this host lacks e2fsprogs: apt-get install e2fsprogs$"):
-        debian.prepare(tmp_path / "x.img", 2 << 30, "trixie", None, [], silent)
+        debian.prepare(tmp_path / "x.img", 2 << 30, "trixie", None, [], silent, print)
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt-get")
-def test_a_mirror_that_is_none_is_told_and_nothing_stays(tmp_path, monkeypatch):
+def test_a_mirror_that_is_none_is_told_and_nothing_stays(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOFTMETAL_CACHE", str(tmp_path_factory.mktemp("cache")))
     with pytest.raises(ImageError, match=r"failed: E: .*nowhere"):
-        debian.prepare(Path("x.img"), 2 << 30, "trixie", f"file:{tmp_path}/nowhere", [], silent)
+        debian.prepare(Path("x.img"), 2 << 30, "trixie", f"file:{tmp_path}/nowhere", [], silent, print)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -44,7 +44,9 @@ def image(
     kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="The system.")],
     out: Annotated[str, typer.Argument(metavar="OUT.img", help="The disk; OUT.img.kernel and OUT.img.initrd go beside it.")],
     size: Annotated[str, typer.Option(metavar="SIZE", help="Of the disk. It takes space on the host only as it fills.")] = "2G",
-    suite: Annotated[str, typer.Option(metavar="NAME", help="Debian's release.")] = "trixie",
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Debian's release (default: the first that can be had).")
+    ] = None,
     mirror: Annotated[
         str | None, typer.Option(metavar="URL", help="A Debian mirror, instead of the one that apt uses on this host.")
     ] = None,
@@ -80,16 +82,16 @@ def image(
         with Progress(*columns, console=console) as progress:
             steps: dict[str, TaskID] = {}
 
-            def told(step: str, done: int, total: int) -> None:
-                if step not in steps:
+            def step(name: str, done: int, total: int) -> None:
+                if name not in steps:
                     for task in steps.values():
                         progress.update(task, completed=progress.tasks[task].total)
-                    steps[step] = progress.add_task(step, total=total)
-                progress.update(steps[step], completed=done, total=total)
+                    steps[name] = progress.add_task(name, total=total)
+                progress.update(steps[name], completed=done, total=total)
 
-            packages = debian.prepare(part, length, suite, mirror, extra or [], told)
+            made = debian.prepare(part, length, suite, mirror, extra or [], step, progress.console.print)
             command = run_command(str(part), [sys.executable, "-m", "softmetal"])
-            debian.finish(part, [*command, "--no-reboot"], packages, told)
+            debian.finish(part, [*command, "--no-reboot"], made.packages, step)
         for name in PARTS:
             os.replace(f"{part}{name}", out + name)
     except ImageError as error:
@@ -98,5 +100,5 @@ def image(
     finally:
         for name in PARTS:
             Path(f"{part}{name}").unlink(missing_ok=True)
-    print(f"{out}: Debian {suite}; log in as root, without a password. Run it with:\n")
+    print(f"{out}: Debian {made.suite}; log in as root, without a password. Run it with:\n")
     print("    " + shlex.join(run_command(out, ["softmetal"])))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import lzma
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ from softmetal.host.errors import HostError
 
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
 
-Told = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 """Takes how far a step is: its name, done, all."""
 
 
@@ -37,8 +39,21 @@ def run(command: list[str], doing: str) -> str:
     return done.stdout
 
 
+TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg", "mke2fs": "e2fsprogs"}
+"""Programs of the host that images are made with, and the packages that have them."""
+
+
+def missing_tools(*tools: str) -> list[str]:
+    """The packages that the host lacks for these tools."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return [TOOLS[tool] for tool in tools if not shutil.which(tool, path=path)]
+
+
 def host_mirror() -> str:
-    """The first Debian mirror that the host's own apt is set up for."""
+    """The Debian mirror that SOFTMETAL_MIRROR names, or the first one that the host's own apt is set up for."""
+    named = os.environ.get("SOFTMETAL_MIRROR")
+    if named:
+        return named
     for source in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
         if source.suffix not in (".list", ".sources") or not source.is_file():
             continue
@@ -46,16 +61,17 @@ def host_mirror() -> str:
             found = re.match(r"\s*(?:URIs:|deb\s+(?:\[[^]]*\]\s+)?)\s*(\S+/debian)/?(?:\s|$)", line)
             if found:
                 return found[1]
-    raise ImageError(errno.ENOENT, "this host's apt knows no Debian mirror: give one with --mirror URL")
+    raise ImageError(errno.ENOENT, "this host's apt knows no Debian mirror: give one with --mirror URL or SOFTMETAL_MIRROR")
 
 
 class Apt:
-    """apt in a folder of its own."""
+    """apt in a folder of its own, for one suite. What it downloads stays in `archives`, under the packages' own names."""
 
-    def __init__(self, state: Path, architecture: str, suite: str, mirror: str) -> None:
-        self.state = state
-        for folder in ("lists/partial", "cache/archives/partial", "none/partial"):
-            (state / folder).mkdir(parents=True, exist_ok=True)
+    def __init__(self, state: Path, archives: Path, architecture: str, suite: str, mirror: str) -> None:
+        state, archives = state.resolve(), archives.resolve()  # apt looks for relative names under /
+        self.state, self.archives = state, archives
+        for folder in (state / "lists/partial", state / "none/partial", archives / "partial"):
+            folder.mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
         keyring = next((k for k in KEYRINGS if Path(k).exists()), None)
         signed = f" signed-by={keyring}" if keyring else ""
@@ -63,19 +79,19 @@ class Apt:
         self.command = [
             "apt-get", "-q", "-y", f"-oAPT::Architecture={architecture}", f"-oAPT::Architectures={architecture}",
             f"-oDir::State={state}", f"-oDir::State::status={state}/status", f"-oDir::Cache={state}/cache",
-            f"-oDir::Etc::sourcelist={state}/sources.list", "-oDir::Etc::sourceparts=-", "-oDir::Etc::preferencesparts=-",
+            f"-oDir::Cache::archives={archives}", f"-oDir::Etc::sourcelist={state}/sources.list",
+            f"-oDir::Etc::sourceparts={state}/none", f"-oDir::Etc::preferencesparts={state}/none",
             "-oAPT::Sandbox::User=", "-oAPT::Install-Recommends=false", "-oDebug::NoLocking=true",
             "-oAcquire::Languages=none", "-oAcquire::Retries=3",
         ]  # fmt: skip
         run([*self.command, "update"], f"fetching the list of packages of Debian {suite} from {mirror}")
 
-    def fetch(self, packages: list[str], told: Told) -> list[Path]:
+    def fetch(self, packages: list[str], progress: Progress) -> list[Path]:
         """The files of these packages and of all that they need. `?essential` is a name, too."""
         empty = f"-oDir::Cache::archives={self.state}/none"  # only what is not there yet is printed
         listed = run([*self.command, empty, "--print-uris", "install", *packages], "choosing packages")
         wanted = {m[1]: int(m[2]) for m in re.finditer(r"^'[^']*' (\S+\.deb) (\d+)", listed, re.M)}
         total = sum(wanted.values())
-        archives = self.state / "cache/archives"
         process = subprocess.Popen(
             [*self.command, "--download-only", "install", *packages],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -85,15 +101,15 @@ class Apt:
                 _, said = process.communicate(timeout=0.2)
                 break
             except subprocess.TimeoutExpired:
-                there = sum(f.stat().st_size for folder in (archives, archives / "partial") for f in folder.glob("*.deb"))
-                told("fetching packages", min(there, total), total)
+                files = (folder / name for name in wanted for folder in (self.archives, self.archives / "partial"))
+                progress("fetching packages", min(total, sum(f.stat().st_size for f in files if f.exists())), total)
         if process.returncode:
             raise ImageError(errno.EIO, "fetching packages failed: " + "; ".join(said.strip().splitlines()[-3:]))
-        told("fetching packages", total, total)
-        missing = {m[1] for m in re.finditer(r"(\S+\.deb)", " ".join(wanted))} - {f.name for f in archives.glob("*.deb")}
+        progress("fetching packages", total, total)
+        missing = [name for name in wanted if not (self.archives / name).exists()]
         if missing:
             raise ImageError(errno.EIO, f"fetching packages failed: apt did not bring {', '.join(sorted(missing))}")
-        return sorted(archives / name for name in wanted)
+        return sorted(self.archives / name for name in wanted)
 
 
 def inflate(package: Path, target: Path) -> None:

@@ -14,21 +14,19 @@ import subprocess
 import tempfile
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
-from softmetal.host.image.apt import Apt, ImageError, Told, host_mirror, inflate, run, unpack
+from softmetal.host.image import kernel
+from softmetal.host.image.apt import TOOLS, ImageError, Progress, host_mirror, inflate, missing_tools, run, unpack
 from softmetal.host.image.initrd import make_initrd
+from softmetal.host.image.packages import Notice, fetch
 
-ARCHITECTURE = "riscv64"
-KERNEL = "linux-image-riscv64"
 PACKAGES = (
     "apt", "ca-certificates", "dbus", "e2fsprogs", "ifupdown-", "iproute2", "iputils-ping", "kmod", "less", "libnss-resolve",
     "libpam-systemd", "login", "nano", "netbase", "passwd", "procps", "python3-minimal", "systemd-resolved", "systemd-sysv",
     "udev", "whiptail", "debian-archive-keyring",
 )  # fmt: skip
 READY = "softmetal: the image is ready"
-TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg", "mke2fs": "e2fsprogs"}
-"""What the host needs, and the package that has it."""
-
 FILES = {
     "etc/hostname": "debian\n",
     "etc/hosts": "127.0.0.1 localhost debian\n::1 localhost\n",
@@ -39,25 +37,28 @@ FILES = {
 """What is said about the system beyond its packages."""
 
 
-def missing_tools() -> list[str]:
-    """The packages that the host lacks."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return [package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)]
+class Prepared(NamedTuple):
+    """What an image was made of."""
+
+    suite: str
+    packages: int
+    """How many will install themselves."""
 
 
-def prepare(image: Path, size: int, suite: str, mirror: str | None, extra: list[str], told: Told) -> int:
+def prepare(
+    image: Path, size: int, suite: str | None, mirror: str | None, extra: list[str], progress: Progress, notice: Notice
+) -> Prepared:
     """Make the image, its kernel (`.kernel`) and its first file system (`.initrd`). It installs itself in its first boot.
 
-    Answers how many packages there will be. Raises ImageError, and leaves nothing half done.
+    `suite`: of Debian; None takes the first that can be had. Raises ImageError, and leaves nothing half done.
     """
-    lacking = missing_tools()
+    lacking = missing_tools(*TOOLS)
     if lacking:
         raise ImageError(errno.ENOENT, f"this host lacks {', '.join(lacking)}: apt-get install {' '.join(lacking)}")
     mirror = mirror or host_mirror()
-    image = image.resolve()  # apt takes other paths from its own root
     try:
-        with tempfile.TemporaryDirectory(prefix=image.name + ".", dir=image.parent) as folder:
-            return Preparation(Path(folder), told).make(image, size, suite, mirror, extra)
+        with tempfile.TemporaryDirectory(prefix=image.name + ".", dir=image.resolve().parent) as folder:
+            return Preparation(Path(folder), progress, notice).make(image, size, suite, mirror, extra)
     except OSError as error:
         if isinstance(error, ImageError):
             raise
@@ -67,59 +68,46 @@ def prepare(image: Path, size: int, suite: str, mirror: str | None, extra: list[
 class Preparation:
     """The making of one image, in a folder that is gone afterwards."""
 
-    def __init__(self, folder: Path, told: Told) -> None:
-        self.folder = folder
-        self.told = told
+    def __init__(self, folder: Path, progress: Progress, notice: Notice) -> None:
+        self.folder, self.progress, self.notice = folder, progress, notice
         self.tree = folder / "tree"
 
-    def make(self, image: Path, size: int, suite: str, mirror: str, extra: list[str]) -> int:
+    def make(self, image: Path, size: int, suite: str | None, mirror: str, extra: list[str]) -> Prepared:
         """See `prepare`."""
-        self.told("fetching the list of packages", 0, 1)
-        apt = Apt(self.folder / "apt", ARCHITECTURE, suite, mirror)
-        tools = apt.fetch([KERNEL, "busybox-static"], self.told)
-        essential = apt.fetch(["?essential"], self.told)
-        packages = [p for p in apt.fetch(["?essential", *PACKAGES, *extra], self.told) if p not in essential]
-        self.unpack_tools(tools)
-        self.lay_out(essential, packages)
-        for name, text in {**FILES, "etc/apt/sources.list": f"deb {mirror} {suite} main\n"}.items():
+        groups = [kernel.PACKAGES, ["?essential"], ["?essential", *PACKAGES, *extra]]
+        fetched = fetch(groups, suite=suite, mirror=mirror, newest=True, progress=self.progress, notice=self.notice)
+        tools, essential, everything = fetched.groups
+        others = [package for package in everything if package not in essential]
+        self.kernel = kernel.unpack_kernel(tools, self.folder / "tools")
+        self.lay_out(essential, others)
+        for name, text in {**FILES, "etc/apt/sources.list": f"deb {mirror} {fetched.suite} main\n"}.items():
             self.write(f"softmetal/files/{name}", text)
-        kernels = sorted((self.tools / "boot").glob("vmlinu[xz]-*"))
-        if not kernels:
-            raise ImageError(errno.ENOENT, f"{KERNEL} of Debian {suite} holds no kernel")
-        initrd = make_initrd(self.busybox, self.tools / "usr/lib/modules")
+        initrd = make_initrd(self.kernel.busybox, self.kernel.modules)
         self.file_system(image, size)
-        shutil.copyfile(kernels[-1], f"{image}.kernel")
+        shutil.copyfile(self.kernel.image, f"{image}.kernel")
         Path(f"{image}.initrd").write_bytes(initrd)
-        return len(essential) + len(packages)
+        return Prepared(fetched.suite, len(essential) + len(others))
 
-    def unpack_tools(self, packages: list[Path]) -> None:
-        """The kernel and what the first file system needs."""
-        self.tools = self.folder / "tools"
-        for package in packages:
-            if package.name.startswith(("linux-image-", "busybox-static_")):
-                unpack(package, self.tools)
-        self.busybox = next(p for p in (self.tools / "usr/bin/busybox", self.tools / "bin/busybox") if p.exists())
-
-    def lay_out(self, essential: list[Path], packages: list[Path]) -> None:
+    def lay_out(self, essential: list[Path], others: list[Path]) -> None:
         """The tree as it is before the first boot."""
         for name in ("bin", "lib", "sbin"):
             (self.tree / "usr" / name).mkdir(parents=True)
             (self.tree / name).symlink_to(f"usr/{name}")
         for i, package in enumerate(essential):
-            self.told("unpacking", i, len(essential))
+            self.progress("unpacking", i, len(essential))
             unpack(package, self.tree)
         for name in ("dev", "proc", "sys", "run", "tmp", "root", "var/lib/dpkg"):
             (self.tree / name).mkdir(parents=True, exist_ok=True)
         for name in ("status", "available"):
             (self.tree / "var/lib/dpkg" / name).touch()
-        for folder, files in (("essential", essential), ("other", packages)):
+        for folder, files in (("essential", essential), ("other", others)):
             target = self.tree / "softmetal" / folder
             target.mkdir(parents=True)
             for i, file in enumerate(files):
-                self.told(f"preparing {folder} packages", i, len(files))
+                self.progress(f"preparing {folder} packages", i, len(files))
                 inflate(file, target / file.name)
-        shutil.copy(self.busybox, self.tree / "softmetal/busybox")
-        shutil.copytree(self.tools / "usr/lib/modules", self.tree / "usr/lib/modules", symlinks=True)
+        shutil.copy(self.kernel.busybox, self.tree / "softmetal/busybox")
+        shutil.copytree(self.kernel.modules, self.tree / "usr/lib/modules" / self.kernel.modules.name, symlinks=True)
         self.write("softmetal/setup", resources.files("softmetal.host.image").joinpath("setup.sh").read_text(), 0o755)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
@@ -131,7 +119,7 @@ class Preparation:
 
     def file_system(self, image: Path, size: int) -> None:
         """An ext4 of that size, filled from the tree."""
-        self.told("making the file system", 0, 1)
+        self.progress("making the file system", 0, 1)
         fresh = self.folder / "image"
         with open(fresh, "wb") as file:
             file.truncate(size)
@@ -141,7 +129,7 @@ class Preparation:
         os.replace(fresh, image)
 
 
-def finish(image: Path, command: list[str], packages: int, told: Told) -> None:
+def finish(image: Path, command: list[str], packages: int, progress: Progress) -> None:
     """Boot the image with this command, in which a machine runs with its console on stdout, until it has installed itself."""
     done = 0
     lines: list[str] = []
@@ -153,7 +141,7 @@ def finish(image: Path, command: list[str], packages: int, told: Told) -> None:
             lines = [*lines[-30:], line]
             if line.startswith(("Unpacking ", "Setting up ")):
                 done += 1
-                told("installing inside the machine", min(done, 2 * packages), 2 * packages)
+                progress("installing inside the machine", min(done, 2 * packages), 2 * packages)
             if line == READY:
                 process.wait()
                 return
