@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 from guests import debian_kernel
+from promised import Figures
 
 from softmetal.host.image.initrd import cpio
 from softmetal.machine.link import connect
@@ -153,6 +154,7 @@ def main() -> int:
     if missing:
         print(f"bench/computer.py: not installed: {', '.join(missing)} (./dev setup installs them)", file=sys.stderr)
         return 1
+    figures = Figures("computer.py")
     print(f"{'':14} {'qemu s':>8} {'ours s':>8} {'qemu/ours':>10}")
     with tempfile.TemporaryDirectory() as folder:
         if args.only in ("", "boot"):
@@ -162,7 +164,7 @@ def main() -> int:
             for _ in range(args.runs):
                 for name, command in both.items():
                     times[name].append(wall(command))
-            show("boot", times, "boots a minute", 60)
+            figures.measured("C12", "boot", show("boot", times, "boots a minute", 60))
         if args.only in ("", "disk"):
             program = compiled("disk", folder)
             initrd, disk = (os.path.join(folder, n) for n in ("initrd", "disk.img"))
@@ -176,16 +178,16 @@ def main() -> int:
                 for _ in range(args.runs):
                     for name, command in both.items():
                         times[name].append(between_marks(command))
-                show(f"disk {kind}", times, unit, amount)
+                figures.measured("C12", f"disk {kind}", show(f"disk {kind}", times, unit, amount))
         if args.only in ("", "net"):
             initrds = net_initrds(folder, compiled("net", folder))
             times = {"qemu": [], "ours": []}
             for _ in range(args.runs):
                 times["qemu"].append(qemu_net(folder, initrds))
                 times["ours"].append(our_net(initrds))
-            show("net", times, "MiB/s", NET_MIB)
+            figures.measured("C12", "net", show("net", times, "MiB/s", NET_MIB))
             print(f"{'':14} qemu: two processes, on {os.cpu_count()} cores; ours: one process, on one core")
-    return 0
+    return figures.end()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from guests import debian_kernel
+from promised import Figures
 
 from softmetal.engines.native import native_engine
 from softmetal.isa.riscv import isa
@@ -27,8 +28,13 @@ FEW = 10_000_000
 BUSY = "while true; do :; done\n"
 
 
-def timed(name: str, runs: int, what: Callable[[], Any], before: Callable[[], Any] = lambda: None) -> list[Any]:
-    """Do `before` and `what` some times, print how long `what` took, give its results."""
+FIGURES = Figures("machine.py")
+
+
+def timed(
+    name: str, runs: int, what: Callable[[], Any], before: Callable[[], Any] = lambda: None, promised: str = ""
+) -> list[Any]:
+    """Do `before` and `what` some times, print how long `what` took, give its results. `promised`: its figure of C13."""
     took, found = [], []
     for _ in range(runs):
         before()
@@ -36,6 +42,8 @@ def timed(name: str, runs: int, what: Callable[[], Any], before: Callable[[], An
         found.append(what())
         took.append((time.perf_counter() - start) * 1000)
     print(f"{name:58} {statistics.median(took):8.2f} ms   worst {max(took):8.2f} ms", flush=True)
+    if promised:
+        FIGURES.measured("C13", promised, statistics.median(took))
     return found
 
 
@@ -52,7 +60,7 @@ def booted(args: argparse.Namespace, **parts: Any) -> Machine:
     return m
 
 
-def main() -> None:
+def main() -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kernel", help="default: Debian's")
@@ -68,7 +76,7 @@ def main() -> None:
     print(f"at the prompt after {m.position} instructions; {args.memory} MiB of memory")
     timed("another engine for the board", 5, lambda: native_engine(isa, m.board))
     before = share()
-    clones = timed(f"fork, {args.forks} of a machine at rest", args.forks, m.fork)
+    clones = timed(f"fork, {args.forks} of a machine at rest", args.forks, m.fork, promised="fork")
     print(f"{'':58} {(share() - before) / args.forks:8.2f} MiB each")
     names = iter(range(args.forks))
     del clones
@@ -86,8 +94,8 @@ def main() -> None:
 
     timed("first hash", 1, m.hash)
     timed(f"hash, {FEW} instructions after another", 10, m.hash, work)
-    kept = timed(f"snapshot, {FEW} instructions after another", 10, m.snapshot, work)[-1]
-    timed(f"restore, {FEW} instructions after", 10, lambda: m.restore(kept), work)
+    kept = timed(f"snapshot, {FEW} instructions after another", 10, m.snapshot, work, "snapshot")[-1]
+    timed(f"restore, {FEW} instructions after", 10, lambda: m.restore(kept), work, "restore")
 
     with tempfile.TemporaryDirectory() as folder:
         timed("save to a file", 1, lambda: m.save(f"{folder}/state"))
@@ -112,7 +120,7 @@ def main() -> None:
     while time.perf_counter() - began < args.seconds:
         m.run(insns=10 * FEW)
     print(f"{m.position - timeline.first} instructions in {args.seconds:g} s, {len(timeline.snapshots)} snapshots")
-    timed("back by one instruction", 5, m.rewind)
+    timed("back by one instruction", 5, m.rewind, promised="one instruction back")
     sp = m.cpu.regs["sp"]
     timed("the last write of the top of the stack", 1, lambda: m.last_write(sp, 8))
     timed("back by half a second of machine time", 1, lambda: m.rewind(seconds=0.5))
@@ -130,7 +138,8 @@ def main() -> None:
     took, size = time.perf_counter() - start, 400 * 65536 / 1e6
     print(f"{size:.0f} MB between two machines: {size / took:.1f} MB/s,", end=" ")
     print(f"{size / ((link.clock - clock) / 1e9):.1f} MB/s of machine time")
+    return FIGURES.end()
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

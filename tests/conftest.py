@@ -1,12 +1,19 @@
-"""What the tests share: the engines that every behaviour is tested on."""
+"""What the tests share: the engines that every behaviour is tested on, the limit of time, the account of promises."""
 
 from __future__ import annotations
+
+import faulthandler
+import sys
 
 import pytest
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native import native_engine, new_board
 
+pytest_plugins = ["tests.promises", "pytester"]
+
+GRACE = 30
+"""Seconds beyond its limit (pytest-timeout) after which a test that does not even come back to Python ends its worker."""
 ENGINES = {
     "golden": lambda isa, board: golden_engine(isa, board()),
     "native": lambda isa, board: native_engine(isa, new_board(isa, board)),
@@ -17,3 +24,14 @@ ENGINES = {
 @pytest.fixture(params=ENGINES)
 def engine(request):
     return ENGINES[request.param]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    marker = item.get_closest_marker("timeout")
+    limit = marker.args[0] if marker else float(item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(limit + GRACE, exit=True, file=sys.__stderr__)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()

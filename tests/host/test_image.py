@@ -99,11 +99,22 @@ def test_a_host_without_the_tools_is_told_what_to_install(tmp_path, monkeypatch)
         debian.prepare(tmp_path / "x.img", 2 << 30, "trixie", None, [], silent, print)
 
 
+def test_the_reason_of_a_failure_is_one_line_of_what_apt_says():
+    said = (
+        "Err:2 http://mirror/debian trixie/main riscv64 Packages\n"
+        "E: Failed to fetch http://mirror/x  File has unexpected size (1 != 2). Mirror sync in progress? [IP: 10.0.0.1 80]\n"
+        "E: Some index files failed to download. They have been ignored, or old ones used instead.\n"
+    )
+    wanted = "Failed to fetch http://mirror/x File has unexpected size (1 != 2). Mirror sync in progress?"
+    assert apt.reason(said) == wanted
+    assert apt.reason("a\n\nb\nc\nd\n") == "b; c; d"
+
+
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt-get")
 def test_a_mirror_that_is_none_is_told_and_nothing_stays(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOFTMETAL_CACHE", str(tmp_path_factory.mktemp("cache")))
-    with pytest.raises(ImageError, match=r"failed: E: .*nowhere"):
+    with pytest.raises(ImageError, match=r"failed: .*nowhere"):
         debian.prepare(Path("x.img"), 2 << 30, "trixie", f"file:{tmp_path}/nowhere", [], silent, print)
     assert list(tmp_path.iterdir()) == []
 

@@ -33,10 +33,17 @@ def run(command: list[str], doing: str) -> str:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )  # fmt: skip
     if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith(("E:", "mke2fs:", "dpkg-deb: error"))] or lines[-3:]
-        raise ImageError(errno.EIO, f"{doing} failed: " + "; ".join(errors))
+        raise ImageError(errno.EIO, f"{doing} failed: {reason(done.stdout)}")
     return done.stdout
+
+
+def reason(output: str) -> str:
+    """Why a tool failed, in one line, out of all that it printed."""
+    lines = [" ".join(re.sub(r"\[IP: [^]]*\]", "", line).split()) for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E:", "mke2fs:", "dpkg-deb: error"))]
+    if len(errors) > 1:  # apt's last one only says that there were others
+        errors = [line for line in errors if not line.startswith("E: Some index files failed")]
+    return "; ".join(line.removeprefix("E: ") for line in errors or lines[-3:])
 
 
 TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg", "mke2fs": "e2fsprogs"}
@@ -84,7 +91,7 @@ class Apt:
             "-oAPT::Sandbox::User=", "-oAPT::Install-Recommends=false", "-oDebug::NoLocking=true",
             "-oAcquire::Languages=none", "-oAcquire::Retries=3",
         ]  # fmt: skip
-        run([*self.command, "update"], f"fetching the list of packages of Debian {suite} from {mirror}")
+        run([*self.command, "update"], f"fetching the index of {suite} from {mirror}")
 
     def fetch(self, packages: list[str], progress: Progress) -> list[Path]:
         """The files of these packages and of all that they need. `?essential` is a name, too."""
@@ -104,7 +111,7 @@ class Apt:
                 files = (folder / name for name in wanted for folder in (self.archives, self.archives / "partial"))
                 progress("fetching packages", min(total, sum(f.stat().st_size for f in files if f.exists())), total)
         if process.returncode:
-            raise ImageError(errno.EIO, "fetching packages failed: " + "; ".join(said.strip().splitlines()[-3:]))
+            raise ImageError(errno.EIO, f"fetching packages failed: {reason(said)}")
         progress("fetching packages", total, total)
         missing = [name for name in wanted if not (self.archives / name).exists()]
         if missing:
