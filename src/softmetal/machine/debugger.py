@@ -59,6 +59,9 @@ class Hooked(Protocol):
     position: int
     symbols: Symbols
 
+    def heard(self, call: Callable[..., Any], *args: Any) -> None:
+        """Call a user's code; what it raises comes out when the machine is whole."""
+
 
 class HookError(ValueError):
     """A hook that cannot be set, told in one line."""
@@ -287,7 +290,7 @@ class Debugger:
                 hook.count += 1
                 event = Event(KINDS[kind], hook, count, pc, place, value, hart)
                 if hook.call is not None:
-                    hook.call(event)
+                    self._machine.heard(hook.call, event)
                 if hook.stop:
                     self.hits.append(event)
                 elif hook.call is None:

@@ -15,9 +15,9 @@ def drain(machine: Any) -> None:
     """Take out what the guest has written to its consoles and sent to the network."""
     board = machine.board
     if board.uart.tx.head != board.uart.tx.tail:
-        machine.console.wrote(board.uart.tx.drain())
+        machine.heard(machine.console.wrote, board.uart.tx.drain())
     if board.console.tx.head != board.console.tx.tail:
-        machine.hvc.wrote(board.console.tx.drain())
+        machine.heard(machine.hvc.wrote, board.console.tx.drain())
     if board.net.tx.head != board.net.tx.tail:
         machine.sent += board.net.frames()
 
@@ -56,10 +56,12 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
         else:
             try:
                 _do(machine, disk, request)
-            except OSError as error:
+            except Exception as error:
                 status = FAILED
                 machine.note(port, bytes([request.index]))
                 machine.trouble(f"disk {number}: {error}")
+                if not isinstance(error, OSError):
+                    machine.fail(error)
         for address, length in into if status else ():  # the same bytes, wherever it was that reading failed
             _part(machine, address, length)[:] = bytes(length)
         call("disk_done", number, request.index, status, 0 if status else sum(n for _, n in into))

@@ -13,3 +13,10 @@ class Parted(MachineError):
     def __init__(self, position: int, why: str) -> None:
         super().__init__(why)
         self.position = position
+
+
+class UnknownRegister(KeyError):
+    """A register's name that there is none of, with those that there are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -30,15 +30,15 @@ from softmetal.machine.console import Console
 from softmetal.machine.debugger import Debugger
 from softmetal.machine.errors import MachineError, Parted
 from softmetal.machine.inputs import Input
+from softmetal.machine.interrupts import deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.saving import Identity, MachineSnapshot
 from softmetal.machine.strange import Strange, strange
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
 
-ENGINES = ("golden", "native")
-CHUNK = 10_000_000
-"""Instructions between two looks at the outside world."""
+CHUNKS = {"native": 10_000_000, "golden": 5_000}
+"""Instructions that an engine runs at most between two looks at the outside world: some hundredths of a second."""
 FOREVER = 1 << 60
 PASSED, FAILED, RESET = 1, 2, 3  # of the test finisher
 
@@ -79,8 +79,8 @@ class Machine:
         self._boot(self.virt.build(isa))
 
     def _begin(self, virt: Virt, engine: str, progress: Callable[[str], None] | None) -> None:
-        if engine not in ENGINES:
-            raise MachineError(f"engine {engine}: choose {' or '.join(ENGINES)}")
+        if engine not in CHUNKS:
+            raise MachineError(f"engine {engine}: choose {' or '.join(sorted(CHUNKS))}")
         self.virt, self.engine_name, self._progress = virt, engine, progress
         self.console, self.hvc = Console(), Console()
         self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)
@@ -97,6 +97,9 @@ class Machine:
         self._script: deque[Input] | None = None
         self._bound = False  # to the script: nothing else may enter
         self._debugger: Debugger | None = None
+        self._whole = 0
+        """How deep in contexts of `whole`."""
+        self._raised: BaseException | None = None
 
     def _boot(self, board: Any) -> None:
         self.board: Any = board
@@ -141,21 +144,57 @@ class Machine:
         def come() -> Any:
             return until is not None and (self.console.match(until) if isinstance(until, str) else until())
 
-        while not come():
-            if last is not None and self.position >= last:
-                return Stop.INSNS
-            if deadline is not None and self.clock >= deadline:
-                return Stop.TIME
-            most = CHUNK if last is None else min(CHUNK, last - self.position)
-            if deadline is not None:
-                most = min(most, max(1, (deadline - self.clock) * self.virt.cpus))
-            ended = self.advance(most, far)
-            if ended is not None:
-                return Stop.UNTIL if come() else ended
+        with held():
+            while not come():
+                if last is not None and self.position >= last:
+                    return Stop.INSNS
+                if deadline is not None and self.clock >= deadline:
+                    return Stop.TIME
+                most = FOREVER if last is None else last - self.position
+                if deadline is not None:
+                    most = min(most, max(1, (deadline - self.clock) * self.virt.cpus))
+                ended = self.advance(most, far)
+                if ended is not None:
+                    return Stop.UNTIL if come() else ended
+                deliver()
         return Stop.UNTIL
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Do a thing to the machine that must not be left half done.
+
+        Signal handlers (Ctrl-C) wait for its end. So does the first exception that a user's code raised in `heard` (a hook, an
+        observer, what hears of output): the machine is whole when it comes out.
+        """
+        with held():
+            self._whole += 1
+            try:
+                yield
+            finally:
+                self._whole -= 1
+                raised = self._raised
+                if not self._whole:
+                    self._raised = None
+            if not self._whole and raised is not None:
+                raise raised
+
+    def heard(self, call: Callable[..., Any], *args: Any) -> None:
+        """Call a user's code inside `whole`."""
+        try:
+            call(*args)
+        except BaseException as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Raise this when the machine is whole, unless something else is raised before."""
+        self._raised = self._raised or error
 
     def advance(self, most: int, horizon: int = FOREVER) -> Stop | None:
         """Let in what waits outside, and run at most so many instructions. Stop.TIME: the guest waits, the clock is `horizon`."""
+        with self.whole():
+            return self._advance(min(most, CHUNKS[self.engine_name]), horizon)
+
+    def _advance(self, most: int, horizon: int) -> Stop | None:
         entered = self._feed()
         most, until, waits = self._limits(most, horizon)
         if self._debugger is not None:
@@ -175,7 +214,7 @@ class Machine:
         hit = self._debugger is not None and self._debugger.look()
         for observer in tuple(self.observers):
             if self.position >= observer.next:
-                observer.reached()
+                self.heard(observer.reached)
         if self.at_end:
             return Stop.END
         if board.finisher.finished:
@@ -229,17 +268,18 @@ class Machine:
 
     def enter(self, port: str, data: bytes) -> None:
         """Let something in from outside here and now."""
-        if self._script is not None:
-            self._branch()
-        self._enter(port, data)
+        with self.whole():
+            if self._script is not None:
+                self._branch()
+            self._enter(port, data)
 
     def _enter(self, port: str, data: bytes) -> None:
         item = Input(self.position, self.clock, self.waited is not None, port, data)
         if self.waited is not None:
             self.engine.call("wait_until", self.waited)
             self.waited = None
-        for observer in self.observers:
-            observer.entered(item)
+        for observer in tuple(self.observers):
+            self.heard(observer.entered, item)
         inputs.put(self, port, data)
 
     def _feed(self) -> bool:
@@ -255,8 +295,9 @@ class Machine:
         for port, console in (("uart", self.console), ("hvc", self.hvc)):
             count = inputs.room(self.board, port, bytes(console.pending))
             if count:
-                self._enter(port, bytes(console.pending[:count]))
+                taken = bytes(console.pending[:count])
                 del console.pending[:count]
+                self._enter(port, taken)
                 entered = True
         for port, queue in self._posted.items():
             while queue and inputs.room(self.board, port, queue[0]):
@@ -267,8 +308,8 @@ class Machine:
 
     def note(self, port: str, data: bytes) -> None:
         """Tell observers what the host has answered to a device."""
-        for observer in self.observers:
-            observer.entered(Input(self.position, self.clock, False, port, data))
+        for observer in tuple(self.observers):
+            self.heard(observer.entered, Input(self.position, self.clock, False, port, data))
 
     def trouble(self, text: str) -> None:
         """Keep what the user has to be told at the end of the run."""
@@ -371,26 +412,29 @@ class Machine:
 
     def snapshot(self) -> MachineSnapshot:
         """The machine at this moment: board, disks, consoles. It goes on unchanged."""
-        return saving.snapshot(self)
+        with held():
+            return saving.snapshot(self)
 
     def restore(self, snap: MachineSnapshot) -> None:
         """Go back to a snapshot of this machine, or forward to one. Raises MachineError while a recording is written."""
         if any(not getattr(o, "follows_back", False) for o in self.observers):
             raise MachineError("a recording is written, which cannot go back: end it first")
-        saving.restore(self, snap)
-        self._script = None
-        if self.timeline is not None:
-            self.timeline.restart()
+        with self.whole():
+            saving.restore(self, snap)
+            self._script = None
+            if self.timeline is not None:
+                self.timeline.restart()
 
     def hash(self) -> str:
         """A digest of the whole machine: equal for equal machines, on every engine and host, however the run was cut."""
-        with self.bare():
+        with held(), self.bare():
             parts = [states.state_hash(self.board), str(self.position), *(d.digest().hex() for d in self.virt.disks)]
         return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
     def save(self, path: str) -> None:
         """Put the machine into a file, from which `load` makes it again, here or elsewhere."""
-        saving.save(self, path)
+        with held():
+            saving.save(self, path)
 
     @classmethod
     def load(
@@ -408,7 +452,8 @@ class Machine:
         With an identity, the twin's guest is told that it is a copy: see `Identity`.
         """
         made = Machine.__new__(Machine)
-        saving.fork(self, made)
+        with held():
+            saving.fork(self, made)
         if identity is not None:
             identity.give(made)
         return made

@@ -1,0 +1,83 @@
+"""What interrupts Python waits while a machine is between two states that are whole.
+
+Between the native code that runs a guest and the bookkeeping behind it, a KeyboardInterrupt would leave a machine that has run
+but does not know how far. A signal's handler runs in the main thread between any two byte codes. So inside `held()` the
+handlers that Python code has installed only note that they were called; they are called for good when the outermost `held()`
+ends, and wherever `deliver()` says that the machine is whole.
+
+Exceptions of a user's own code (hooks, observers, what hears of output) wait too: see `Machine.whole`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+_CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_MAIN = threading.main_thread().ident
+
+_depth = 0
+_handlers: dict[int, Any] = {}
+"""The handlers in whose place `_note` stands."""
+_noted: list[tuple[int, FrameType | None]] = []
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    """Stand in for a handler."""
+    if _depth:
+        _noted.append((number, frame))
+    else:
+        _handlers[number](number, frame)
+
+
+class Held:
+    """A context in which signal handlers wait. It may be entered again inside itself, and costs little there."""
+
+    __slots__ = ("_main",)
+
+    def __enter__(self) -> Held:
+        global _depth
+        self._main = threading.get_ident() == _MAIN
+        if self._main:
+            if not _depth:
+                for number in _CATCHABLE:
+                    handler = signal.getsignal(number)
+                    if callable(handler) and handler is not _note:
+                        _handlers[number] = handler
+                        signal.signal(number, _note)
+            _depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _depth
+        if self._main:
+            _depth -= 1  # first: a handler that has its place again may raise at once
+            if not _depth:
+                for number, handler in _handlers.items():
+                    if signal.getsignal(number) is _note:  # else somebody has installed another one since
+                        signal.signal(number, handler)
+                _call()
+
+
+def held() -> Held:
+    """A context in which signal handlers wait."""
+    return Held()
+
+
+def deliver() -> None:
+    """Call the handlers that wait: the machine is whole here, though it goes on."""
+    global _depth
+    if _noted and threading.get_ident() == _MAIN:
+        depth, _depth = _depth, 0
+        try:
+            _call()
+        finally:
+            _depth = depth
+
+
+def _call() -> None:
+    while _noted:
+        number, frame = _noted.pop(0)
+        _handlers[number](number, frame)
