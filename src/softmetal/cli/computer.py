@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from softmetal.cli import progress
 from softmetal.cli.script import ScriptError, Step, parse
 from softmetal.cli.terminal import HELP, Terminal, TerminalError, open_standard_streams
 from softmetal.debug.gdb import GdbServer, Killed
@@ -94,7 +95,7 @@ def _run(options: Options, steps: list[Step] | None) -> int:
     finally:
         if recorder is not None:
             recorder.close()
-            progress(recorder.told)
+            progress.line(recorder.told)
 
 
 def _check_writable(path: str) -> None:
@@ -118,17 +119,13 @@ def _close(backend: Any) -> OSError | None:
     return None
 
 
-def progress(line: str) -> None:
-    """Tell what takes a while."""
-    print(f"softmetal: {line}", file=sys.stderr)
-
-
 def _machine(options: Options) -> Machine:
     virt = options.virt
+    how: dict[str, Any] = {"engine": options.engine, "progress": progress.compiling()}
     if options.resume is None:
-        return Machine(virt, engine=options.engine, progress=progress)
+        return Machine(virt, **how)
     try:
-        return Machine.load(options.resume, disks=virt.disks, shares=virt.shares, engine=options.engine, progress=progress)
+        return Machine.load(options.resume, disks=virt.disks, shares=virt.shares, **how)
     except OSError as error:
         raise LoadError(f"--resume {options.resume}: {error.strerror}") from None
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from softmetal.cli import progress
+
 ENGINE = typer.Option(metavar="golden|native", help="What runs the instructions.")
 PARTED = 1
 
@@ -31,7 +33,7 @@ def replay(
     with _told("replay"):
         recording = record.Recording(file)
         with _disks(recording) as disks:
-            machine = recording.machine(disks, engine=engine, progress=_progress)
+            machine = recording.machine(disks, engine=engine, progress=progress.compiling())
             if not quiet:
                 machine.console.on_output = _show
             agreed: list[Any] = []
@@ -59,7 +61,8 @@ def diff(
     from softmetal.machine import parting
 
     with _told("diff"), contextlib.ExitStack() as stack:
-        runs = [parting.open_run(path, lambda r: stack.enter_context(_disks(r)), engine, _progress) for path in (one, other)]
+        how = engine, progress.compiling()
+        runs = [parting.open_run(path, lambda r: stack.enter_context(_disks(r)), *how) for path in (one, other)]
         found = parting.part(*runs)
     for line in found.told(lines):
         print(line)
@@ -69,10 +72,6 @@ def diff(
 def _show(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _progress(line: str) -> None:
-    print(f"softmetal: {line}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -144,6 +144,7 @@ def run(
     _refuse_options(given, COMPUTERS, "is for computers: give --kernel, --bios or --resume, too")
     if program is None:
         raise refuse("give a program to run, or --board riscv-virt --kernel K")
+    from softmetal.cli import progress
     from softmetal.machine.linux.adapter import ENGINES, BoardCpu
     from softmetal.machine.linux.process import Options
     from softmetal.machine.linux.start import run_program
@@ -171,7 +172,7 @@ def run(
 
     def make_cpu() -> Any:
         nonlocal began
-        cpu = BoardCpu(engine, lambda line: print(f"softmetal: {line}", file=sys.stderr, flush=True))
+        cpu = BoardCpu(engine, progress.compiling())
         made.append(cpu)
         began = time.perf_counter()  # compiling is told by itself
         if not trace and trace_to is None:

@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from softmetal.lang.progress import shown
+
 VERSION = 1
 MAGIC = b"softmetal code\n"
 
@@ -174,12 +176,13 @@ def write(path: Path, made: Compiled) -> None:
             os.unlink(name)
 
 
-def cached(what: tuple[Any, ...], build: Callable[[], Compiled]) -> Compiled:
-    """The compiled form of `what`, from the cache or built now."""
+def cached(what: tuple[Any, ...], build: Callable[[], Compiled], doing: str = "") -> Compiled:
+    """The compiled form of `what`, from the cache or built now; `doing` is what a terminal shows if that takes long."""
     key = repr((VERSION, what, sys.version_info[:2], str(Path(__file__).parent), host_digest()))
     path = directory() / (hashlib.sha256(key.encode()).hexdigest()[:40] + ".bin")
     found = read(path)
     if found is None:
-        found = build()
+        with shown(doing) if doing else contextlib.nullcontext():
+            found = build()
         write(path, found)
     return found

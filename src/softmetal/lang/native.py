@@ -107,7 +107,7 @@ class Native:
             facts = {"traps": [[t.__module__, t.__qualname__] for t in unit.traps]}
             return Compiled(compile_ir(unit.text()), facts, sources_of(program))
 
-        compiled = cached(("native", identity(cls), chosen), build)
+        compiled = cached(("native", identity(cls), chosen), build, f"compiling {cls.__name__} for this computer (once)")
         self._library = Library(compiled.code, [f"call.{n}" for n in chosen])
         self._traps = [trap_class(*t) for t in compiled.facts["traps"]]
         self._mapping = self.state.__mapping__

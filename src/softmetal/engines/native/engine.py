@@ -240,7 +240,7 @@ def new_board(isa: Isa, cls: type[Chip]) -> Any:
 def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> NativeEngine:
     """The native engine for a board from `new_board`.
 
-    `progress`, if given, is called with a line of text when something has to be compiled first.
+    `progress`, if given, is called with a line of text when something has to be compiled first. Without it a terminal shows it.
     """
     cls = type(core)
     return (PagedEngine if is_paged(cls) else ThreadedEngine if is_threaded(cls) else NativeEngine)(isa, core, progress)
@@ -262,11 +262,12 @@ def library(isa: Isa, cls: type, kind: str, progress: Progress | None = None) ->
 
 def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Compiled:
     """The interpreter for a board, compiled now if it is not in the cache."""
+    doing = f"compiling the {isa.name} interpreter for this computer (once)"
 
     def build() -> Compiled:
         started = time.perf_counter()
         if progress:
-            progress(f"compiling the {isa.name} interpreter for this computer (once)...")
+            progress(f"{doing}...")
         # The compiler is loaded only where there is something to compile.
         from softmetal.engines.native.paged import Paged
         from softmetal.engines.native.switched import Switched
@@ -283,4 +284,4 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         facts = {"traps": [[t.__module__, t.__qualname__] for t in interpreter.unit.traps]}
         return Compiled(code, facts, sources_of(interpreter.program))
 
-    return cached((kind, isa.name, identity(cls)), build)
+    return cached((kind, isa.name, identity(cls)), build, "" if progress else doing)
