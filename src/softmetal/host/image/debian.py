@@ -23,8 +23,8 @@ from softmetal.host.image.packages import Notice, fetch
 
 PACKAGES = (
     "apt", "ca-certificates", "dbus", "e2fsprogs", "ifupdown-", "iproute2", "iputils-ping", "kmod", "less", "libnss-resolve",
-    "libpam-systemd", "login", "mount", "nano", "netbase", "passwd", "procps", "python3-minimal", "systemd-resolved", "systemd-sysv",
-    "udev", "whiptail", "debian-archive-keyring",
+    "libpam-systemd", "login", "mount", "nano", "netbase", "passwd", "procps", "python3-minimal", "systemd-resolved",
+    "systemd-sysv", "udev", "whiptail", "debian-archive-keyring",
 )  # fmt: skip
 READY = "softmetal: the image is ready"
 STEP = "softmetal: step "

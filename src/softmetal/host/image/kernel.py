@@ -1,7 +1,7 @@
 """Debian's kernel, taken out of its packages.
 
 Up to trixie one package, linux-image-VERSION, holds the image (/boot/vmlinux-VERSION) and the modules. From forky on it only
-depends on linux-binary-VERSION, which has the image (/usr/lib/modules/VERSION/vmlinuz), linux-modules-VERSION and linux-base-VERSION.
+depends on others: linux-binary-VERSION (the image, /usr/lib/modules/VERSION/vmlinuz), linux-modules-VERSION, linux-base-VERSION.
 """
 
 from __future__ import annotations
