@@ -71,7 +71,11 @@ def test_insn_shows_llvm_ir_and_host_code_with_the_operands_known() -> None:
         (["mul a0"], "cannot read `mul a0`; mul is written `mul rd, rs1, rs2`"),
         (["nop", "--isa", "z80"], "no instruction set 'z80'; there are rv64, 6502, or give the .py file of your own"),
         (["nop", "--set", "a0"], "--set a0: give NAME=VALUE"),
-        (["nop", "--set", "b0=1"], "--set b0: no register or field of that name"),
+        (["nop", "--set", "a0=1.5"], "--set a0=1.5: give a whole number of at most 64 bits"),
+        (["nop", "--isa", "6502", "--set", "a=256"], "--set a=256: give a whole number of at most 8 bits"),
+        (["nop", "--isa", "6502", "--set", "p=-129"], "--set p=-129: give a whole number of at most 8 bits"),
+        (["nop", "--isa", "6502", "--set", "q=1"], "--set q: no register or field of that name; there are p, a, x, y, s, pc, "
+         "n, v, d, i, z, c, irq, nmi, nmi_was, jammed, cycles"),
         (["nop", "--set", "a0=x"], "--set a0=x: 'x' is not a number"),
         (["nop", "--set", "zero=1"], "--set zero: this register is always 0"),
         (["nop", "--poke", "4=zz"], "--poke 4=zz: give ADDRESS=HEXDIGITS, as in 0x2000=01ff"),
@@ -83,6 +87,12 @@ def test_insn_shows_llvm_ir_and_host_code_with_the_operands_known() -> None:
 def test_insn_tells_what_is_wrong_in_one_line(args: list[str], text: str) -> None:
     done = softmetal("insn", *args)
     assert (done.stdout, done.stderr, done.returncode) == ("", f"softmetal insn: {text}\n", 2)
+
+
+def test_insn_sets_a_status_register_as_a_whole() -> None:
+    shown = softmetal("insn", "--isa", "6502", "adc #$01", "--set", "p=0x09", "--set", "a=0x98").stdout
+    assert "a         0x98 -> 0x00" in shown  # decimal, with carry
+    assert "n         0 -> 1" in shown  # of the binary sum
 
 
 HELLO = """

@@ -11,7 +11,7 @@ from softmetal.isa.disassembler import disassemble
 from softmetal.isa.syntax import register_names
 from softmetal.isa.table import Isa
 from softmetal.lang import Trap
-from softmetal.lang.chip import layout
+from softmetal.lang.chip import layout, method_of
 from softmetal.lang.types import ArrayType, FloatType, IntType, MemoryType
 
 WINDOW = 1 << 20
@@ -81,13 +81,36 @@ class Single:
             if index is not None:
                 if kind == self.isa.kinds.get(self.isa.zero) and index == 0 and self.isa.zero:
                     raise ValueError(f"--set {name}: this register is always 0")
-                getattr(self.board, kind)[index] = number
+                bank = next(e.type for e in layout(type(self.board)) if e.path == kind)
+                getattr(self.board, kind)[index] = fitting(name, number, bank.element)
                 return
-        fields = {e.path: e.type for e in layout(type(self.board))}
-        if isinstance(fields.get(name), IntType | FloatType):
-            setattr(self.board, name, number)
-            return
-        raise ValueError(f"--set {name}: no register or field of that name")
+        if name in self._fields():
+            field = next(e.type for e in layout(type(self.board)) if e.path == name)
+            setattr(self.board, name, fitting(name, number, field))
+        elif name in self._packed():
+            from softmetal.lang.native import signature
+
+            found = method_of(type(self.board), f"set_{name}")
+            assert found
+            (kind,) = signature(*found)[0]
+            getattr(self.board, f"set_{name}")(fitting(name, number, kind))
+        else:
+            raise ValueError(f"--set {name}: no register or field of that name; there are {', '.join(self.names())}")
+
+    def _fields(self) -> list[str]:
+        """The core's numbers."""
+        return [e.path for e in layout(type(self.board)) if isinstance(e.type, IntType | FloatType) and e.path.isidentifier()]
+
+    def _packed(self) -> list[str]:
+        """Registers that the core keeps as several fields, such as a status register: it has a method NAME and a set_NAME."""
+        cls = type(self.board)
+        methods = {n.removeprefix("set_") for base in cls.__mro__ for n in base.__dict__.get("__hw_methods__", {})}
+        return sorted(n for n in methods if method_of(cls, n) and method_of(cls, f"set_{n}"))
+
+    def names(self) -> list[str]:
+        """All that `set` takes."""
+        named = [name for kind in self.isa.registers for name in register_names(self.isa, kind)]
+        return [*named, *self._packed(), *(n for n in self._fields() if n not in QUIET)]
 
     def poke(self, address: str, data: str) -> None:
         """Put bytes, as hexadecimal digits, into memory. Raises ValueError."""
@@ -133,6 +156,15 @@ class Single:
             else:
                 seen[entry.path] = number_text(value, entry.type)
         return seen, memories
+
+
+def fitting(name: str, number: Any, kind: Any) -> Any:
+    """A number that a register of that type can hold. Raises ValueError."""
+    if isinstance(kind, FloatType):
+        return number
+    if isinstance(number, float) or not -(1 << kind.bits - 1) <= number < 1 << kind.bits:
+        raise ValueError(f"--set {name}={number}: give a whole number of at most {kind.bits} bits")
+    return kind(number & kind.mask)
 
 
 def number_text(value: Any, kind: Any) -> str:
