@@ -63,7 +63,8 @@ def run(
     ] = None,
     net: Annotated[bool, option(PROGRAMS, "--net", help="Let the guest use the host's network.")] = False,
     env: Annotated[
-        list[str] | None, option(PROGRAMS, metavar="K=V", help="Set a variable of the guest's environment. May be repeated.")
+        list[str] | None,
+        option(PROGRAMS, metavar="K=V|K", help="A variable for the guest; K alone: with the host's value. May be repeated."),
     ] = None,
     cwd: Annotated[str | None, option(PROGRAMS, metavar="GUESTDIR", help="Where the guest starts.")] = None,
     trace: Annotated[bool, option(PROGRAMS, "--trace", help="One line an instruction, on stderr.")] = False,
@@ -154,9 +155,11 @@ def run(
     variables = {}
     for item in env or []:
         key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise refuse(f"--env {item}: give KEY=VALUE")
-        variables[key] = value
+        if not key:
+            raise refuse(f"--env {item}: give KEY=VALUE, or KEY for the host's value")
+        if not equals and key not in os.environ:
+            raise refuse(f"--env {key}: there is no such variable in the host's environment; give {key}=VALUE")
+        variables[key] = value if equals else os.environ[key]
     read_only = root is not None and root.endswith(":ro") and not os.path.isdir(root)
     options = Options(
         root=root[:-3] if root is not None and read_only else root, root_read_only=read_only,

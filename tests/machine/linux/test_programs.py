@@ -134,11 +134,15 @@ def test_the_memory_limit_refuses_what_goes_over_it(build: Callable[..., Path], 
     assert run("--mem", "100M", build("limit.c", "-static", text=text)).stdout == "1 0\n"
 
 
-def test_the_environment_is_small_and_env_adds_to_it(build: Callable[..., Path], run: Callable[..., Any]) -> None:
+def test_the_environment_is_small_and_env_adds_to_it(
+    build: Callable[..., Path], run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "#include <stdio.h>\nextern char **environ;int main(){for(char**e=environ;*e;e++)puts(*e);}"
-    lines = run("--env", "A=b c", build("env.c", "-static", text=text)).stdout.splitlines()
-    assert sorted(line.partition("=")[0] for line in lines) == ["A", "HOME", "LANG", "PATH", "TERM"]
-    assert "A=b c" in lines
+    monkeypatch.setenv("OURS", "host's")
+    monkeypatch.setenv("LANG", "de_DE.UTF-8")
+    lines = run("--env", "A=b c", "--env", "OURS", build("env.c", "-static", text=text)).stdout.splitlines()
+    assert sorted(line.partition("=")[0] for line in lines) == ["A", "HOME", "LANG", "OURS", "PATH", "TERM"]
+    assert {"A=b c", "OURS=host's", "LANG=C.UTF-8"} < set(lines)
 
 
 def test_calls_with_garbage_arguments_never_hurt(build: Callable[..., Path], run: Callable[..., Any]) -> None:

@@ -165,7 +165,8 @@ def test_a_missing_call_is_named_once_and_answers_enosys(build: Callable[..., Pa
     ("arguments", "text"),
     [
         (["--engine", "warp"], "--engine warp: choose native or golden"),
-        (["--env", "NOTHING"], "--env NOTHING: give KEY=VALUE"),
+        (["--env", "=1"], "--env =1: give KEY=VALUE, or KEY for the host's value"),
+        (["--env", "NO_THING"], "--env NO_THING: there is no such variable in the host's environment; give NO_THING=VALUE"),
         (["--dir", "/tmp"], "--dir /tmp: give HOST:GUEST or HOST:GUEST:ro, with an absolute GUEST path"),
         (["--mem", "lots"], "--mem lots: give a size of at least 1M, such as 512M or 4G"),
     ],
