@@ -65,7 +65,7 @@ def fetch(
         for each, path in requests.items():
             try:
                 found = download(groups, architecture, each, mirror or host_mirror(), progress)
-            except ImageError as error:
+            except OSError as error:  # the store's disk may be full, too
                 reasons.append(f"Debian {each} cannot be had: {error}")
                 notice(reasons[-1])
                 continue
