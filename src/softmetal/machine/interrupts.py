@@ -10,12 +10,13 @@ Exceptions of a user's own code (hooks, observers, what hears of output) wait to
 
 from __future__ import annotations
 
+import _signal  # signal.getsignal makes an enumeration's member of each answer: a hundred times slower
 import signal
 import threading
 from types import FrameType
 from typing import Any
 
-_CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_CATCHABLE = tuple(map(int, sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})))
 _MAIN = threading.main_thread().ident
 
 _depth = 0
@@ -42,11 +43,10 @@ class Held:
         self._main = threading.get_ident() == _MAIN
         if self._main:
             if not _depth:
-                for number in _CATCHABLE:
-                    handler = signal.getsignal(number)
-                    if callable(handler) and handler is not _note:
+                for number, handler in zip(_CATCHABLE, map(_signal.getsignal, _CATCHABLE), strict=True):
+                    if handler.__class__ is not int and handler is not _note and handler is not None:
                         _handlers[number] = handler
-                        signal.signal(number, _note)
+                        _signal.signal(number, _note)
             _depth += 1
         return self
 
@@ -56,8 +56,8 @@ class Held:
             _depth -= 1  # first: a handler that has its place again may raise at once
             if not _depth:
                 for number, handler in _handlers.items():
-                    if signal.getsignal(number) is _note:  # else somebody has installed another one since
-                        signal.signal(number, handler)
+                    if _signal.getsignal(number) is _note:  # else somebody has installed another one since
+                        _signal.signal(number, handler)
                 _call()
 
 
