@@ -36,7 +36,8 @@ def open_image(path: str, writable: bool) -> int:
     except OSError as error:
         reason = REASONS.get(error.errno or 0, error.strerror)
         if error.errno == errno.EACCES:
-            reason = "may not be written; use FILE,ro or FILE,overlay" if os.access(path, os.R_OK) else "may not be read"
+            readable = writable and os.access(path, os.R_OK, effective_ids=True)
+            reason = "may not be written; use FILE,ro or FILE,overlay" if readable else "may not be read"
         raise DiskError(error.errno or errno.EIO, f"disk {path}: {reason}") from None
     try:
         mode = os.fstat(fd).st_mode
