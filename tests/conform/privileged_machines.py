@@ -26,15 +26,13 @@ from tests.conform.privileged_harness import (
     address_of,
     image,
 )
-from tests.conform.privileged_programs import Program
+from tests.conform.privileged_programs import OTHERS, Program
 
 QEMU = "qemu-system-riscv64"
 CPU = (
     "rv64,h=false,v=false,debug=false,zba=true,zbb=true,zbc=false,zbs=true,Zfh=false,Zfhmin=false,sstc=true,"
     "x-smaia=true,x-ssaia=true,svinval=false,svnapot=false,svpbmt=false"
 )
-OTHERS = range(0x3000_0000, RAM), range(0x4_0000_0000, 0x8_0000_0000)
-"""Physical addresses of PCIe, which QEMU's machine has."""
 ENOUGH = 20_000
 """Instructions: a program that takes more does not end."""
 
