@@ -38,26 +38,26 @@ ENOUGH = 20_000
 
 
 class Runner:
-    """Our board, with an engine."""
+    """Our board, with an engine and some memory."""
 
-    def __init__(self, make):
+    def __init__(self, make, size=SIZE):
         self.engine = make(isa, RiscvVirt)
         self.core = core = self.engine.core
-        core.ram_size = SIZE
+        core.ram_size = size
         core.reset()
         view = core.__mapping__.view
         board = Board.of(RiscvVirt)
         self.block = view[: board.block_size]
         start, _ = board.memories["ram"]
-        self.ram = view[start : start + SIZE]
+        self.ram = view[start : start + size]
         pages, _ = board.memories["code_page"]
-        self.code_page = view[pages : pages + (SIZE >> 12)]
+        self.code_page = view[pages : pages + (size >> 12)]
         self.power_on = bytes(self.block)
 
     def load(self, ram):
         """Power on, with this in memory."""
         self.block[:] = self.power_on
-        self.code_page[:] = bytes(SIZE >> 12)
+        self.code_page[:] = bytes(len(self.code_page))
         self.ram[:] = ram
         self.engine.settle()
         self.core.pc = self.core.next_pc = RAM

@@ -14,8 +14,7 @@ import pytest
 from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, UART, VIRTIO, RiscvVirt, Slot
 from softmetal.engines.native import native_engine, new_board
 from softmetal.isa.riscv import isa
-from softmetal.isa.riscv.privileged.mmu import RAM_BASE
-from softmetal.isa.riscv.privileged.state import Csr
+from softmetal.isa.riscv.privileged.state import RAM_BASE, Csr
 
 INSTRUCTIONS = int(os.environ.get("SOFTMETAL_FUZZ_OPS", "3000000"))
 RAM = 256 << 10

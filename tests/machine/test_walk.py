@@ -7,8 +7,8 @@ import random
 import pytest
 
 from softmetal.isa.riscv.hart import RiscvTrap
-from softmetal.isa.riscv.privileged.mmu import LOAD, RAM_BASE
-from softmetal.isa.riscv.privileged.state import MACHINE, SUPERVISOR, USER, Csr
+from softmetal.isa.riscv.privileged.mmu import LOAD
+from softmetal.isa.riscv.privileged.state import MACHINE, RAM_BASE, SUPERVISOR, USER, Csr
 from softmetal.machine import walk
 from tests.machine.guests import COUNTER, machine
 

@@ -11,7 +11,7 @@ Not modelled: anything outside a process (privileged modes, page tables, other h
 from __future__ import annotations
 
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, Hart, RiscvTrap
-from softmetal.lang import Trap, cold, host, memory, u1, u4, u8, u16, u32, u64
+from softmetal.lang import Trap, cold, host, memory, u1, u4, u7, u8, u16, u32, u64
 
 SPACE = 1 << 38
 """Bytes of a process's address space."""
@@ -99,7 +99,7 @@ class LinuxRiscv64(Hart):
             return
         self.ram.u64[address] = value
 
-    def probe_store(self, address: u64) -> None:
+    def probe_store(self, address: u64, size: u7) -> None:
         if address >= SPACE or self.perm[address >> PAGE_SHIFT] & W == 0:
             self.refuse_store(address)
 
@@ -114,8 +114,8 @@ class LinuxRiscv64(Hart):
     @cold
     def split_store(self, address: u64, value: u64, size: u4) -> None:
         """A store byte by byte: it lies in two pages, or is to be refused (as a whole, before any byte is stored)."""
-        self.probe_store(address)
-        self.probe_store(address + size - 1)
+        self.probe_store(address, 1)
+        self.probe_store(address + size - 1, 1)
         for i in range(size):
             self.store8(address + i, value >> 8 * i)
 

@@ -35,7 +35,7 @@ from softmetal.chips.vmgenid import Vmgenid
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
-from softmetal.isa.riscv.privileged.mmu import RAM_BASE
+from softmetal.isa.riscv.privileged.state import RAM_BASE
 from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
 
 CLOCK_HZ = 1_000_000_000

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, RTC_IRQ, TIMEBASE_HZ, UART, UART_IRQ, VMGENID, VMGENID_IRQ
 from softmetal.chips.plic import SOURCES
-from softmetal.isa.riscv.privileged.mmu import RAM_BASE
+from softmetal.isa.riscv.privileged.state import RAM_BASE
 
 Value: TypeAlias = int | str | bytes | Sequence[int] | Sequence[str] | None
 """A property: a cell, text, bytes as they are, cells, texts, nothing."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from softmetal.isa.riscv.privileged.csr import PPN
-from softmetal.isa.riscv.privileged.mmu import RAM_BASE, R, V, X
-from softmetal.isa.riscv.privileged.state import MACHINE
+from softmetal.isa.riscv.privileged.mmu import R, V, X
+from softmetal.isa.riscv.privileged.state import MACHINE, RAM_BASE
 
 PAGE = 4096
 LEVELS = {8: 3, 9: 4, 10: 5}

@@ -6,9 +6,10 @@ follows records as the flat one does. The word HERE of the mailbox ties a page's
     record = 8 * pc + HERE
 
 Whatever may leave the page (a far jump, the record behind the last one of a page) asks the core's `located` for the frame.
-Three things an instruction cannot do in a hurry, and the loop in `run` does for it, one instruction at a time: what raises
-`Deferred`; what raises `CodeWrite`; and to lie in two pages (EDGE). Between instructions `prepare` of the core looks after
-time, interrupts and whose turn it is, and `take` enters the handlers of traps.
+Four things an instruction cannot do in a hurry, and the loop in `run` does for it, one instruction at a time: what raises
+`Deferred`; what raises `CodeWrite`; to lie in two pages (EDGE); and to lie in a page that protection cuts (`Pieced`).
+Between instructions `prepare` of the core looks after time, interrupts and whose turn it is, and `take` enters the handlers
+of traps.
 """
 
 from __future__ import annotations
@@ -471,7 +472,7 @@ done:
         number = load(word(0))
         writer.end(
             f"switch i64 {number}, label %out [ i64 {trap('RiscvTrap')}, label %take  i64 {trap('Deferred')}, label %step"
-            f"  i64 {trap('CodeWrite')}, label %forget ]"
+            f"  i64 {trap('CodeWrite')}, label %forget  i64 {trap('Pieced')}, label %pieced ]"
         )
         writer.start("take")
         values = [load(word(i)) for i in (1, 2)]
@@ -489,6 +490,19 @@ done:
         self._core(writer, "forget_code", [writer.cut(changed, 64, kind)])
         self._dropping(writer)
         writer.jump("step")
+
+        writer.start("pieced")  # every instruction of the page is fetched anew, for the next one may not be permitted
+        hasty(0)
+        lone = load(field("pc"))
+        frame, had = writer.invoke(self.method("locate_alone"), [], [lone], "unfetched.alone")[0]
+        assert had is not None
+        self.settle_in(writer, writer.resize(frame, had, 64), lone)
+        some = new(f"load i8, ptr {self._debug(writer, 'breaks')}")
+        writer.branch(new(f"icmp eq i8 {some}, 0"), "step", "broken")
+        writer.start("unfetched.alone")
+        hasty(1)
+        emit(f"store i64 {lone}, ptr {field('next_pc')}")
+        writer.jump("trapped.alone")
 
         # One instruction, with time to spare. Its record is decoded, for it was just about to run, or is made so.
         writer.start("step")

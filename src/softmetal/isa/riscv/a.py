@@ -108,7 +108,7 @@ def amo_w(hart: Hart, rd: u5, rs1: u5, rs2: u5, op: Callable) -> None:  # type: 
     address = hart.x[rs1]
     if address & 3:
         raise RiscvTrap(STORE_MISALIGNED, address)
-    hart.probe_store(address)
+    hart.probe_store(address, 4)
     old = s32(hart.load32(address))
     hart.store32(address, op(old, s32(hart.x[rs2])))
     hart.set_x(rd, old)
@@ -119,7 +119,7 @@ def amo_wu(hart: Hart, rd: u5, rs1: u5, rs2: u5, op: Callable) -> None:  # type:
     address = hart.x[rs1]
     if address & 3:
         raise RiscvTrap(STORE_MISALIGNED, address)
-    hart.probe_store(address)
+    hart.probe_store(address, 4)
     old = hart.load32(address)
     hart.store32(address, op(old, u32(hart.x[rs2])))
     hart.set_x(rd, s32(old))
@@ -130,7 +130,7 @@ def amo_d(hart: Hart, rd: u5, rs1: u5, rs2: u5, op: Callable) -> None:  # type: 
     address = hart.x[rs1]
     if address & 7:
         raise RiscvTrap(STORE_MISALIGNED, address)
-    hart.probe_store(address)
+    hart.probe_store(address, 8)
     old = hart.load64(address)
     hart.store64(address, op(old, hart.x[rs2]))
     hart.set_x(rd, old)

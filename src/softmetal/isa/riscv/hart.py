@@ -5,7 +5,7 @@ Source: The RISC-V Instruction Set Manual, Volume I (20240411), chapters 2, 20, 
 
 from __future__ import annotations
 
-from softmetal.lang import Chip, Trap, u1, u3, u5, u8, u12, u16, u32, u64
+from softmetal.lang import Chip, Trap, u1, u3, u5, u7, u8, u12, u16, u32, u64
 
 ABI = (
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
@@ -110,8 +110,8 @@ class Hart(Chip):
 
     # The bus.
 
-    def probe_store(self, address: u64) -> None:
-        """Raise what a store at an aligned address would raise; atomics load only where they may store."""
+    def probe_store(self, address: u64, size: u7) -> None:
+        """Raise what a store of some bytes at an aligned address would raise; atomics load only where they may store."""
 
     def fetch(self, address: u64) -> u16:
         raise RiscvTrap(FETCH_ACCESS, address)

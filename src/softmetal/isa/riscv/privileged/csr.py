@@ -1,6 +1,6 @@
 """Control and status registers: who may read and write each, and what a write leaves in it.
 
-Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 2 "CSRs", 3 "Machine-Level ISA" (with Smpmp),
+Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 2 "CSRs", 3 "Machine-Level ISA",
 10 "Supervisor-Level ISA" and 12 "Sstc".
 Not modelled: triggers, performance counters beyond cycle, time and instret (both read as 0), address space identifiers.
 """
@@ -8,11 +8,11 @@ Not modelled: triggers, performance counters beyond cycle, time and instret (bot
 from __future__ import annotations
 
 from softmetal.isa.riscv.hart import ILLEGAL, RiscvTrap
+from softmetal.isa.riscv.privileged.pmp import Pmp
 from softmetal.isa.riscv.privileged.state import (
     ALL_LINES,
     DELEGABLE,
     MACHINE,
-    REGIONS,
     SEI,
     SSI,
     STI,
@@ -20,9 +20,8 @@ from softmetal.isa.riscv.privileged.state import (
     SUPERVISOR_LINES,
     USER,
     Csr,
-    PrivilegedState,
 )
-from softmetal.lang import Trap, cold, u1, u2, u4, u6, u8, u12, u32, u64
+from softmetal.lang import Trap, cold, u1, u2, u4, u6, u12, u32, u64
 
 MISA = 2 << 62 | 1 << 20 | 1 << 18 | 1 << 12 | 1 << 8 | 1 << 5 | 1 << 3 | 1 << 2 | 1 << 1 | 1  # RV64 U S M I F D C B A
 ARCHITECTURE = 0
@@ -37,7 +36,7 @@ class Deferred(Trap):
     """Raised before an instruction that an engine cannot do in a hurry has done anything: `hasty` is 1, and matters."""
 
 
-class Csrs(PrivilegedState):
+class Csrs(Pmp):
     """A hart's control and status registers."""
 
     hasty: u1  # an engine runs ahead: what may change more than registers is to be raised as Deferred
@@ -62,14 +61,8 @@ class Csrs(PrivilegedState):
     def timed(self) -> None:
         """A time at which a timer is due has changed: bring the timers' lines up to date."""
 
-    def retranslate(self) -> None:
-        """What addresses mean has changed."""
-
     def rekey(self) -> None:
         """The mode, or how data is accessed in it, has changed."""
-
-    def reprotect(self) -> None:
-        """Physical memory protection has changed."""
 
     # -- reading
 
@@ -78,7 +71,7 @@ class Csrs(PrivilegedState):
         if self.mode < csr >> 8 & 3:
             raise RiscvTrap(ILLEGAL, code)
         if Csr.PMPADDR0 <= csr <= Csr.PMPADDR15:
-            return self.read_pmpaddr(u4(csr))
+            return self.pmpaddr[csr & 15]
         if Csr.MCYCLE <= csr <= 0xB1F or Csr.CYCLE <= csr <= 0xC1F:
             return self.read_counter(csr, code)
         match csr:
@@ -345,38 +338,3 @@ class Csrs(PrivilegedState):
         if self.fs == 0:
             raise RiscvTrap(ILLEGAL, code)
         self.fs = 3
-
-    # -- physical memory protection, of whole pages (granularity G = 10)
-
-    def read_pmpcfg(self, first: u4) -> u64:
-        value: u64 = 0
-        for i in range(8):
-            value |= self.pmpcfg[first + i & 15] << 8 * i
-        return value
-
-    def read_pmpaddr(self, i: u4) -> u64:
-        """NAPOT regions read with their low bits set, others with them clear."""
-        if self.pmpcfg[i] >> 4 & 1 != 0:
-            return self.pmpaddr[i] | 0x1FF
-        return self.pmpaddr[i] & ~0x3FF
-
-    @cold
-    def write_pmpcfg(self, first: u4, value: u64) -> None:
-        for i in range(8):
-            entry: u4 = first + i & 15
-            new: u8 = value >> 8 * i & 0x9F
-            if self.pmpcfg[entry] & 0x80 == 0:
-                if new & 3 == 2:  # writable and not readable is reserved
-                    new &= 0xFD
-                if new >> 3 & 3 == 2:  # four bytes are less than the granularity
-                    new = new & 0xE7 | self.pmpcfg[entry] & 0x18
-                self.pmpcfg[entry] = new
-        self.reprotect()
-
-    @cold
-    def write_pmpaddr(self, i: u4, value: u64) -> None:
-        after: u4 = min(i + 1, REGIONS - 1)
-        top_of_locked = i < REGIONS - 1 and self.pmpcfg[after] & 0x98 == 0x88
-        if self.pmpcfg[i] & 0x80 == 0 and not top_of_locked:
-            self.pmpaddr[i] = value & (1 << 54) - 1
-            self.reprotect()

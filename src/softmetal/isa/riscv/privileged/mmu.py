@@ -9,7 +9,7 @@ changes only by what the hart does, so every engine sees the same stale or fresh
 
 Frames from which code was fetched are noted in `code_page`, and have no `write_tag`: so a store to code is noticed.
 
-Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 3.7 "PMP" and 10.3 to 10.6 (Sv39, Sv48, Sv57).
+Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57).
 Accessed and dirty bits are set by hardware, as the `virt` machine of others does (small systems rely on it).
 Not modelled: Svnapot, Svpbmt (their bits are reserved), big-endian memory.
 """
@@ -21,26 +21,24 @@ from typing import Any
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
 from softmetal.isa.riscv.privileged.csr import PPN, Csrs
 from softmetal.isa.riscv.privileged.debug import BREAK, BREAKS, READ, WATCH, WATCHES, WRITE, Debug
+from softmetal.isa.riscv.privileged.pmp import OFFSET, PAGE
 from softmetal.isa.riscv.privileged.state import (
     FETCH_PAGE,
     LOAD_PAGE,
     MACHINE,
+    RAM_BASE,
     REACH,
-    REGIONS,
     STORE_PAGE,
     SUPERVISOR,
     USER,
 )
 from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
 
-PAGE = (1 << 64) - 4096
-OFFSET = 4095
 KEPT = 256
 """Translations of data that are kept."""
 KEPT_CODE = 64
 WATCHED = 1 << 11
 """A bit of `data_key` that no tag has: while anything is watched, no access is done in a hurry."""
-RAM_BASE = 0x8000_0000
 LOAD, STORE, FETCH = 0, 1, 2
 V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
 """Bits of a page table entry."""
@@ -52,6 +50,10 @@ class CodeWrite(Trap):
     """Raised before a store that changes code, where an engine runs ahead: `frame` is its number."""
 
     frame: u20
+
+
+class Pieced(Trap):
+    """Raised where an engine runs ahead, before it enters a page of code that protection cuts: it has to ask every time."""
 
 
 class Watched(Trap):
@@ -73,7 +75,6 @@ class Mmu(Csrs):
     debug: Debug
     stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
     stale_count: u32
-    ram_size: u64
     code_page: memory[1 << 20]
     ram: memory[(1 << 32) + 4096]
 
@@ -120,7 +121,7 @@ class Mmu(Csrs):
         """A load that is misaligned, or watched, or whose translation is not kept."""
         if self.debug.watches != 0:
             self.watch(address, size, READ, 0)
-        if address & OFFSET <= 4096 - size:
+        if address & OFFSET <= 4096 - size and (self.pmp_cuts == 0 or address & size - 1 == 0):
             return self.load_within(address, size)
         value: u64 = 0
         for i in range(size):
@@ -130,7 +131,7 @@ class Mmu(Csrs):
     @cold
     def load_within(self, address: u64, size: u4) -> u64:
         """A load from one page."""
-        physical = self.find(address, LOAD)
+        physical = self.find(address, LOAD, size)
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
             return self.peek(physical - RAM_BASE, size)
         if self.mmio_covers(physical) == 0:
@@ -184,34 +185,38 @@ class Mmu(Csrs):
         """A store that is misaligned, or watched, goes to code, or whose translation is not kept."""
         if self.debug.watches != 0:
             self.watch(address, size, WRITE, value)
-        if address & OFFSET <= 4096 - size:
+        if address & OFFSET <= 4096 - size and (self.pmp_cuts == 0 or address & size - 1 == 0):
             self.store_within(address, value, size)
             return
-        self.clear_to_store(address)
-        self.clear_to_store(address + size - 1 & PAGE)
+        if self.pmp_cuts == 0:
+            self.clear_to_store(address, 1)
+            self.clear_to_store(address + size - 1 & PAGE, 1)
+        else:
+            for i in range(size):
+                self.clear_to_store(address + i, 1)
         for i in range(size):
             self.store_within(address + i, value >> 8 * i, 1)
 
     @cold
     def store_within(self, address: u64, value: u64, size: u4) -> None:
         """A store to one page."""
-        physical = self.clear_to_store(address)
+        physical = self.clear_to_store(address, size)
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
             self.poke(physical - RAM_BASE, value, size)
             return
         self.mmio_write(physical, value, size)
 
     @cold
-    def clear_to_store(self, address: u64) -> u64:
-        """Raise what a store at this address raises; else see that nothing is in its way. The physical address."""
-        physical = self.find(address, STORE)
+    def clear_to_store(self, address: u64, size: u7) -> u64:
+        """Raise what a store to bytes of one page raises; else see that nothing is in its way. The physical address."""
+        physical = self.find(address, STORE, size)
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
             frame: u20 = physical - RAM_BASE >> 12
             if self.code_page[frame] != 0:
                 if self.hasty != 0:
                     raise CodeWrite(frame)
                 self.forget_code(frame)
-                self.find(address, STORE)  # as where the store begins anew: the translation may be kept now
+                self.find(address, STORE, size)  # as where the store begins anew: the translation may be kept now
             return physical
         if self.mmio_covers(physical) == 0:
             raise RiscvTrap(STORE_ACCESS, address)
@@ -229,9 +234,9 @@ class Mmu(Csrs):
             case _:
                 self.ram.u64[place] = value
 
-    def probe_store(self, address: u64) -> None:
+    def probe_store(self, address: u64, size: u7) -> None:
         if self.write_tag[address >> 12 & 0xFF] != (address & PAGE | self.data_key):
-            self.clear_to_store(address)
+            self.clear_to_store(address, size)
 
     @cold
     def watch(self, address: u64, size: u4, what: u8, value: u64) -> None:
@@ -305,8 +310,11 @@ class Mmu(Csrs):
         physical, large = self.translate(address, FETCH, self.mode)
         if physical < RAM_BASE or physical - RAM_BASE >= self.ram_size:
             raise RiscvTrap(FETCH_ACCESS, address)
-        if self.allowed(physical, 4, self.mode) == 0:
+        if self.allowed(physical, 2, 4, self.mode) == 0:
             raise RiscvTrap(FETCH_ACCESS, address)
+        kept = self.whole(physical)
+        if kept == 0 and self.hasty != 0:
+            raise Pieced()
         frame: u20 = physical - RAM_BASE >> 12
         if self.code_page[frame] == 0:
             self.code_page[frame] = 1
@@ -314,9 +322,17 @@ class Mmu(Csrs):
                 self.write_tag[i] = 0
         if large != 0:
             self.note_large(address)
-        entry = address >> 12 & 63
-        self.code_tag[entry] = address & PAGE | self.code_key
-        self.code_frame[entry] = frame
+        if kept != 0:
+            entry = address >> 12 & 63
+            self.code_tag[entry] = address & PAGE | self.code_key
+            self.code_frame[entry] = frame
+        return frame
+
+    def locate_alone(self, address: u64) -> u20:
+        """The frame of an instruction that is run by itself, for it lies in a page that protection cuts. Raises as fetches do."""
+        frame = self.locate(address)
+        if self.ram[frame << 12 | address & 0xFFE] & 3 == 3:
+            self.locate(address + 2)
         return frame
 
     @cold
@@ -339,17 +355,17 @@ class Mmu(Csrs):
     # -- translations
 
     @cold
-    def find(self, address: u64, kind: u2) -> u64:
-        """The physical address of data; the translation is kept. Raises RiscvTrap."""
+    def find(self, address: u64, kind: u2, size: u7) -> u64:
+        """The physical address of data in one page. Its translation is kept, but where protection cuts it. Raises RiscvTrap."""
         known = address >> 12 & 0xFF
         good = address & PAGE | self.data_key & ~WATCHED
         if (self.write_tag[known] if kind == STORE else self.read_tag[known]) == good:
             return RAM_BASE + u32(address + self.offset[known])
         mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
         physical, large = self.translate(address, kind, mode)
-        if self.allowed(physical, 2 if kind == STORE else 1, mode) == 0:
+        if self.allowed(physical, size, 2 if kind == STORE else 1, mode) == 0:
             raise RiscvTrap(STORE_ACCESS if kind == STORE else LOAD_ACCESS, address)
-        if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
+        if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE and self.whole(physical):
             if large != 0:
                 self.note_large(address)
             entry = address >> 12 & 0xFF
@@ -393,7 +409,7 @@ class Mmu(Csrs):
         shift: u6 = 9 * levels + 3
         for _level in range(5):
             at = table + (address >> shift & 511) * 8
-            if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 1, SUPERVISOR) == 0:
+            if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 8, 1, SUPERVISOR) == 0:
                 raise RiscvTrap(STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address)
             place: u32 = at - RAM_BASE
             entry = self.ram.u64[place]
@@ -407,7 +423,7 @@ class Mmu(Csrs):
                     raise RiscvTrap(self.fault(kind), address)
                 used = entry | A | (D if kind == STORE else 0)
                 if used != entry:
-                    if self.allowed(at, 2, SUPERVISOR) == 0:
+                    if self.allowed(at, 8, 2, SUPERVISOR) == 0:
                         raise RiscvTrap(
                             STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address
                         )
@@ -437,70 +453,6 @@ class Mmu(Csrs):
             denied = denied or self.sum == 0 or kind == FETCH
         if denied:
             raise RiscvTrap(self.fault(kind), address)
-
-    # -- protection
-
-    def allowed(self, physical: u64, need: u3, mode: u2) -> u1:
-        """Does physical memory protection permit an access (1 read, 2 write, 4 execute)?"""
-        if physical >= self.open_low and physical - RAM_BASE < self.ram_size:
-            return 1
-        if mode == MACHINE and self.pmp_locked == 0:
-            return 1
-        return self.protection(physical, need, mode)
-
-    @cold
-    def protection(self, physical: u64, need: u3, mode: u2) -> u1:
-        low: u64 = 0
-        for i in range(REGIONS):
-            top = self.pmpaddr[i] & ~0x3FF
-            config = self.pmpcfg[i]
-            found: u1 = 0
-            match config >> 3 & 3:
-                case 1:
-                    found = low <= physical >> 2 < top
-                case 3:
-                    value = self.pmpaddr[i] | 0x1FF
-                    span = value ^ (value + 1)
-                    found = ((physical >> 2) ^ value) & ~span & (1 << 54) - 1 == 0
-                case _:
-                    pass
-            if found != 0:
-                if mode == MACHINE and config & 0x80 == 0:
-                    return 1
-                return config & need == need
-            low = top
-        return mode == MACHINE
-
-    @cold
-    def reprotect(self) -> None:
-        """Find the memory that needs no more asking: from the last place where the rules change to the end."""
-        edge: u64 = 0
-        end = RAM_BASE + self.ram_size
-        locked: u16 = 0
-        for i in range(REGIONS):
-            config = self.pmpcfg[i]
-            locked = locked | config >> 7 << i
-            if config >> 3 & 3 != 0:
-                top = (self.pmpaddr[i] & ~0x3FF) << 2
-                value = self.pmpaddr[i] | 0x1FF
-                span = value ^ (value + 1)
-                if config >> 3 & 3 == 3:
-                    top = (value & ~span) << 2
-                    behind = top + ((span + 1) << 2)
-                    if edge < behind < end:
-                        edge = behind
-                if edge < top < end:
-                    edge = top
-                if i > 0:
-                    below = (self.pmpaddr[i - 1] & ~0x3FF) << 2
-                    if config >> 3 & 3 == 1 and edge < below < end:
-                        edge = below
-        self.pmp_locked = locked
-        self.open_low = REACH
-        last = end - 1 & REACH
-        if self.protection(last, 7, USER) != 0 and (locked == 0 or self.protection(last, 7, MACHINE) != 0):
-            self.open_low = max(edge, RAM_BASE)
-        self.retranslate()
 
     # -- forgetting translations
 

@@ -27,6 +27,8 @@ DELEGABLE = 0xB3FF
 
 REGIONS = 16
 """Entries of physical memory protection."""
+RAM_BASE = 0x8000_0000
+"""Where memory begins."""
 REACH = (1 << 56) - 1
 """Physical addresses have 56 bits."""
 
@@ -98,6 +100,7 @@ class PrivilegedState(Hart):
     pmpcfg: u8[16]
     pmpaddr: u64[16]
     pmp_locked: u16  # entries whose lock bit is set
+    pmp_cuts: u1  # some entry has a border inside of a page
     open_low: u64  # physical addresses from here to the end of memory may be used in all ways, by all modes
     waiting: u1  # in wfi
     stopped: u1  # not started
