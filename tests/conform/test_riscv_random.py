@@ -10,6 +10,7 @@ import pytest
 from softmetal.boards.linux_riscv64 import MAPPED, LinuxRiscv64, R, W, X
 from softmetal.isa.riscv import isa
 from tests.conform.qemu_states import (
+    ABSENT,
     BYTES,
     CODE,
     DATA,
@@ -166,12 +167,18 @@ def state_of(draw, codes):
     return State(CODE, (*(v & (1 << 64) - 1 for v in x[1:]),), f, fcsr, text, draw.randbytes(BYTES))
 
 
+def absent(code):
+    """Is it an instruction that the oracle does not know?"""
+    entry = isa.decode(code)
+    return entry is not None and entry.group in ABSENT
+
+
 def far(entry, code):
     """Does it jump out of what the oracle has mapped?"""
     return entry.name == "jal" and not -SLACK <= entry.decode(code)["imm"] < SLACK
 
 
-GROUPS = sorted({e.group for e in isa.insns} - {"Zifencei"})
+GROUPS = sorted({e.group for e in isa.insns} - {"Zifencei", *ABSENT})
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -189,7 +196,7 @@ def test_sequences(engine, qemu):
     """Two to six instructions, of all kinds."""
     draw = random.Random(6)
     unsuited = ("ecall", "jal", "c.j", "jalr", "c.jr", "c.jalr", "sc.w{aqrl}", "sc.d{aqrl}", CTZW.name)
-    entries = [e for e in isa.insns if e.name not in unsuited]
+    entries = [e for e in isa.insns if e.name not in unsuited and e.group not in ABSENT]
     states = []
     for _ in range(4000):
         codes = [(e, code_of(draw, e)) for e in draw.choices(entries, k=draw.randrange(2, 7))]
@@ -217,7 +224,7 @@ def test_a_reservation_and_what_becomes_of_it(engine, qemu):
 
 def test_every_16_bit_code_is_an_instruction_here_where_it_is_one_there(engine, qemu):
     draw = random.Random(8)
-    codes = [c for c in range(1 << 16) if c & 3 != 3]
+    codes = [c for c in range(1 << 16) if c & 3 != 3 and not absent(c)]
     state = state_of(draw, [])
     states = ending(engine, [state._replace(code=c.to_bytes(2, "little") + C_EBREAK * 15) for c in codes])
     assert len(states) > len(codes) * 0.99
@@ -233,11 +240,12 @@ def test_32_bit_codes_are_instructions_here_where_they_are_there(engine, qemu):
     draw = random.Random(9)
     codes = []
     for entry in isa.insns:
-        for _ in range(150 if entry.size == 4 else 0):
+        for _ in range(120 if entry.size == 4 else 0):
             code = entry.match | draw.getrandbits(32) & ~entry.mask
             for _ in range(draw.randrange(4)):
                 code ^= 1 << draw.randrange(2, 32)
-            if code & 0x7F != 0x73 and code & 3 == 3:  # SYSTEM: privileged instructions and registers are another matter
+            # SYSTEM: privileged instructions and registers are another matter
+            if code & 0x7F != 0x73 and code & 3 == 3 and not absent(code):
                 codes.append(code & ~0x7000 if code & 0x7F in (0x53, 0x43, 0x47, 0x4B, 0x4F) and draw.randrange(2) else code)
     state = state_of(draw, [])
     states = ending(engine, [state._replace(code=c.to_bytes(4, "little") + C_EBREAK * 14, fcsr=0) for c in codes])

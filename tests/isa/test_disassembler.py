@@ -80,7 +80,11 @@ def capstone_text(tool, code, address):
     return f"{found.mnemonic} {found.op_str}" if found and len(found.bytes) == len(code) else None
 
 
-NOT_IN_CAPSTONE_5 = ("Zba", "Zbb", "Zbs")
+NOT_IN_CAPSTONE_5 = (
+    "Zba", "Zbb", "Zbc", "Zbkb", "Zbkx", "Zbs", "Zfa", "Zfh", "Zfhmin", "Zicond", "Zicbom", "Zicbop", "Zicboz", "Zawrs",
+    "Zimop", "Zcmop", "Zcb", "Svinval",
+)  # fmt: skip
+NOT_IN_BINUTILS_2_40 = ("Zfa", "Zicond", "Zimop", "Zcmop", "Zcb")
 
 
 @pytest.mark.parametrize("insn", [i for i in rv64.insns if i.group not in NOT_IN_CAPSTONE_5], ids=lambda i: i.syntax)
@@ -115,7 +119,8 @@ def gnu_as(tmp_path, text):
     """The bytes that GNU as makes of a program whose every instruction is 2 or 4 bytes as written."""
     source, thing, image = tmp_path / "a.s", tmp_path / "a.o", tmp_path / "a.bin"
     source.write_text(f".option norelax\n.option norvc\n{text}\n")
-    march = "-march=rv64gc_zba_zbb_zbs_zicsr_zifencei_zihintpause"
+    extensions = "zba_zbb_zbc_zbkb_zbkx_zbs_zfh_zfhmin_zicsr_zifencei_zihintpause_zicbom_zicbop_zicboz_zawrs_svinval"
+    march = f"-march=rv64gc_{extensions}"
     subprocess.run([GNU_AS, march, "-mabi=lp64d", "-mno-arch-attr", "-o", thing, source], check=True)
     subprocess.run([GNU_OBJCOPY, "-O", "binary", "-j", ".text", thing, image], check=True)
     return image.read_bytes()
@@ -126,9 +131,9 @@ def test_gnu_as_makes_the_same_code_of_every_disassembled_instruction(tmp_path):
     draw = random.Random(64)
     program, lines = b"", []
     for insn in rv64.insns:
-        for code in codes(rv64, insn, draw, 12):
+        for code in codes(rv64, insn, draw, 12) if insn.group not in NOT_IN_BINUTILS_2_40 else ():
             text = disassemble(rv64, code, 0)
-            if re.search(r"0x[56]$", text) and insn.group in ("F", "D"):
+            if re.search(r"0x[56]$", text) and insn.group in ("F", "D", "Zfh", "Zfhmin"):
                 continue  # reserved rounding modes: GNU as has no way to write them
             if re.search(r", (r..|dyn)$", text) and "{rm:rne}" in insn.syntax:
                 continue  # rounding modes where nothing is rounded: Binutils 2.40 has no way to write them
@@ -189,6 +194,10 @@ sfence.vma
 sfence.vma a0
 sfence.vma zero, a1
 sfence.vma a0, a1
+cbo.zero (a0)
+cbo.clean 0(a1)
+prefetch.w -32(a0)
+add zero, zero, sp
 unimp
 csrr a0, fcsr
 csrr a0, 0x345
@@ -222,6 +231,8 @@ fabs.d fa0, fa1
 fneg.d fa0, fa1
 fgt.d a0, fa1, fa2
 fge.s a0, fa1, fa2
+fmv.h fa0, fa1
+fgt.h a0, fa1, fa2
 lw a0, (a1)
 sd x5, (sp)
 lr.d.aq a4, 0(a2)

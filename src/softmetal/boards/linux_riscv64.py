@@ -104,6 +104,19 @@ class LinuxRiscv64(Hart):
             self.refuse_store(address)
 
     @cold
+    def probe_block(self, address: u64) -> None:
+        if address >= SPACE or self.perm[address >> PAGE_SHIFT] & (R | W | WATCHED) == 0:
+            raise RiscvTrap(STORE_ACCESS, address)
+
+    @cold
+    def zero_block(self, address: u64) -> None:
+        if address >= SPACE or self.perm[address >> PAGE_SHIFT] & W == 0:
+            self.refuse_store(address)
+            return
+        for i in range(8):
+            self.store64((address & ~63) + 8 * i, 0)
+
+    @cold
     def split_load(self, address: u64, size: u4) -> u64:
         """A load byte by byte: it lies in two pages, or is to be refused."""
         value: u64 = 0

@@ -1,7 +1,8 @@
 """A guest's virtual memory as a debugger sees it: page tables are walked without the guest, or its state, noticing.
 
 What protects pages does not matter here, only where they are. An address that is not mapped is tried as a physical one.
-Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57).
+Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57)
+and "Svnapot".
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from softmetal.isa.riscv.privileged.csr import PPN
-from softmetal.isa.riscv.privileged.mmu import R, V, X
+from softmetal.isa.riscv.privileged.mmu import N, R, V, X
 from softmetal.isa.riscv.privileged.state import MACHINE, RAM_BASE
 
 PAGE = 4096
@@ -45,7 +46,8 @@ def _walk(ram: memoryview, satp: int, address: int) -> int | None:
             return None
         table = (entry >> 10 & PPN) << 12
         if entry & (R | X):
-            return table & -(1 << shift) | address & (1 << shift) - 1
+            span = 1 << 16 if entry & N else 1 << shift
+            return table & -span | address & span - 1
     return None
 
 

@@ -5,7 +5,7 @@ Source: The RISC-V Instruction Set Manual, Volume I (20240411), chapters 2, 20, 
 
 from __future__ import annotations
 
-from softmetal.lang import Chip, Trap, u1, u3, u5, u7, u8, u12, u16, u32, u64
+from softmetal.lang import Chip, Trap, u1, u2, u3, u5, u7, u8, u12, u16, u32, u64
 
 ABI = (
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
@@ -26,6 +26,9 @@ LOAD_ACCESS = 5
 STORE_MISALIGNED = 6
 STORE_ACCESS = 7
 ECALL_U = 8
+
+INVALIDATE, CLEAN, ZERO = 0, 1, 2
+"""What is done to a cache block; to clean and to flush it is one permission."""
 
 
 class RiscvTrap(Trap):
@@ -102,8 +105,25 @@ class Hart(Chip):
         """Return from a trap; the address where that was."""
         raise RiscvTrap(ILLEGAL, code)
 
+    def fence_translations(self, code: u32) -> None:
+        """Order invalidations of translations and what lies around them."""
+        raise RiscvTrap(ILLEGAL, code)
+
     def wfi(self, code: u32) -> None:
         raise RiscvTrap(ILLEGAL, code)
+
+    def use_blocks(self, what: u2, code: u32) -> None:
+        """An instruction is about to do something to a cache block. A program may not invalidate one (as under Linux)."""
+        if what == INVALIDATE:
+            raise RiscvTrap(ILLEGAL, code)
+
+    def probe_block(self, address: u64) -> None:
+        """Raise a store's exception where neither a load nor a store may access the cache block at an address."""
+        raise RiscvTrap(STORE_ACCESS, address)
+
+    def zero_block(self, address: u64) -> None:
+        """Store zeros to the 64 bytes of the cache block at an address, or to none."""
+        raise RiscvTrap(STORE_ACCESS, address)
 
     def sfence_vma(self, address: u64, all_addresses: u1, code: u32) -> None:
         raise RiscvTrap(ILLEGAL, code)

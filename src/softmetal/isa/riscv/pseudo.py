@@ -1,8 +1,8 @@
 """RISC-V assembly beyond the instructions: names of operands' values, and the pseudo-instructions.
 
 Sources: RISC-V Assembly Programmer's Manual, "Pseudoinstructions"; The RISC-V Instruction Set Manual, Volume I
-(20240411), chapters 2.7 (FENCE), 4 (Zihintpause), 14 (aq and rl), 20.2 (rounding modes). Pseudo-instructions of F and D
-that come in both sizes are in `f`.
+(20240411), chapters 2.7 (FENCE), 4 (Zihintpause), "Zihintntl", 14 (aq and rl), 20.2 (rounding modes). Pseudo-instructions of
+floating point that come in all sizes are in `f` and `zfa`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ for _name in ("lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"):
     pseudo(_name + " {rd}, {symbol}", "auipc {rd}, %pcrel_hi({symbol})", _name + " {rd}, %pcrel_lo(.-4)({rd})")
 for _name in ("sb", "sh", "sw", "sd"):
     pseudo(_name + " {rs2}, {symbol}, {rd}", "auipc {rd}, %pcrel_hi({symbol})", _name + " {rs2}, %pcrel_lo(.-4)({rd})")
-for _name in ("flw", "fld", "fsw", "fsd"):
+for _name in ("flh", "flw", "fld", "fsh", "fsw", "fsd"):
     pseudo(
         _name + " {rs2:f}, {symbol}, {rd}", "auipc {rd}, %pcrel_hi({symbol})", _name + " {rs2}, %pcrel_lo(.-4)({rd})"
     )
@@ -95,6 +95,9 @@ pseudo("tail {target}", "auipc t1, %pcrel_hi({target})", "jalr zero, %pcrel_lo(.
 
 pseudo("fence", "fence iorw, iorw")
 pseudo("pause", "fence w, 0")
+for _name, _register in (("p1", "sp"), ("pall", "gp"), ("s1", "tp"), ("all", "t0")):  # Zihintntl
+    pseudo(f"ntl.{_name}", f"add zero, zero, {_register}")
+    pseudo(f"c.ntl.{_name}", f"c.add zero, {_register}")
 pseudo("sfence.vma", "sfence.vma zero, zero")
 pseudo("sfence.vma {rs1}", "sfence.vma {rs1}, zero")
 pseudo("unimp", "csrrw zero, cycle, zero")

@@ -310,6 +310,41 @@ def to_int(a: u64, mode: u3, least: u64, most: u64, fbits: u6, ebits: u4) -> tup
     return -whole if sign else whole, NX if rest != 0 else 0
 
 
+@cold
+def to_integral(a: u64, mode: u3, fbits: u6, ebits: u4) -> tuple[u64, u5]:
+    """The nearest integer, in the same format; NX where that is another number."""
+    kind, sign, exp, sig = unpack(a, fbits, ebits)
+    if kind >= QUIET:
+        return nan(fbits, ebits), invalid(kind, kind)
+    if kind != FINITE or exp >= fbits:
+        return a, 0
+    n: u7 = min(63 - exp, 66)
+    fixed = sig << 64 >> n
+    rest = fixed & LOW64
+    whole = (fixed >> 64) + round_up(mode, sign, fixed >> 64, rest, 1 << 63)
+    flags: u5 = NX if rest != 0 else 0
+    if whole == 0:
+        return zero(sign, fbits, ebits), flags
+    result, _exact = from_int(sign, whole, mode, fbits, ebits)
+    return result, flags
+
+
+@cold
+def to_int_modulo(a: u64, fbits: u6, ebits: u4) -> tuple[u64, u5]:
+    """The integer towards 0, of which the low 32 bits count; NV where it does not fit into 32 bits with a sign."""
+    kind, sign, exp, sig = unpack(a, fbits, ebits)
+    if kind == ZERO:
+        return 0, 0
+    if kind != FINITE or exp > 95:  # above that the low 32 bits are 0
+        return 0, NV
+    n: u7 = max(-32, min(63 - exp, 64)) + 32
+    fixed = sig << 96 >> n
+    whole = fixed >> 64
+    if whole > (1 << 31) - (sign ^ 1):
+        return -whole if sign else whole, NV
+    return -whole if sign else whole, NX if fixed & LOW64 != 0 else 0
+
+
 def classify(a: u64, fbits: u6, ebits: u4) -> u64:
     """One bit of ten that says what a pattern is, from minus infinity (bit 0) up to quiet NaN (bit 9)."""
     kind, sign, _, _ = unpack(a, fbits, ebits)

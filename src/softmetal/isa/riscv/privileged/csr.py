@@ -28,7 +28,11 @@ ARCHITECTURE = 0
 SXL_UXL = 2 << 34 | 2 << 32
 STCE = 1 << 63
 """menvcfg: supervisor mode has a timer of its own."""
+PBMTE = 1 << 62
+"""menvcfg: page table entries have memory types."""
 FIOM = 1
+CBIE, CBCFE, CBZE = 3 << 4, 1 << 6, 1 << 7
+"""menvcfg, senvcfg: less privileged modes may invalidate, clean and zero cache blocks."""
 PPN = (1 << 44) - 1
 
 
@@ -225,7 +229,7 @@ class Csrs(Pmp):
             case Csr.SCOUNTEREN:
                 self.scounteren = value
             case Csr.SENVCFG:
-                self.senvcfg = value & FIOM
+                self.senvcfg = self.environment(value, self.senvcfg)
             case Csr.SSCRATCH:
                 self.sscratch = value
             case Csr.SEPC:
@@ -288,7 +292,7 @@ class Csrs(Pmp):
             case Csr.MCOUNTINHIBIT:
                 self.mcountinhibit = 0
             case Csr.MENVCFG:
-                self.menvcfg = value & (STCE | FIOM)
+                self.menvcfg = value & (STCE | PBMTE) | self.environment(value, self.menvcfg)
                 if self.menvcfg & STCE != 0:  # STIP is the timer's now
                     self.soft = self.soft & ~STI
                 self.timed()
@@ -306,6 +310,11 @@ class Csrs(Pmp):
             case _:
                 if self.reads_zero(csr) == 0 and not (Csr.MCYCLE < csr <= 0xB1F and csr != 0xB01):
                     raise RiscvTrap(ILLEGAL, code)
+
+    def environment(self, value: u64, old: u64) -> u64:
+        """The bits that both envcfg registers have. CBIE = 2 is reserved: it stays as it is."""
+        kept = FIOM | CBCFE | CBZE
+        return value & (kept | CBIE) if value & CBIE != 2 << 4 else value & kept | old & CBIE
 
     def write_sstatus(self, value: u64) -> None:
         self.sie = u1(value >> 1)

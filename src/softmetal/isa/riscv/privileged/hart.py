@@ -1,15 +1,16 @@
 """Traps, interrupts and the instructions that only privileged modes have.
 
-Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 3.1.6 to 3.1.16, 3.3 and 10.
+Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 3.1.6 to 3.1.18, 3.3, 10 and "Svinval".
 """
 
 from __future__ import annotations
 
-from softmetal.isa.riscv.hart import ECALL_U, ILLEGAL, RiscvTrap
+from softmetal.isa.riscv.hart import CLEAN, ECALL_U, ILLEGAL, INVALIDATE, RiscvTrap
+from softmetal.isa.riscv.privileged.csr import CBCFE, CBIE, CBZE
 from softmetal.isa.riscv.privileged.debug import REGISTER, REGISTERS, TRAP
 from softmetal.isa.riscv.privileged.mmu import Mmu
 from softmetal.isa.riscv.privileged.state import INTERRUPT, MACHINE, MEI, MSI, MTI, SEI, SSI, STI, SUPERVISOR, USER
-from softmetal.lang import cold, u1, u4, u6, u12, u32, u64
+from softmetal.lang import cold, u1, u2, u4, u6, u12, u32, u64
 
 
 class PrivilegedHart(Mmu):
@@ -139,6 +140,17 @@ class PrivilegedHart(Mmu):
             self.retranslate()
         else:
             self.retranslate_page(address)
+
+    @cold
+    def fence_translations(self, code: u32) -> None:
+        if self.mode == USER:
+            raise RiscvTrap(ILLEGAL, code)
+
+    def use_blocks(self, what: u2, code: u32) -> None:
+        need = CBIE if what == INVALIDATE else CBCFE if what == CLEAN else CBZE
+        granted: u64 = self.menvcfg & self.senvcfg if self.mode == USER else self.menvcfg
+        if self.mode < MACHINE and granted & need == 0:
+            raise RiscvTrap(ILLEGAL, code)
 
     def wakes(self) -> u1:
         """Is there an interrupt that ends a wait, whether it is taken or not?"""

@@ -9,9 +9,11 @@ changes only by what the hart does, so every engine sees the same stale or fresh
 
 Frames from which code was fetched are noted in `code_page`, and have no `write_tag`: so a store to code is noticed.
 
-Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57).
+Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57),
+"Svnapot" and "Svpbmt".
 Accessed and dirty bits are set by hardware, as the `virt` machine of others does (small systems rely on it).
-Not modelled: Svnapot, Svpbmt (their bits are reserved), big-endian memory.
+Memory types (Svpbmt) are checked and change nothing: all memory is coherent, and devices are never cached.
+Not modelled: big-endian memory.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
-from softmetal.isa.riscv.privileged.csr import PPN, Csrs
+from softmetal.isa.riscv.privileged.csr import PBMTE, PPN, Csrs
 from softmetal.isa.riscv.privileged.debug import BREAK, BREAKS, READ, WATCH, WATCHES, WRITE, Debug
 from softmetal.isa.riscv.privileged.pmp import OFFSET, PAGE
 from softmetal.isa.riscv.privileged.state import (
@@ -39,8 +41,10 @@ KEPT = 256
 KEPT_CODE = 64
 WATCHED = 1 << 11
 """A bit of `data_key` that no tag has: while anything is watched, no access is done in a hurry."""
-LOAD, STORE, FETCH = 0, 1, 2
+LOAD, STORE, FETCH, BLOCK = 0, 1, 2, 3
+"""What an access is; BLOCK: the management of a cache block, permitted as a load is, refused as a store is."""
 V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
+N, RESERVED = 1 << 63, 0x7F << 54
 """Bits of a page table entry."""
 STALE = 1024
 """Frames that are listed when code in them was changed."""
@@ -239,6 +243,24 @@ class Mmu(Csrs):
             self.clear_to_store(address, size)
 
     @cold
+    def probe_block(self, address: u64) -> None:
+        mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
+        physical, _large = self.translate(address, BLOCK, mode)
+        there = (physical >= RAM_BASE and physical - RAM_BASE < self.ram_size) or self.mmio_covers(physical) != 0
+        if not there or self.allowed(physical & ~63, 64, 1, mode) == 0:
+            raise RiscvTrap(STORE_ACCESS, address)
+
+    @cold
+    def zero_block(self, address: u64) -> None:
+        mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
+        physical, _large = self.translate(address, STORE, mode)
+        there = physical >= RAM_BASE and physical - RAM_BASE < self.ram_size  # no device takes a block
+        if not there or self.allowed(physical & ~63, 64, 2, mode) == 0:
+            raise RiscvTrap(STORE_ACCESS, address)
+        for i in range(8):
+            self.store64((address & ~63) + 8 * i, 0)
+
+    @cold
     def watch(self, address: u64, size: u4, what: u8, value: u64) -> None:
         """Tell of an access that is watched; the instruction is done by itself. Raises Watched where the machine is to stop.
 
@@ -390,7 +412,12 @@ class Mmu(Csrs):
         self.super_high[half] = max(self.super_high[half], address | 0x1FFFFF)
 
     def fault(self, kind: u2) -> u4:
-        return STORE_PAGE if kind == STORE else FETCH_PAGE if kind == FETCH else LOAD_PAGE
+        """The page fault of an access."""
+        return STORE_PAGE if kind & 1 != 0 else FETCH_PAGE if kind == FETCH else LOAD_PAGE
+
+    def refusal(self, kind: u2) -> u4:
+        """The access fault of an access."""
+        return STORE_ACCESS if kind & 1 != 0 else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS
 
     @cold
     def translate(self, address: u64, kind: u2, mode: u2) -> tuple[u64, u1]:
@@ -398,7 +425,7 @@ class Mmu(Csrs):
         scheme = self.satp >> 60
         if mode == MACHINE or scheme == 0:
             if address > REACH:
-                raise RiscvTrap(STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address)
+                raise RiscvTrap(self.refusal(kind), address)
             return address, 0
         levels: u3 = max(3, min(5, scheme - 5))
         top: u6 = 9 * levels + 11
@@ -410,28 +437,31 @@ class Mmu(Csrs):
         for _level in range(5):
             at = table + (address >> shift & 511) * 8
             if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 8, 1, SUPERVISOR) == 0:
-                raise RiscvTrap(STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address)
+                raise RiscvTrap(self.refusal(kind), address)
             place: u32 = at - RAM_BASE
             entry = self.ram.u64[place]
-            if entry & V == 0 or entry >> 54 != 0 or entry & (R | W) == W:
+            if entry & V == 0 or entry & RESERVED != 0 or entry & (R | W) == W:
                 raise RiscvTrap(self.fault(kind), address)
             if entry & (R | X) != 0:
                 self.check_leaf(address, entry, kind, mode)
                 low: u64 = (1 << shift) - 1
-                page = (entry >> 10 & PPN) << 12
+                page: u64 = (entry >> 10 & PPN) << 12
+                if entry & N != 0:  # one of 16 entries for the same 64 KiB
+                    if shift != 12 or page >> 12 & 15 != 8:
+                        raise RiscvTrap(self.fault(kind), address)
+                    low = 0xFFFF
+                    page = page & ~0xFFFF
                 if page & low != 0:
                     raise RiscvTrap(self.fault(kind), address)
                 used = entry | A | (D if kind == STORE else 0)
                 if used != entry:
                     if self.allowed(at, 8, 2, SUPERVISOR) == 0:
-                        raise RiscvTrap(
-                            STORE_ACCESS if kind == STORE else FETCH_ACCESS if kind == FETCH else LOAD_ACCESS, address
-                        )
+                        raise RiscvTrap(self.refusal(kind), address)
                     if self.code_page[place >> 12] != 0:
                         self.forget_code(place >> 12)
                     self.ram.u64[place] = used
-                return page | address & low, shift > 12
-            if entry & (A | D | U) != 0:
+                return page | address & low, low > OFFSET
+            if entry & (A | D | U) != 0 or entry >> 61 != 0:
                 raise RiscvTrap(self.fault(kind), address)
             table = (entry >> 10 & PPN) << 12
             if shift < 21:
@@ -440,7 +470,7 @@ class Mmu(Csrs):
         raise RiscvTrap(self.fault(kind), address)
 
     def check_leaf(self, address: u64, entry: u64, kind: u2, mode: u2) -> None:
-        """Raise a page fault where a leaf does not permit the access."""
+        """Raise a page fault where a leaf does not permit the access, or has a memory type that does not exist."""
         permits = R | (X if self.mxr != 0 else 0)
         if kind == STORE:
             permits = W
@@ -451,7 +481,8 @@ class Mmu(Csrs):
             denied = denied or entry & U == 0
         elif entry & U != 0:
             denied = denied or self.sum == 0 or kind == FETCH
-        if denied:
+        kind_of_memory = entry >> 61 & 3
+        if denied or kind_of_memory == 3 or (kind_of_memory != 0 and self.menvcfg & PBMTE == 0):
             raise RiscvTrap(self.fault(kind), address)
 
     # -- forgetting translations
