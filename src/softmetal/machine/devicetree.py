@@ -9,11 +9,12 @@ kernel's bindings of the devices named here. The nodes are those of the well-kno
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, RTC_IRQ, TIMEBASE_HZ, UART, UART_IRQ, VMGENID, VMGENID_IRQ
 from softmetal.chips.plic import SOURCES
+from softmetal.isa.riscv.extensions import ALL, BLOCK, isa_string
 from softmetal.isa.riscv.privileged.state import RAM_BASE
 
 Value: TypeAlias = int | str | bytes | Sequence[int] | Sequence[str] | None
@@ -26,7 +27,6 @@ BEGIN_NODE, END_NODE, PROPERTY, END = 1, 2, 3, 9
 
 UART_CLOCK = 3_686_400
 SOFTWARE, TIMER, EXTERNAL = 1, 5, 9  # a hart's supervisor interrupts; machine mode's are 2 further
-EXTENSIONS = ("i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc")
 
 
 def flatten(root: Node) -> bytes:
@@ -85,12 +85,6 @@ def span(address: int, size: int) -> dict[str, Value]:
     return {"reg": [*pair(address), *pair(size)]}
 
 
-def isa_string(extensions: Iterable[str]) -> str:
-    """Extensions as one name: rv64imac_zicsr."""
-    names = list(extensions)
-    return "_".join(["rv64" + "".join(n for n in names if len(n) == 1), *(n for n in names if len(n) > 1)])
-
-
 def virt_tree(
     *,
     harts: int,
@@ -98,7 +92,7 @@ def virt_tree(
     virtio: Sequence[tuple[int, int]] = (),
     bootargs: str = "",
     initrd: tuple[int, int] | None = None,
-    extensions: Sequence[str] = EXTENSIONS,
+    extensions: Sequence[str] = ALL,
     mmu: str = "riscv,sv57",
     timebase: int = TIMEBASE_HZ,
     rng_seed: bytes | None = None,
@@ -131,6 +125,7 @@ def virt_tree(
             "riscv,isa": isa_string(extensions),
             "riscv,isa-base": "rv64i",
             "riscv,isa-extensions": list(extensions),
+            **{f"riscv,{name}-block-size": BLOCK for name in ("cbom", "cbop", "cboz") if "zi" + name in extensions},
             "mmu-type": mmu,
             "phandle": 2 * hart + 1,
             "interrupt-controller": controller,

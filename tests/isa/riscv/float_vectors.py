@@ -25,7 +25,7 @@ INTEGERS = ("w", "wu", "l", "lu")
 
 
 class Op(NamedTuple):
-    """An instruction: its text, and the kind of its first operand: s, d (floats), x (integer), r (raw bits)."""
+    """An instruction: its text, and the kind of its first operand: h, s, d (floats), x (integer), r (raw bits)."""
 
     text: str
     kind: str
@@ -39,7 +39,7 @@ class Op(NamedTuple):
 def operations() -> list[Op]:
     """Every instruction, those that round once for each mode."""
     made = []
-    for s in "sd":
+    for s in "hsd":
         for name in ARITH:
             made += [Op(f"{name}.{s} fa0, ft1, ft2, {m}", s, 2) for m in MODES]
         made += [Op(f"fsqrt.{s} fa0, ft1, {m}", s, 1) for m in MODES]
@@ -54,8 +54,9 @@ def operations() -> list[Op]:
             made += [
                 Op(f"fcvt.{s}.{i} fa0, t2" + ("" if exact else f", {m}"), "x", 1) for m in MODES[: 1 if exact else 6]
             ]
-    made += [Op(f"fcvt.s.d fa0, ft1, {m}", "d", 1) for m in MODES]
-    made.append(Op("fcvt.d.s fa0, ft1", "s", 1))
+    made += [Op(f"fcvt.{b}.{a} fa0, ft1, {m}", a, 1) for a, b in ("ds", "sh", "dh") for m in MODES]
+    made += [Op(f"fcvt.{b}.{a} fa0, ft1", a, 1) for a, b in ("sd", "hs", "hd")]
+    made += [Op("fmv.x.h t1, ft1", "r", 1), Op("fmv.h.x fa0, t2", "x", 1)]
     made += [Op("fmv.x.w t1, ft1", "r", 1), Op("fmv.w.x fa0, t2", "x", 1)]
     made += [Op("fmv.x.d t1, ft1", "r", 1), Op("fmv.d.x fa0, t2", "x", 1)]
     return made
@@ -87,9 +88,9 @@ class Oracle:
         (folder / "stubs.s").write_text("\n".join(lines) + "\n")
         (folder / "insns.s").write_text("\n".join([".option norvc", *(op.text for op in ops)]) + "\n")
         (folder / "main.c").write_text(MAIN)
-        self._run(CC, "-c", "-march=rv64gc", "insns.s", "-o", "insns.o", cwd=folder)
+        self._run(CC, "-c", "-march=rv64gc_zfh", "insns.s", "-o", "insns.o", cwd=folder)
         self._run(OBJCOPY, "-O", "binary", "insns.o", "insns.bin", cwd=folder)
-        self._run(CC, "-O1", "-static", "-march=rv64gc", "main.c", "stubs.s", "-o", "oracle", cwd=folder)
+        self._run(CC, "-O1", "-static", "-march=rv64gc_zfh", "main.c", "stubs.s", "-o", "oracle", cwd=folder)
         self.codes = [c for (c,) in struct.iter_unpack("<I", (folder / "insns.bin").read_bytes())]
 
     def _run(self, *command: str, cwd: Path) -> None:
@@ -98,7 +99,8 @@ class Oracle:
     def answer(self, vectors: list[Vector]) -> list[tuple[int, int]]:
         """(result, fflags) of each vector."""
         asked = b"".join(struct.pack("<IIQQQ", *v) for v in vectors)
-        told = subprocess.run([QEMU, str(self.program)], input=asked, check=True, capture_output=True).stdout
+        command = [QEMU, "-cpu", "rv64,Zfh=true", str(self.program)]
+        told = subprocess.run(command, input=asked, check=True, capture_output=True).stdout
         return list(struct.iter_unpack("<QQ", told))
 
 
@@ -118,7 +120,8 @@ int main(void) {
 }
 """
 
-SIZES = {"s": (23, 8), "d": (52, 11)}
+SIZES = {"h": (10, 5), "s": (23, 8), "d": (52, 11)}
+BOX = {"h": 0xFFFFFFFFFFFF << 16, "s": 0xFFFFFFFF << 32, "d": 0}
 
 
 def pack(kind: str, sign: int, exponent: int, fraction: int) -> int:
@@ -126,7 +129,7 @@ def pack(kind: str, sign: int, exponent: int, fraction: int) -> int:
     fbits, ebits = SIZES[kind]
     exponent = min(max(exponent, 0), (1 << ebits) - 1)
     bits = sign << fbits + ebits | exponent << fbits | fraction & (1 << fbits) - 1
-    return bits | 0xFFFFFFFF << 32 if kind == "s" else bits
+    return bits | BOX[kind]
 
 
 def corners(kind: str) -> list[int]:
@@ -177,8 +180,8 @@ class Operands:
             return r.choice(self.corners[kind])
         if how < 0.35:
             return pack(kind, r.getrandbits(1), r.getrandbits(ebits), self.fraction(fbits))
-        if how < 0.38 and kind == "s":
-            return r.getrandbits(64)  # hardly ever a boxed single
+        if how < 0.38 and kind != "d":
+            return r.getrandbits(64)  # hardly ever boxed
         return pack(kind, r.getrandbits(1), (1 << ebits - 1) + r.randint(-fbits, fbits), self.fraction(fbits))
 
     def near(self, kind: str, value: int) -> int:
@@ -196,11 +199,13 @@ class Operands:
         exponent += r.choice((0, 1, -fbits - 1, -fbits - 2, fbits, r.randint(-2 * fbits - 3, fbits + 3)))
         return pack(kind, r.getrandbits(1), exponent, self.fraction(fbits))
 
-    def halfway(self) -> int:
-        """A double that lies at, or just beside, the middle of two singles, with an exponent of singles and beyond."""
+    def halfway(self, kind: str, to: str) -> int:
+        """A number that lies at, or just beside, the middle of two of a smaller format, with an exponent of its and beyond."""
         r = self.random
-        fraction = self.fraction(23) << 29 | 1 << 28
-        return pack("d", r.getrandbits(1), 1023 + r.randint(-152, 130), fraction + r.choice((-1, 0, 0, 1)))
+        (fbits, ebits), (kept, exponents) = SIZES[kind], SIZES[to]
+        fraction = self.fraction(kept) << fbits - kept | 1 << fbits - kept - 1
+        half, bias = 1 << exponents - 1, (1 << ebits - 1) - 1
+        return pack(kind, r.getrandbits(1), bias + r.randint(-half - kept - 1, half + 2), fraction + r.choice((-1, 0, 0, 1)))
 
     def vector(self, number: int, op: Op) -> Vector:
         """Operands, rounding mode and flags for an operation."""
@@ -212,7 +217,8 @@ class Operands:
         if op.kind == "r":
             return Vector(number, fcsr, r.getrandbits(64), 0, 0)
         kind = op.kind
-        a = self.halfway() if op.name == "fcvt.s.d" and r.random() < 0.5 else self.number(kind)
+        narrows = op.name in ("fcvt.s.d", "fcvt.h.s", "fcvt.h.d")
+        a = self.halfway(kind, op.name[5]) if narrows and r.random() < 0.5 else self.number(kind)
         b = self.near(kind, a) if op.count == 2 and r.random() < 0.3 else self.number(kind)
         c = self.addend(kind, a, b) if op.count == 3 and r.random() < 0.6 else self.number(kind)
         return Vector(number, fcsr, a, b, c)

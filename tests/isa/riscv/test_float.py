@@ -1,4 +1,4 @@
-"""The F and D extensions, one instruction at a time, against qemu-riscv64 and against the host's FPU."""
+"""The F, D and Zfh extensions, one instruction at a time, against qemu-riscv64 and against the host's FPU."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import struct
 
 import pytest
 
-from softmetal.isa.riscv.d import isa  # with what d and f have entered
 from softmetal.isa.riscv.hart import ILLEGAL, LOAD_ACCESS, Hart, RiscvTrap
+from softmetal.isa.riscv.zfh import isa  # with what zfh, d and f have entered
 from softmetal.lang import memory, u8, u16, u32, u64
 from tests.isa.riscv.float_vectors import MODES, Op, Operands, Oracle, operations
 
@@ -27,6 +27,12 @@ class Bench(Hart):
 
     def fetch(self, address: u64) -> u16:
         return self.ram.u16[address & SIZE - 2]
+
+    def load16(self, address: u64) -> u16:
+        return self.ram.u16[address & SIZE - 2]
+
+    def store16(self, address: u64, value: u16) -> None:
+        self.ram.u16[address & SIZE - 2] = value
 
     def load32(self, address: u64) -> u32:
         if address >= SIZE:
@@ -134,8 +140,8 @@ def test_the_table_gives_gnu_as_s_codes_the_same_names(oracle):
 
 def test_every_instruction_of_the_table_is_compared(oracle):
     compared = {isa.decode(code).name for code in oracle.codes}
-    entered = {i.name for i in isa.insns if i.group in ("F", "D")}
-    assert entered - compared == {"flw", "fsw", "fld", "fsd"}
+    entered = {i.name for i in isa.insns if i.group in ("F", "D", "Zfh", "Zfhmin")}
+    assert entered - compared == {"flh", "fsh", "flw", "fsw", "fld", "fsd"}
 
 
 # -- without other tools
@@ -254,12 +260,12 @@ def test_what_is_no_boxed_single_counts_as_the_canonical_nan(runner):
     assert runner.run(runner.at(fmv_x_w), 0, 0x1234_5678_8765_4321)[1] == 0xFFFF_FFFF_8765_4321
 
 
-ROUNDING = [c for c in isa.insns if c.group in ("F", "D") and any(o.name == "rm" for o in c.operands)]
+ROUNDING = [c for c in isa.insns if c.group in ("F", "D", "Zfh", "Zfhmin") and any(o.name == "rm" for o in c.operands)]
 
 
 @pytest.mark.parametrize("entry", ROUNDING, ids=lambda entry: entry.name)
 def test_reserved_rounding_modes_are_illegal_instructions(runner, entry):
-    one = bits_of_double(1.0) if entry.name.endswith("d") else BOX | 0x3F800000
+    one = {"d": bits_of_double(1.0), "h": 0xFFFFFFFFFFFF << 16 | 0x3C00}.get(entry.name[-1], BOX | 0x3F800000)
     base = entry.match | FA0 << 7 | FT1 << 15
     for rm, frm in [(5, 0), (6, 0), (7, 5), (7, 6), (7, 7)]:
         for before in (0, NX):
@@ -306,7 +312,7 @@ def test_compressed_loads_and_stores_are_their_long_forms(short, full):
     assert a.arguments(short) == b.arguments(full)
 
 
-@pytest.mark.parametrize("kind", ["s", "d"])
+@pytest.mark.parametrize("kind", ["h", "s", "d"])
 def test_generated_operands_are_of_every_class(runner, kind):
     """What the comparisons above stand on."""
     operands = Operands(3)

@@ -19,7 +19,7 @@ isa = Isa(
     "rv64",
     core=Hart,
     parcel=16,
-    title="RV64GC with Zba, Zbb and Zbs",
+    title="RV64GC with bit manipulation, half precision and more",
     registers={"x": ABI, "f": FLOAT_ABI},
     kinds={"rd": "x", "rs1": "x", "rs2": "x", "rs3": "x"},
     aliases={

@@ -59,11 +59,11 @@ def equal_h(a: u16, b: u16) -> u1:
 
 
 def less_h(a: u16, b: u16) -> u1:
-    return ordered(a, b) and before(a, b, 15) and (a | b) << 1 & 0xFFFF != 0
+    return ordered(a, b) and a != b and before(a, b, 15) and (a | b) << 1 & 0xFFFF != 0
 
 
 def at_most_h(a: u16, b: u16) -> u1:
-    return ordered(a, b) and (before(b, a, 15) == 0 or (a | b) << 1 & 0xFFFF == 0)
+    return equal_h(a, b) or less_h(a, b)
 
 
 @cold

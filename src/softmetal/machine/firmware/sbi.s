@@ -66,7 +66,7 @@ boot:   csrr s2, mhartid
         csrw medeleg, t0
         li t0, SUPERVISOR
         csrw mideleg, t0
-        li t0, 1 << 63          # stimecmp is there; no hardware update of A and D
+        li t0, 3 << 62 | 0xf0   # supervisor mode has stimecmp, memory types of pages, and all that cache blocks offer
         csrw menvcfg, t0
         li t0, -1
         csrw stimecmp, t0

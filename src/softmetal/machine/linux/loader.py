@@ -11,6 +11,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from softmetal.isa.riscv.extensions import PROGRAMS, letters
+
 from . import elf
 from .cpu import PAGE, W
 from .elf import Elf, Segment
@@ -30,7 +32,7 @@ ARGUMENTS_LIMIT = STACK_SIZE // 4
 PIE_BASE = 0x2AAAAAA000
 """Two thirds of the address space, as Linux places a position-independent program."""
 
-HWCAP = sum(1 << (ord(letter) - ord("A")) for letter in "IMAFDC")
+HWCAP = letters(e for e in PROGRAMS if len(e) == 1)
 AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = 3, 4, 5, 6, 7, 8, 9
 AT_UID, AT_EUID, AT_GID, AT_EGID, AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM = 11, 12, 13, 14, 16, 17, 23, 25
 AT_EXECFN, AT_MINSIGSTKSZ = 31, 51

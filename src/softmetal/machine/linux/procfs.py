@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from softmetal.isa.riscv.extensions import PROGRAMS, isa_string
+
 from .abi import NS, RELEASE, VERSION
 from .clock import EPOCH, UPTIME
 from .cpu import PAGE
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from .pids import Record
     from .process import Process
 
-ISA = "rv64imafdc_zicsr_zifencei_zba_zbb_zbs"
+ISA = isa_string(PROGRAMS)
 
 
 def build(p: Process) -> Directory:

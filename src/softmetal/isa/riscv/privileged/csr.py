@@ -7,6 +7,7 @@ Not modelled: triggers, performance counters beyond cycle, time and instret (bot
 
 from __future__ import annotations
 
+from softmetal.isa.riscv.extensions import MISA
 from softmetal.isa.riscv.hart import ILLEGAL, RiscvTrap
 from softmetal.isa.riscv.privileged.pmp import Pmp
 from softmetal.isa.riscv.privileged.state import (
@@ -23,7 +24,6 @@ from softmetal.isa.riscv.privileged.state import (
 )
 from softmetal.lang import Trap, cold, u1, u2, u4, u6, u12, u32, u64
 
-MISA = 2 << 62 | 1 << 20 | 1 << 18 | 1 << 12 | 1 << 8 | 1 << 5 | 1 << 3 | 1 << 2 | 1 << 1 | 1  # RV64 U S M I F D C B A
 ARCHITECTURE = 0
 SXL_UXL = 2 << 34 | 2 << 32
 STCE = 1 << 63

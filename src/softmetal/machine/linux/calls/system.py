@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..abi import HWPROBE, NS, RELEASE, SYSINFO, TIMESPEC, UTSNAME, VERSION, s32
+from ..abi import NS, RELEASE, SYSINFO, TIMESPEC, UTSNAME, VERSION, s32
 from ..cpu import W
 from ..process import Process
 from ..table import syscall
@@ -43,34 +43,6 @@ def getrandom(p: Process, buffer: int, count: int, flags: int) -> Result:
     view = p.space.prefix(buffer, min(count, 1 << 20), W)
     view[:] = p.entropy.take(len(view))
     return len(view)
-
-
-HWPROBE_IMA = 1
-HWPROBE_KEYS = {
-    0: 0,  # mvendorid
-    1: 0,  # marchid
-    2: 0,  # mimpid
-    3: HWPROBE_IMA,  # base behaviour
-    4: 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5,  # IMA extensions: FD, C, Zba, Zbb, Zbs
-    5: 3,  # misaligned scalar accesses are fast
-    9: 3,
-}
-"""`RISCV_HWPROBE_KEY_*` from the uapi header and what this CPU answers."""
-
-
-@syscall(258, "riscv_hwprobe")
-def riscv_hwprobe(p: Process, pairs: int, count: int, size: int, cpus: int, flags: int) -> Result:
-    """Tell which extensions the CPU has; unknown keys become -1, as the kernel's documentation says."""
-    if flags & ~1 or count > 4096:
-        return -errno.EINVAL
-    for index in range(count):
-        at = pairs + index * HWPROBE.size
-        key, _ = p.space.unpack(HWPROBE, at)
-        value = HWPROBE_KEYS.get(key)
-        if flags & 1:
-            continue
-        p.space.write(at, HWPROBE.pack(key if value is not None else -1, value or 0))
-    return 0
 
 
 # Scheduling: one CPU, one policy.
