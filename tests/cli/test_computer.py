@@ -238,7 +238,7 @@ def test_options_of_computers_are_not_ignored_with_a_program(places, option):
 
 def test_each_way_to_end_has_its_exit_code(tmp_path):
     assert run(tmp_path, OFF) == (0, "", [])
-    assert run(tmp_path, FAIL) == (1, "", ["softmetal: the guest powered off with error 3"])
+    assert run(tmp_path, FAIL) == (3, "", ["softmetal: the guest powered off with error 3"])
     assert run(tmp_path, RESET, "--no-reboot") == (0, "", [])
     stopped = "softmetal: stopped after 5000 instructions (--max-insns); the guest was still running"
     assert run(tmp_path, SPIN, "--max-insns", 5000) == (124, "", [stopped])

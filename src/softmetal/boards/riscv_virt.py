@@ -10,8 +10,12 @@ One hart at a time is in the middle of the board, in its own fields; the others 
 every hart runs for QUANTUM ticks of the same stretch of time, a tick being one instruction (or one trap). When all of
 them wait, time goes on to the next event at once.
 
-Sources: QEMU documentation, "'virt' Generic Virtual Platform"; Linux, Documentation/devicetree/bindings.
-Not modelled: flash, PCIe, fw_cfg. The machine of that name has 8 slots for virtio; ours has 8 more behind them.
+Software that brings a symbol `tohost` ends a run by a store there (the Host-Target Interface, HTIF, of RISC-V's test programs).
+
+Sources: QEMU documentation, "'virt' Generic Virtual Platform"; Linux, Documentation/devicetree/bindings; the README of
+riscv-tests for what a store to `tohost` means.
+Not modelled: flash, PCIe, fw_cfg, HTIF beyond the end of a run. The machine of that name has 8 slots for virtio; ours has 8
+more behind them.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from softmetal.chips.device import Device, Dma
 from softmetal.chips.goldfish_rtc import GoldfishRtc
 from softmetal.chips.ns16550a import Ns16550a
 from softmetal.chips.plic import Plic
-from softmetal.chips.test_finisher import TestFinisher
+from softmetal.chips.test_finisher import FAILED, PASSED, TestFinisher
 from softmetal.chips.virtio.blk import VirtioBlk
 from softmetal.chips.virtio.console import VirtioConsole
 from softmetal.chips.virtio.entropy import VirtioEntropy
@@ -272,6 +276,15 @@ class RiscvVirt(PrivilegedHart, Dma):
         """Count an access that the device does not model, and lower the line by which it says so."""
         self.note(device.strange, address, write)
         device.strange = 0
+
+    def told_host(self, value: u64) -> None:
+        """HTIF, as test programs use it to end a run: bit 0 is 1, and above it is the exit code."""
+        if value & 1 != 0:
+            self.finisher.finished = PASSED if value == 1 else FAILED
+            self.finisher.code = value >> 1
+            self.wanted = 1
+        else:
+            self.note(value != 0, self.tohost, 1)
 
     # -- what the host does between runs
 

@@ -322,7 +322,7 @@ class Session:
                 return OK
             case Stop.FAILED:
                 say(f"the guest powered off with error {self.machine.board.finisher.code}")
-                return GUEST_FAILED
+                return min(self.machine.board.finisher.code, 255) or GUEST_FAILED
             case Stop.RESET:
                 if self.options.no_reboot:
                     return OK

@@ -110,7 +110,7 @@ def run(
     The exit code is the program's; 128+n if signal n ended it; 126 if it cannot be run, 127 if it is not there,
     125 for an internal error, 124 after --max-insns.
 
-    A computer's exit code is 0 after a clean power-off, 1 where the guest panicked or failed, or lost data.
+    A computer's exit code is 0 after a clean power-off, 1 where the guest panicked, or lost data, its own where it says one.
 
     Without --root the program sees its own file, the files that ARGS name (read-only), /dev, /proc and a private
     /tmp. With --root it sees that tree, and no more of the host. --dir and --net open more.

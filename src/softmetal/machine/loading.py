@@ -12,6 +12,7 @@ import lzma
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 RAM_BASE = 0x8000_0000
 IMAGE_MAGIC = b"RSC\x05"
@@ -28,11 +29,13 @@ class LoadError(ValueError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """What goes where: (address, bytes) of each piece, where to begin, and the end of what it needs."""
+    """What goes where: (address, bytes) of each piece, where to begin, the end of what it needs, and where an ELF file has its
+    symbol `tohost` (0: nowhere)."""
 
     pieces: tuple[tuple[int, bytes], ...]
     entry: int
     end: int
+    tohost: int = 0
 
 
 def read(path: str, what: str) -> bytes:
@@ -115,6 +118,9 @@ def load_elf(data: bytes, name: str) -> Loaded:
             end = max(end, address + segment["p_memsz"])
             if segment["p_vaddr"] <= entry < segment["p_vaddr"] + segment["p_memsz"]:
                 physical = entry - segment["p_vaddr"] + address
+        table: Any = elf.get_section_by_name(".symtab")
+        symbols = table.get_symbol_by_name("tohost") if table else None
+        tohost: int = symbols[0]["st_value"] if symbols else 0
     except (ELFError, struct.error, KeyError, ValueError) as error:
         if isinstance(error, LoadError):
             raise
@@ -124,4 +130,4 @@ def load_elf(data: bytes, name: str) -> Loaded:
     if min(a for a, _ in pieces) < RAM_BASE:
         lowest = min(a for a, _ in pieces)
         raise LoadError(f"{name}: wants to lie at {lowest:#x}; memory begins at {RAM_BASE:#x}: is it a program for Linux?")
-    return Loaded(tuple(pieces), physical, end)
+    return Loaded(tuple(pieces), physical, end, tohost)

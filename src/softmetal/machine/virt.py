@@ -109,7 +109,7 @@ class Virt:
         end = RAM_BASE + self.memory
         pieces: list[tuple[str, int, bytes]] = []
         kernel = load_kernel(self.kernel, raw=bool(self.bios) and self.bios != "none") if self.kernel else None
-        start, reserved = self._firmware(pieces, kernel)
+        start, reserved = self._firmware(board, pieces, kernel)
         behind = kernel.end if kernel else start
         if kernel:
             if kernel.end > end:
@@ -141,10 +141,13 @@ class Virt:
             hart = board if i == board.active else board.parked[i]
             hart.pc, hart.x[10], hart.x[11], hart.x[12] = start, i, tree_at, info_at
 
-    def _firmware(self, pieces: list[tuple[str, int, bytes]], kernel: Loaded | None) -> tuple[int, list[tuple[int, int]]]:
+    def _firmware(
+        self, board: Any, pieces: list[tuple[str, int, bytes]], kernel: Loaded | None
+    ) -> tuple[int, list[tuple[int, int]]]:
         """Where the harts begin, and what the kernel must leave alone."""
         if self.bios == "none":
             assert kernel is not None
+            board.tohost = kernel.tohost
             return kernel.entry, []
         if self.bios:
             loaded = load_firmware(self.bios)

@@ -7,7 +7,8 @@ changes only by what the hart does, so every engine sees the same stale or fresh
     write_tag[i] = page | key     0 where it may not be written in a hurry
     offset[i]                     what to add to a virtual address, modulo 2**32, for the place in `ram`
 
-Frames from which code was fetched are noted in `code_page`, and have no `write_tag`: so a store to code is noticed.
+Frames from which code was fetched are noted in `code_page`, and have no `write_tag`: so a store to code is noticed. Nor has
+the frame of `tohost`.
 
 Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57),
 "Svnapot" and "Svpbmt".
@@ -80,6 +81,7 @@ class Mmu(Csrs):
     stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
     stale_count: u32
     code_page: memory[1 << 20]
+    tohost: u64  # where in memory a store tells the host something; 0: nowhere
     ram: memory[(1 << 32) + 4096]
 
     # -- what the board answers
@@ -93,6 +95,9 @@ class Mmu(Csrs):
 
     def mmio_write(self, address: u64, value: u64, size: u4) -> None:
         pass
+
+    def told_host(self, value: u64) -> None:
+        """Software has stored to `tohost`."""
 
     # -- loads
 
@@ -207,6 +212,8 @@ class Mmu(Csrs):
         physical = self.clear_to_store(address, size)
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
             self.poke(physical - RAM_BASE, value, size)
+            if physical == self.tohost:
+                self.told_host(value)
             return
         self.mmio_write(physical, value, size)
 
@@ -221,6 +228,8 @@ class Mmu(Csrs):
                     raise CodeWrite(frame)
                 self.forget_code(frame)
                 self.find(address, STORE, size)  # as where the store begins anew: the translation may be kept now
+            if physical == self.tohost:
+                self.defer()
             return physical
         if self.mmio_covers(physical) == 0:
             raise RiscvTrap(STORE_ACCESS, address)
@@ -396,7 +405,8 @@ class Mmu(Csrs):
             where: u32 = place - address
             if kind == STORE:
                 self.read_tag[entry] = tag  # what may be written may be read
-                self.write_tag[entry] = tag if self.code_page[place >> 12] == 0 else 0
+                plain = self.code_page[place >> 12] == 0 and (physical ^ self.tohost) >> 12 != 0
+                self.write_tag[entry] = tag if plain else 0
             else:
                 if self.write_tag[entry] != tag or self.offset[entry] != where:
                     self.write_tag[entry] = 0
