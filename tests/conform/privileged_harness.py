@@ -80,6 +80,8 @@ next:   li t1, -1
         li t0, -1
         csrw stimecmp, t0
         {clear}
+        li t0, 1 << 62                  # memory types of pages
+        csrw menvcfg, t0
         li t0, (1 << 54) - 1
         csrw pmpaddr15, t0
         li t0, 0x1f << 56               # all modes may do all

@@ -7,9 +7,14 @@ What another implementation may do otherwise is not drawn. These are differences
     misa                       bit B is masked, which QEMU 7.2 does not know yet
     medeleg, mideleg, mie, mip bits of the hypervisor extension and of counter overflow are not set: QEMU keeps some of them
     mcountinhibit, hpmcounters not compared; reads of running counters only for whether they trap
-    menvcfg, senvcfg           cache block and page type bits are not set: QEMU has those extensions
+    menvcfg, senvcfg           CBIE is not set, for 2 is reserved; PBMTE stays 1: QEMU does not look at it
     satp                       ASID is 0: ours has none; without translation nothing else is written either
-    pmpaddr, pmpcfg            whole pages: QEMU's protection knows 4 bytes; bits that are 0 by the specification are not set
+    pmpaddr, pmpcfg            bits that are 0 by the specification are not set. Parts of pages are bordering regions, TOR,
+                               without one behind them that has the whole page (QEMU keeps a page by the entry that it meets
+                               first), and accesses are aligned (a misaligned one is one to QEMU, to us one for each byte)
+    reserved bits of leaves    are not set, nor the memory type 3: with Svnapot or Svpbmt QEMU ignores them.
+                               Bit N only where it is right: QEMU marks such a leaf as accessed before it refuses it
+    sfence.w.inval             and sfence.inval.ir not in user mode: QEMU lets them pass
     mcounteren, scounteren     have 32 bits; QEMU keeps 64
     page tables                lie in memory, and protection lets them be written: QEMU raises a page fault where it cannot
                                read them and does not ask before it sets A and D (an access fault, each, by chapter 10.3.2)
@@ -60,6 +65,7 @@ V, R, W, X, U, G, A, D = (1 << i for i in range(8))
 MIE, MPIE, MPP, MPRV, SUM, MXR = 1 << 3, 1 << 7, 3 << 11, 1 << 17, 1 << 18, 1 << 19
 SYSTEM = 0b1110011
 ECALL, EBREAK, MRET, SRET, WFI, FENCE_I, NOP = 0x73, 0x100073, 0x30200073, 0x10200073, 0x10500073, 0x100F, 0x13
+SFENCE, SINVAL = 0b0001001 << 5, 0b0001011 << 5
 FLOAT_ADD = 0x02107053  # fadd.d f0, f0, f1
 
 INTERRUPTS = ALL & ~0x3444
@@ -67,7 +73,7 @@ EXCEPTIONS = ALL & ~0xF00C00
 KEPT = {
     Csr.MSTATUS: ALL & ~(15 << 32 | 3 << 38 | 3 << 9 | MPP), Csr.SSTATUS: ALL & ~(3 << 32 | 3 << 9),
     Csr.MEDELEG: EXCEPTIONS, Csr.MIDELEG: INTERRUPTS, Csr.MIE: INTERRUPTS, Csr.MIP: INTERRUPTS, Csr.SIE: INTERRUPTS,
-    Csr.SIP: INTERRUPTS, Csr.MEPC: ALL - 1, Csr.SEPC: ALL - 1, Csr.SENVCFG: ALL & ~0xF0, Csr.MENVCFG: ALL & ~(3 << 62 | 0xF0),
+    Csr.SIP: INTERRUPTS, Csr.MEPC: ALL - 1, Csr.SEPC: ALL - 1, Csr.SENVCFG: ALL & ~0x30, Csr.MENVCFG: ALL & ~(3 << 62 | 0x30),
     Csr.SATP: 0, Csr.MISA: ALL & ~2, Csr.MCOUNTEREN: 0xFFFF_FFFF, Csr.SCOUNTEREN: 0xFFFF_FFFF,
 }  # fmt: skip
 """Bits that may be drawn when a register is written, where not all may."""
@@ -139,6 +145,7 @@ class Program:
         self.locks = locks
         self.memory = bytearray(SLOT)
         self.crosses = not locks and draw.randrange(2) == 0
+        self.fine = not locks and not self.crosses and draw.randrange(2) == 0  # protection of parts of pages
         self.code = []  # the director
         self.snippet_at = SNIPPETS + 64
         self.levels = draw.choice((3, 3, 4, 5))
@@ -204,15 +211,17 @@ class Program:
             frame = self.base >> size << size - 12 if draw.randrange(5) else frame
         elif draw.randrange(16) == 0 and not self.crosses:
             frame = draw.choice((HOLE, RAM + SIZE, 1 << 55)) >> 12
-        entry = frame << 10 | draw.getrandbits(2) << 8 | flags
-        if draw.randrange(24) == 0:
-            entry |= 1 << draw.randrange(54, 64)
+        napot = size == 12 and draw.randrange(8) == 0  # the slot is 64 KiB
+        frame = self.base + where >> 16 << 4 | 8 if napot else frame
+        entry = frame << 10 | draw.getrandbits(2) << 8 | flags | napot << 63
+        if draw.randrange(8) == 0:
+            entry |= draw.randrange(3) << 61
         return self.sound(entry)
 
     def sound(self, entry):
-        """No pointer to a table that is not in memory: only a leaf may be wrong in that way."""
+        """No pointer to what is none of our tables: only a leaf may be wrong in that way."""
         target = (entry >> 10 & (1 << 44) - 1) << 12
-        if entry & (R | W | X) == 0 and not RAM <= target < RAM + SIZE:
+        if entry & (R | W | X) == 0 and not TABLES <= target - self.base <= ROOT:
             entry |= R
         return entry
 
@@ -301,6 +310,8 @@ class Program:
         draw, rd = self.draw, self.register()
         size = draw.randrange(4)
         kind = draw.randrange(10)
+        if self.fine:
+            address &= ~((1 << size) - 1)
         if kind < 4:
             return [*li(T5, address), load(size | draw.getrandbits(1) << 2 if size < 3 else 3, rd, T5)]
         if kind < 8:
@@ -331,7 +342,7 @@ class Program:
                 case 9:
                     made.append(draw.choice((SRET, SRET, MRET, WFI, EBREAK, ECALL, FENCE_I, 0, ALL >> 32, 0x9002 | NOP << 16)))
                 case 10:
-                    made += [*li(T5, self.virtual()), system(0, 0, T5, 0b000100100000 | draw.choice((0, 0, T5)))]
+                    made += [*li(T5, self.virtual()), system(0, 0, T5, draw.choice((SFENCE, SINVAL)) | draw.choice((0, 0, T5)))]
                 case 11:
                     made += [*li(T5, self.virtual() & ~1), immediate(0b1100111, 0, draw.randrange(5, 8), T5, 0)]
                 case 12:
@@ -388,7 +399,7 @@ class Program:
         kinds = (self.registers, self.go, self.go, self.go, self.go, self.edit, self.as_another, self.interrupts)
         length = len(self.code)
         if not self.crosses:
-            kinds += (self.protect, self.protect)
+            kinds += (self.protect_parts,) * 3 if self.fine else (self.protect, self.protect)
         self.draw.choice(kinds)()
         if len(self.code) > 2900:  # no room is left
             del self.code[length:]
@@ -467,7 +478,7 @@ class Program:
             entry, size = draw.choice(self.entries)
             if size is None:
                 value = int.from_bytes(self.memory[entry : entry + 8], "little")
-                value = value ^ draw.choice((0, 0, 1 << draw.choice((0, 4, 5, 6, 7, 8, 9, 54, 60, 61, 62, 63))))
+                value = value ^ draw.choice((0, 0, 1 << draw.choice((0, 4, 5, 6, 7, 8, 9))))
             else:
                 value = self.leaf(size)
             self.code += [*li(T5, self.base + entry), *li(5, value), store(3, 5, T5)]
@@ -513,6 +524,22 @@ class Program:
         if draw.randrange(2):
             for _ in range(3):
                 self.code += self.touch(self.physical())
+        self.finish(patch)
+
+    def protect_parts(self):
+        """Physical memory protection: regions that border on each other, at any multiple of 4, and nothing for others."""
+        draw = self.draw
+        patch = self.begin(1)
+        places = (SNIPPETS, SNIPPETS, SNIPPETS + 4096, HANDLERS, DATA, DATA, DATA + 4096)
+        borders = sorted({self.base + draw.choice(places) + 4 * draw.randrange(1024) >> 2 for _ in range(draw.randrange(1, 6))})
+        config = 0
+        for i, border in enumerate([*borders, RAM + SIZE >> 2]):  # page tables are in the last one
+            config |= (1 << 3 | draw.choice((7, 7, 7, 5, 4, 3, 1, 0) if i < len(borders) else (7, 3))) << 8 * i
+            self.code += [*li(T5, border), system(1, 0, T5, Csr.PMPADDR0 + i)]
+        self.code += [system(1, 0, 0, Csr.PMPCFG2), *li(T5, config), system(1, 0, T5, Csr.PMPCFG0)]
+        self.code += [system(2, self.register(), 0, Csr.PMPADDR0)]
+        for _ in range(draw.randrange(4)):
+            self.code += self.touch(self.physical())
         self.finish(patch)
 
     def interrupts(self):
