@@ -132,7 +132,8 @@ def test_a_fence_by_address_forgets_all_pages_of_a_napot_entry(guest):
     span = AREA & ~0xFFFF
     change = "\n".join(f"li t0, {ROOT + 0x2000 + 8 * i}\nli t1, {page(AREA + 0x1000)}\nsd t1, 0(t0)" for i in range(16))
     for fence in ("sfence.vma t3, zero", "sfence.w.inval\nsinval.vma t3, zero\nsfence.inval.ir"):
-        body = f"li t3, {BEYOND}\nli t4, {BEYOND + 0x5000}\nld a1, 0(t3)\nld a2, 0(t4)\n{change}\n{fence}\nld a3, 0(t3)\nld a4, 0(t4)"
+        first = f"li t3, {BEYOND}\nli t4, {BEYOND + 0x5000}\nld a1, 0(t3)\nld a2, 0(t4)"
+        body = f"{first}\n{change}\n{fence}\nld a3, 0(t3)\nld a4, 0(t4)"
         core = guest.run([ALL], SUPERVISOR, body, tables([page(span | 0x8000, N)] * 16))
         assert trap_of(core) == (0, 0)
         assert core.x[13] == core.x[14] == int.from_bytes(AROUND[0x1000:0x1008], "little")
