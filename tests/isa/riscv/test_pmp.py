@@ -282,3 +282,28 @@ def test_registers_keep_every_bit_and_every_kind(guest):
 def test_writable_and_not_readable_is_reserved_and_becomes_neither(guest):
     core = guest.run([ALL], MACHINE, f"li t0, {(NA4 << 3 | W) << 56}\ncsrs pmpcfg0, t0\ncsrr a1, pmpcfg0\nsrli a1, a1, 56")
     assert core.x[11] == NA4 << 3
+
+
+@pytest.mark.parametrize("kind", [OFF, TOR, NA4, NAPOT])
+@pytest.mark.parametrize("entry", [1, 7, 8, 15])
+def test_a_locked_entry_stays_and_if_it_is_tor_so_does_the_address_below(guest, entry, kind):
+    """Chapter 3.7.1: writes to pmpicfg and pmpaddri of a locked entry are ignored; for TOR also those to pmpaddr i-1."""
+    setup = "".join(f"li t0, {0x100000 + i}\ncsrw pmpaddr{i}, t0\n" for i in range(16))
+    where, shift = ("pmpcfg2", 8 * (entry - 8)) if entry > 7 else ("pmpcfg0", 8 * entry)
+    body = f"""
+        li t0, {(LOCKED | kind << 3 | R) << shift}
+        csrs {where}, t0
+        li t1, -1
+        {"".join(f"csrw pmpaddr{i}, t1{chr(10)}" for i in range(16))}
+        csrc {where}, t0
+        csrr a7, {where}
+        li t0, {(R | W | X) << shift}
+        csrs {where}, t0
+        csrr a6, {where}
+    """
+    core = guest.run([], MACHINE, body, setup)
+    config = LOCKED | kind << 3 | R
+    assert (core.x[17] >> shift & 0xFF, core.x[16] >> shift & 0xFF) == (config, config)
+    kept = {entry, entry - 1} if kind == TOR else {entry}
+    assert [i for i in range(16) if core.pmpaddr[i] == 0x100000 + i] == sorted(kept)
+    assert {core.pmpaddr[i] for i in range(16) if i not in kept} == {(1 << 54) - 1}
