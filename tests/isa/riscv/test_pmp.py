@@ -307,3 +307,30 @@ def test_a_locked_entry_stays_and_if_it_is_tor_so_does_the_address_below(guest, 
     kept = {entry, entry - 1} if kind == TOR else {entry}
     assert [i for i in range(16) if core.pmpaddr[i] == 0x100000 + i] == sorted(kept)
     assert {core.pmpaddr[i] for i in range(16) if i not in kept} == {(1 << 54) - 1}
+
+
+def test_a_break_stops_a_machine_in_a_page_that_is_cut_at_each_arrival_once(guest):
+    code = assemble(isa, f"""
+        li t0, {RAM + 0x800 >> 2}
+        csrw pmpaddr0, t0
+        li t0, {TOR << 3 | R | W | X}
+        csrw pmpcfg0, t0
+        li a0, 3
+again:  addi a0, a0, -1
+        bnez a0, again
+done:   j done
+    """, RAM)  # fmt: skip
+    core, ram = guest.core, bytearray(SIZE)
+    ram[: len(code.code)] = code.code
+    guest.runner.load(ram)
+    debug, at = core.debug, code.symbols["again"]
+    debug.breaks, debug.break_at[0], debug.break_stops[0] = 1, at, 1
+    debug.offsets[(at & 4095) >> 7] = 1 << ((at & 127) >> 1)
+    stops = []
+    for _ in range(20):
+        guest.runner.engine.advance(7)
+        if debug.stop:
+            stops.append((core.pc - at, core.x[10]))
+            debug.stop, debug.taken = 0, debug.events
+    assert stops == [(0, 3), (0, 2), (0, 1)]
+    assert core.pc == code.symbols["done"]

@@ -497,6 +497,7 @@ done:
         frame, had = writer.invoke(self.method("locate_alone"), [], [lone], "unfetched.alone")[0]
         assert had is not None
         self.settle_in(writer, writer.resize(frame, had, 64), lone)
+        emit(f"store i64 {PAUSED}, ptr {word(REASON)}")
         some = new(f"load i8, ptr {self._debug(writer, 'breaks')}")
         writer.branch(new(f"icmp eq i8 {some}, 0"), "step", "broken")
         writer.start("unfetched.alone")
