@@ -209,3 +209,11 @@ def test_a_fetch_across_pages_names_the_half_that_is_missing_and_the_instruction
     assert (trap_of(core), core.mepc, core.x[10]) == ((FETCH_PAGE, BEYOND + 0x1000), BEYOND + 0xFFE, 0)
     core = guest.run([ALL], SUPERVISOR, body, setup + "\n" + tables([0, executable]))
     assert (trap_of(core), core.mepc) == ((FETCH_PAGE, BEYOND + 0xFFE), BEYOND + 0xFFE)
+
+
+def test_code_that_a_block_of_zeros_covers_is_gone_at_once(guest):
+    code = assemble(isa, "addi a0, a0, 1\nret").code
+    setup = "\n".join(f"li t0, {AREA + i}\nli t1, {b}\nsb t1, 0(t0)" for i, b in enumerate(code))
+    body = f"li t1, {AREA}\nli a0, 0\njalr t1\njalr t1\ncbo.zero (t1)\njalr t1"
+    core = guest.run([ALL], SUPERVISOR, body, environment(CBZE, 0) + setup)
+    assert (trap_of(core), core.mepc, core.x[10]) == ((ILLEGAL, 0), AREA, 2)

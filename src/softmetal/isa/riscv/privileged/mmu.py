@@ -259,8 +259,18 @@ class Mmu(Csrs):
         if not there or self.allowed(physical & ~63, 64, 1, mode) == 0:
             raise RiscvTrap(STORE_ACCESS, address)
 
-    @cold
     def zero_block(self, address: u64) -> None:
+        entry = address >> 12 & 0xFF
+        if self.write_tag[entry] != (address & PAGE | self.data_key):
+            self.slow_zero_block(address)
+            return
+        place: u32 = address + self.offset[entry] & ~63
+        for i in range(8):
+            self.ram.u64[u32(place + 8 * i)] = 0
+
+    @cold
+    def slow_zero_block(self, address: u64) -> None:
+        """Store zeros to a block that is watched, or lies among code, or whose translation is not kept."""
         mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
         physical, _large = self.translate(address, STORE, mode)
         there = physical >= RAM_BASE and physical - RAM_BASE < self.ram_size  # no device takes a block
