@@ -62,6 +62,8 @@ MAGIC = 0x74726976  # "virt"
 VENDOR = 0x54464F53  # "SOFT"
 USED, CHANGED = 1, 2  # interrupts: buffers were given back; the configuration changed
 INDIRECT_DESC, EVENT_IDX, VERSION_1 = 28, 29, 32  # feature bits of every device (6)
+STEP = 4
+"""Ticks that a descriptor costs."""
 COMMON = 1 << INDIRECT_DESC | 1 << EVENT_IDX | 1 << VERSION_1
 
 
@@ -82,6 +84,7 @@ class VirtioDevice(Device):
     queue_sel: u32
     interrupts: u2
     generation: u32  # counts changes of the configuration
+    cost: u64  # of what was done since the board took it into account, in ticks
     queues: Queue[2]
 
     # -- of the type
@@ -140,6 +143,8 @@ class VirtioDevice(Device):
         if not self.usable(queue):
             return 0
         found = self.queues[queue].take(bus, chain)
+        self.cost += STEP * self.queues[queue].steps
+        self.queues[queue].steps = 0
         if found == BROKEN:
             self.fail()
         return found == TAKEN

@@ -171,6 +171,7 @@ class VirtioNet(StreamDevice):
             self.sent.skip(length)
             at += length
         self.tx.end(size)
+        self.cost += size >> 3  # 8 bytes a tick
         return 1
 
     # -- in
