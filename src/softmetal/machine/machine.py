@@ -236,12 +236,12 @@ class Machine:
     def expect(self, pattern: str, seconds: float = 300) -> str:
         """Run until the console shows a regular expression; the text up to its end. Raises MachineError where it does not
         within so many seconds of machine time."""
-        start = self.console.seen
+        start = self.console.dropped + self.console.seen
         stop = self.run(until=pattern, seconds=seconds)
         if stop is not Stop.UNTIL:
-            tail = bytes(self.console.output[start:][-300:]).decode(errors="replace")
+            tail = bytes(self.console.output[max(0, start - self.console.dropped) :][-300:]).decode(errors="replace")
             raise MachineError(f"the console never showed {pattern!r}: {stop.value}; it ends with {tail!r}")
-        return bytes(self.console.output[start : self.console.seen]).decode(errors="replace")
+        return self.console.since(start)
 
     def reset(self) -> None:
         """Power off and on again: the same software, memory as at the first power-on; disks keep what they hold."""
@@ -369,6 +369,8 @@ class Machine:
         if item.position > self.position:
             return min(most, item.position - self.position), horizon, False
         if item.is_answer:
+            if self.board.owing:  # the device is served, and its answer comes, once the clock has come there
+                return 1, horizon, False
             if not self.board.wanted:
                 raise Parted(self.position, f"{item.port!r} answered at position {item.position}, where nothing asks it")
             return 0, horizon, False

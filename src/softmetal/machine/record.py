@@ -167,6 +167,18 @@ class RecordedShare:
         """Nobody answers: EIO."""
         return struct.pack("<IBHI", 11, 7, int.from_bytes(message[5:7], "little"), 5)
 
+    def fork(self) -> RecordedShare:
+        """Another of the kind."""
+        return RecordedShare(self.tag)
+
+    def state(self) -> Any:
+        """Nothing is open."""
+        return (0, ())
+
+    def restore(self, state: Any) -> list[str]:
+        """Nothing has to be opened."""
+        return []
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -102,16 +102,16 @@ class Timeline:
         if any(o is not self for o in machine.observers):
             raise MachineError("a recording is written, which cannot go back: end it first")
         observers, machine.observers = machine.observers, []
-        consoles = [(c, c.on_output) for c in (machine.console, machine.hvc)]
+        consoles = [(c, c.muted) for c in (machine.console, machine.hvc)]
         for console, _ in consoles:
-            console.on_output = None
+            console.muted = True
         try:
             with machine.debug.again(stops):
                 yield
         finally:
             machine.observers = observers
-            for console, call in consoles:
-                console.on_output = call
+            for console, muted in consoles:
+                console.muted = muted
 
     def _put(self, snap: MachineSnapshot) -> None:
         machine = self.machine

@@ -17,7 +17,7 @@ import struct
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from softmetal.host.errors import HostError
 from softmetal.host.shares.messages import ATTRIBUTES, HEADER, QID, REQUESTS, RLERROR, Malformed, fields, pack_string
@@ -40,6 +40,10 @@ AT_REMOVEDIR = 0x200
 MODE, UID, GID, SIZE, ATIME, MTIME, ATIME_SET, MTIME_SET = 1, 2, 4, 8, 0x10, 0x20, 0x80, 0x100  # valid bits of setattr
 
 
+State: TypeAlias = tuple[int, tuple[tuple[int, int, int, tuple[bytes, ...]], ...]]
+"""What a guest has open: the size of its messages; of each fid its number, user, flags of lopen or -1, and the way there."""
+
+
 class ShareError(HostError):
     """What is wrong with a shared directory."""
 
@@ -47,7 +51,7 @@ class ShareError(HostError):
 class Fid:
     """What the guest knows by a number."""
 
-    __slots__ = ("fd", "flags", "listing", "node", "uid")
+    __slots__ = ("fd", "flags", "listing", "lost", "node", "uid")
 
     def __init__(self, node: Node, uid: int) -> None:
         self.node = node
@@ -55,6 +59,8 @@ class Fid:
         self.fd = -1
         self.flags = 0
         self.listing: list[tuple[bytes, int, int]] | None = None
+        self.lost: tuple[bytes, ...] | None = None
+        """The way to what was open here when a snapshot was taken, and is no longer there."""
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -125,6 +131,8 @@ class Share:
         fid = self.fids.get(number)
         if fid is None:
             raise fail(errno.EBADF)
+        if fid.lost is not None:
+            raise fail(errno.ESTALE)
         return fid
 
     def _opened(self, number: int) -> Fid:
@@ -196,7 +204,9 @@ class Share:
         return struct.pack("<H", len(qids)) + b"".join(qids)
 
     def _clunk(self, number: int) -> bytes:
-        fid = self._fid(number)
+        fid = self.fids.get(number)
+        if fid is None:
+            raise fail(errno.EBADF)
         if fid.listing is not None:
             self.listed -= len(fid.listing)
         fid.close()
@@ -445,26 +455,39 @@ class Share:
 
     # snapshots
 
-    def state(self) -> tuple[Any, ...]:
+    def state(self) -> State:
         """What the guest has open: plain values, which do not hold the files' contents; the host's tree has no past."""
-        fids = ((number, fid.uid, fid.flags if fid.fd >= 0 else -1, fid.node.names()) for number, fid in self.fids.items())
-        return (self.size, tuple(sorted(fids)))
+        fids = (
+            (number, fid.uid, fid.flags if fid.fd >= 0 or fid.lost is not None else -1, fid.lost or fid.node.names())
+            for number, fid in self.fids.items()
+        )
+        return self.size, tuple(sorted(fids))
 
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Open again what was open then. What is no longer there is an error (EBADF) when the guest asks for it."""
+    def restore(self, state: State) -> list[str]:
+        """Open again what was open then, by its path; the paths of what is no longer there, for which the guest gets ESTALE.
+
+        A file that was made anew at its path meanwhile is that one.
+        """
+        if state == self.state():
+            return []
         self.close()
         self.size, fids = state
+        gone = []
         for number, uid, flags, names in fids:
+            fid = self.fids[number] = Fid(self.root, uid)
             try:
-                node = self.root
                 for name in names:
-                    node = self._child(node, name)
-                fid = Fid(node, uid)
+                    fid.node = self._child(fid.node, name)
                 if flags >= 0:
                     self._open(fid, flags)
-                self.fids[number] = fid
             except OSError:
-                continue
+                fid.node, fid.flags, fid.lost = self.root, flags, names
+                gone.append(b"/".join(names).decode(errors="replace"))
+        return gone
+
+    def fork(self) -> Share:
+        """Another way to the same tree, in which nothing is open."""
+        return type(self)(self.path, self.tag, self.read_only)
 
 
 def host_flags(flags: int) -> int:
