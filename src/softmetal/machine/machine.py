@@ -32,6 +32,7 @@ from softmetal.machine.errors import MachineError, Parted
 from softmetal.machine.inputs import Input
 from softmetal.machine.interrupts import deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
+from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
 from softmetal.machine.strange import Strange, strange
 from softmetal.machine.symbols import Symbols
@@ -122,6 +123,11 @@ class Machine:
         """The board's own clock."""
         b = self.board
         return int(b.turn_start + b.count - b.turn_count)
+
+    @property
+    def place(self) -> Place:
+        """Position and clock: what `goto` takes to come back to this very moment."""
+        return Place(self.position, self.clock)
 
     @property
     def seconds(self) -> float:
@@ -478,21 +484,31 @@ class Machine:
             raise MachineError("no timeline is kept: call keep_timeline() before running")
         return self.timeline
 
-    def goto(self, position: int) -> None:
-        """Go to another position, back or forward. Raises MachineError where the timeline does not reach."""
-        self._time().goto(position)
+    def goto(self, place: int | Place) -> None:
+        """Go to another place, back or forward again. Raises MachineError where the timeline does not reach.
+
+        While all harts wait, the clock goes on and the position does not: a position alone means the first moment at it (the
+        last one that the machine has come to means that moment), a `Place` the very moment.
+        """
+        self._time().goto(place)
 
     def rewind(self, insns: int | None = None, seconds: float | None = None) -> None:
         """Go back by instructions (1, where nothing is said), or by seconds of machine time."""
         if seconds is not None:
             self._time().goto_clock(self.clock - round(seconds * CLOCK_HZ))
         else:
-            self.goto(self.position - (1 if insns is None else insns))
+            back = 1 if insns is None else insns
+            if self.position - back < self._time().first:
+                raise MachineError(
+                    f"there are no {back} instructions to go back: the timeline begins at position {self._time().first},"
+                    f" {self.position - self._time().first} before this one"
+                )
+            self.goto(self.position - back)
 
-    def last_write(self, address: int, length: int = 1, physical: bool = False) -> int | None:
-        """The position before the last instruction that wrote any of some bytes (virtual addresses: any store; physical
+    def last_write(self, address: int, length: int = 1, physical: bool = False) -> Place | None:
+        """The place before the last instruction that wrote any of some bytes (virtual addresses: any store; physical
         ones: any change, by devices and the host too); None where the timeline knows of none. The machine stays here."""
-        found: int | None = self._time().last_write(address, length, physical)
+        found: Place | None = self._time().last_write(address, length, physical)
         return found
 
     # -- looking
@@ -525,4 +541,4 @@ class Machine:
         return strange(self.board)
 
 
-__all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Stop"]
+__all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Place", "Stop"]

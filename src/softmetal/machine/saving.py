@@ -15,6 +15,7 @@ from softmetal.isa.riscv import isa
 from softmetal.lang import state as states
 from softmetal.machine.console import Text
 from softmetal.machine.errors import MachineError
+from softmetal.machine.place import Place
 from softmetal.machine.virt import Virt
 
 PARTS = ("append", "bios", "memory", "cpus", "network", "display", "seed", "mac", "kernel", "initrd")
@@ -99,9 +100,10 @@ def share_state(text: Any) -> Any:
     return size, tuple((*numbers, tuple(map(bytes.fromhex, names))) for *numbers, names in fids)
 
 
-def position_in(saved: states.Saved) -> int:
-    """The position of a machine in a file."""
-    return int(json.loads(saved.extras["machine"])["position"])
+def place_in(saved: states.Saved) -> Place:
+    """The place of a machine in a file."""
+    about = json.loads(saved.extras["machine"])
+    return Place(about["position"], about["clock"])
 
 
 def load(
