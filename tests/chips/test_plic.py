@@ -124,3 +124,27 @@ def test_native_agrees_with_golden():
         if rng.random() < 0.3:
             steps.append(("update", rng.getrandbits(64) & rng.getrandbits(64) & 0x8000_0000_0000_0FFF))
     agree(Plic, steps)
+
+
+def test_an_edge_triggered_source_is_pending_once_for_each_edge_and_not_while_its_line_is_up(plic):
+    plic.edges = 1 << 10
+    assert plic.update(1 << 10).lines[SUPERVISOR] == 0
+    assert plic.edge(1 << 10).lines[SUPERVISOR] == 1
+    assert plic.read(claim(SUPERVISOR)) == 10
+    plic.write(claim(SUPERVISOR), 10)
+    assert (plic.lines[SUPERVISOR], plic.read(0x1000)) == (0, 0)
+
+
+def test_an_edge_while_the_source_is_served_is_kept_until_its_completion(plic):
+    plic.edges = 1 << 10
+    plic.edge(1 << 10).read(claim(SUPERVISOR))
+    plic.edge(1 << 10).edge(1 << 10)
+    assert (plic.lines[SUPERVISOR], plic.read(claim(SUPERVISOR))) == (0, 0)
+    plic.write(claim(SUPERVISOR), 10)
+    assert (plic.lines[SUPERVISOR], plic.read(claim(SUPERVISOR))) == (1, 10)
+    plic.write(claim(SUPERVISOR), 10)
+    assert plic.lines[SUPERVISOR] == 0
+
+
+def test_a_level_triggered_source_has_no_edges(plic):
+    assert plic.edge(1 << 10).lines[SUPERVISOR] == 0

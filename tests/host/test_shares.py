@@ -134,10 +134,19 @@ def test_a_share_is_read_only_unless_asked(tree):
         assert (share.tag, share.read_only, share.path) == (tag, read_only, str(tree))
 
 
+def test_without_a_tag_a_share_has_its_directory_s_name(tree):
+    for spec, read_only in [("", True), (":ro", True), (":rw", False)]:
+        share = open_share(f"{tree}{spec}")
+        assert (share.tag, share.read_only, share.path) == (tree.name, read_only, str(tree))
+    (tree / "a:ro").mkdir()
+    assert open_share(f"{tree}/a:ro:rw").path == f"{tree}/a:ro"
+
+
 @pytest.mark.parametrize(
     ("spec", "text"),
-    [("x", "give HOST:TAG"), (":x", "give HOST:TAG"), ("/:", "give HOST:TAG"), ("/nowhere:x", "No such file"),
-     ("/etc/passwd:x", "Not a directory"), ("/:" + "t" * 33, "at most 32 bytes")],
+    [("/nowhere", "No such file"), (":x", "No such file"), ("", "give HOST:TAG"), ("/", "give HOST:TAG"),
+     ("/:ro", "give HOST:TAG"), ("/nowhere:x", "No such file"),
+     ("/etc/passwd:x", "Not a directory"), ("/:" + "t" * 33, "has more than 32 bytes")],
 )  # fmt: skip
 def test_wrong_shares_are_told_in_one_line(spec, text):
     with pytest.raises(ShareError, match=text):

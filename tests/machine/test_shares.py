@@ -76,7 +76,7 @@ def test_files_and_the_root_that_were_open_are_open_on_the_other_side(sharing, t
     guest.write(sharing.open, 0, b"WHAT")
     assert (tree / "sub" / "file").read_text() == "WHAT it holds"
     guest.getattr(guest.root, 0)
-    assert not other.troubles
+    assert not other.remarks
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -85,4 +85,4 @@ def test_what_is_gone_from_the_host_is_said_to_user_and_guest(sharing, tmp_path,
     other = way(sharing.machine, tmp_path, tree)
     with pytest.raises(Exception, match="116"):  # ESTALE
         sharing.of(other).read(sharing.gone, 0, 1)
-    assert other.troubles == ["share work: gone is gone, which the guest has open; it gets the error ESTALE"]
+    assert other.remarks == ["share work: gone is gone, which the guest has open; it gets the error ESTALE"]

@@ -155,6 +155,27 @@ def test_a_reset_begins_again_with_the_same_software(tmp_path):
     m.expect("AAA")
 
 
+def test_what_was_lived_before_a_reset_counts(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.run(insns=1000)
+    m.reset()
+    m.run(insns=500)
+    assert (m.position, m.clock, m.lived) == (1500, 500, 1500)
+
+
+def test_a_cpu_tells_its_privilege(tmp_path):
+    m = machine(tmp_path, "la t0, 1f\ncsrw mepc, t0\nli t0, -1\ncsrw pmpaddr0, t0\nli t0, 31\ncsrw pmpcfg0, t0\nmret\n1: j 1b")
+    assert m.cpu.privilege == "machine"
+    m.run(insns=100)
+    assert m.cpu.privilege == "user"
+
+
+def test_what_is_waited_for_is_looked_at_every_million_instructions(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.run(until=lambda: m.position > 100, insns=10_000_000)
+    assert m.position == 1_000_000
+
+
 def test_without_a_timeline_there_is_no_way_back(tmp_path):
     with pytest.raises(MachineError, match="keep_timeline"):
         machine(tmp_path).rewind()

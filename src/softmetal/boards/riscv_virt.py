@@ -10,6 +10,10 @@ One hart at a time is in the middle of the board, in its own fields; the others 
 every hart runs for QUANTUM ticks of the same stretch of time, a tick being one instruction (or one trap). When all of
 them wait, time goes on to the next event at once.
 
+The UART's source is edge-triggered, an edge being whatever makes the UART consider a cause that is there: a character that
+comes or goes, an access to its data, enables or cause. So it is in the machine of that name, and guests rely on it that never
+acknowledge an empty transmitter (xv6 before 2025). Its other sources are level-triggered.
+
 Sources: QEMU documentation, "'virt' Generic Virtual Platform"; Linux, Documentation/devicetree/bindings.
 Not modelled: flash, PCIe, fw_cfg. The machine of that name has 8 slots for virtio; ours has 8 more behind them.
 """
@@ -36,7 +40,7 @@ from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.riscv.privileged.mmu import RAM_BASE
-from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
+from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u12, u16, u20, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
@@ -54,6 +58,10 @@ PACE = 4
 """log2 of the bytes that the host moves in a tick."""
 MOST_ROUNDS = 256
 """How often devices go on while no instruction runs: as often as the largest legal queue of the largest requests needs."""
+STORM = 1_000_000_000
+"""Instructions for which a hart may do nothing but take the same interrupt, before the user hears of it."""
+STORM_GAP = 5000
+"""Instructions between two such interrupts: handlers are short, and timers come less often."""
 MAX_HARTS = 8
 NEVER = (1 << 64) - 1
 FAR = 1 << 56
@@ -101,6 +109,11 @@ class RiscvVirt(PrivilegedHart, Dma):
     ran: u1  # some hart has run in this round
     soonest: u64 = NEVER  # the clock of the first event for those that have waited through it
     time_offset: u64  # added to the clock where it is read as `time`, in steps of `time`
+    storm_at: u64[8]  # of each hart: its count when it took the last interrupt,
+    storm_from: u64[8]  # and when it took the first of those that came in a row, with nothing else done,
+    storm_pc: u64[8]  # at the same instruction,
+    storm_due: u12[8]  # for the same reason
+    storms: u8  # a bit for each hart for which that has gone on for STORM instructions
     wanted: u1  # a device asks for the host; nothing runs before it has come
     paid: u64  # the clock up to which what was done for devices is paid for: see `charge`
     owing: u1  # nothing more is done for virtio devices before then,
@@ -135,6 +148,7 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.parked[i].assign(self)
         self.hartid = 0
         self.rekey()
+        self.plic.edges = 1 << UART_IRQ
 
     # -- time
 
@@ -192,6 +206,7 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.timed()
             due = self.due()
             if due != 0:
+                self.watch_storm(due)
                 self.interrupt(due)
             elif self.waiting != 0 and self.wakes():
                 self.waiting = 0
@@ -208,6 +223,19 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.skip_to(event)
             elif not self.next_turn(event, horizon):
                 return 0
+
+    @cold
+    def watch_storm(self, due: u12) -> None:
+        """Does the hart take the same interrupt again and again, and get no further?"""
+        hart = self.hartid & 7
+        again = self.storm_pc[hart] == self.pc and self.storm_due[hart] == due and self.waiting == 0
+        if not again or self.count - self.storm_at[hart] > STORM_GAP:
+            self.storm_from[hart] = self.count
+            self.storm_pc[hart] = self.pc
+            self.storm_due[hart] = due
+        self.storm_at[hart] = self.count
+        if self.count - self.storm_from[hart] > STORM:
+            self.storms |= 1 << hart
 
     def skip_to(self, moment: u64) -> None:
         """Let time pass in which no instruction runs."""
@@ -255,6 +283,10 @@ class RiscvVirt(PrivilegedHart, Dma):
         """Carry the lines of the devices that are no virtio devices to where they go."""
         self.levels = self.levels & ~(1 << UART_IRQ | 1 << RTC_IRQ) | self.uart.irq << UART_IRQ | self.rtc.irq << RTC_IRQ
         self.plic.update(self.levels)
+        if self.uart.raised != 0:
+            self.uart.raised = 0
+            if self.uart.irq:
+                self.plic.edge(1 << UART_IRQ)
         if self.uart.calls != 0 or self.finisher.finished != 0:
             self.wanted = 1
 

@@ -78,7 +78,7 @@ def run(
     disk: Annotated[list[str] | None, option(COMPUTERS, metavar="FILE[,ro|,overlay]", help="Raw or qcow2. Up to 4.")] = None,
     cpus: Annotated[int, option(COMPUTERS, metavar="N", help="CPUs: 1 to 8.")] = 1,
     share: Annotated[
-        list[str] | None, option(COMPUTERS, metavar="HOST:TAG[:rw]", help="A directory to mount by 9p. Up to 4.")
+        list[str] | None, option(COMPUTERS, metavar="HOST[:TAG][:rw]", help="A directory to mount by 9p. Up to 4.")
     ] = None,
     display: Annotated[bool, option(COMPUTERS, "--display", help="A screen, a keyboard and a tablet.")] = False,
     screenshot: Annotated[

@@ -34,13 +34,19 @@ from softmetal.machine.interrupts import deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
-from softmetal.machine.strange import Strange, strange
+from softmetal.machine.strange import Strange, storm, strange
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
 
 CHUNKS = {"native": 10_000_000, "golden": 5_000}
 """Instructions that an engine runs at most between two looks at the outside world: some hundredths of a second."""
+SHORT_CHUNK = 1_000_000
+"""The same where something is waited for."""
 FOREVER = 1 << 60
+MOST_POSTED = 1024
+"""Packets for one port that wait until the guest takes them."""
+MOST_LINES = 100
+"""Of what is kept for the user."""
 PASSED, FAILED, RESET = 1, 2, 3  # of the test finisher
 
 
@@ -87,11 +93,18 @@ class Machine:
         self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)
         self.symbols = Symbols()
         self.position = 0
+        self._lived = 0
         self.waited: int | None = None
         """Where all harts wait: the clock up to which they have. The board's own clock still stands where they began."""
         self.sent: list[bytes] = []
-        """Records that the guest has sent to the network; whoever links machines takes them."""
+        """Records that the guest has sent to the network; whoever links machines takes them. What is more than
+        `devices.MOST_SENT` goes nowhere, as where no cable is."""
+        self.cable: Any = None
+        """What links the machine with others."""
         self.troubles: list[str] = []
+        """What has gone wrong on the host, for the user,"""
+        self.remarks: list[str] = []
+        """and what the user will want to know of the guest."""
         self.observers: list[Observer] = []
         self.timeline: Any = None
         self._posted: dict[str, deque[bytes]] = {}
@@ -125,6 +138,11 @@ class Machine:
         return int(b.turn_start + b.count - b.turn_count)
 
     @property
+    def lived(self) -> int:
+        """Machine time, in ticks, of all the times between power-on and reset."""
+        return self._lived + self.clock
+
+    @property
     def place(self) -> Place:
         """Position and clock: what `goto` takes to come back to this very moment."""
         return Place(self.position, self.clock)
@@ -139,7 +157,8 @@ class Machine:
         horizon: int | None = None,
     ) -> Stop:  # fmt: skip
         """Run until so many instructions are done, so many seconds of machine time have passed, the console shows `until`
-        (a regular expression) or `until()` is true, a hook is met, or the guest ends.
+        (a regular expression) or `until()` is true, a hook is met, or the guest ends. `until` is looked at every million
+        instructions, and whenever a device has called the host.
 
         `horizon`: the clock up to which idle time may be skipped (by default as far as `seconds` says).
         """
@@ -156,7 +175,8 @@ class Machine:
                     return Stop.INSNS
                 if deadline is not None and self.clock >= deadline:
                     return Stop.TIME
-                most = FOREVER if last is None else last - self.position
+                most = FOREVER if until is None else SHORT_CHUNK
+                most = most if last is None else min(most, last - self.position)
                 if deadline is not None:
                     most = min(most, max(1, (deadline - self.clock) * self.virt.cpus))
                 ended = self.advance(most, far)
@@ -217,6 +237,9 @@ class Machine:
         elif done:
             self.waited = None
         busy = devices.serve(self)
+        if board.storms:
+            self.remark(storm(board))
+            board.storms = 0
         hit = self._debugger is not None and self._debugger.look()
         for observer in tuple(self.observers):
             if self.position >= observer.next:
@@ -255,6 +278,7 @@ class Machine:
 
     def power_cycle(self) -> None:
         """What `reset` does to the board."""
+        self._lived += self.clock
         self._boot(self.virt.build(isa))
         self.waited = None
 
@@ -264,9 +288,14 @@ class Machine:
         """Type something at the console."""
         self.console.send(text)
 
-    def post(self, port: str, data: bytes) -> None:
-        """Let a packet (a frame with its header, events of a key) in as soon as the guest's side has room for it."""
-        self._posted.setdefault(port, deque()).append(data)
+    def post(self, port: str, data: bytes) -> bool:
+        """Let a packet (a frame with its header, events of a key) in as soon as the guest's side has room for it. False:
+        it is lost, for MOST_POSTED of the port wait already."""
+        queue = self._posted.setdefault(port, deque())
+        if len(queue) >= MOST_POSTED:
+            return False
+        queue.append(data)
+        return True
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size."""
@@ -318,9 +347,12 @@ class Machine:
             self.heard(observer.entered, Input(self.position, self.clock, False, port, data))
 
     def trouble(self, text: str) -> None:
-        """Keep what the user has to be told at the end of the run."""
-        if len(self.troubles) < 100 and text not in self.troubles:
-            self.troubles.append(text)
+        """Keep what has gone wrong on the host, for the user: a hundred lines of it."""
+        _keep_line(self.troubles, text)
+
+    def remark(self, text: str) -> None:
+        """Keep what the user will want to know of the guest: a hundred lines of it."""
+        _keep_line(self.remarks, text)
 
     # -- following a log
 
@@ -539,6 +571,11 @@ class Machine:
     def strange(self) -> list[Strange]:
         """What the guest touched and the board does not model, by address: the first 64 of them."""
         return strange(self.board)
+
+
+def _keep_line(lines: list[str], text: str) -> None:
+    if text not in lines and len(lines) <= MOST_LINES:
+        lines.append(text if len(lines) < MOST_LINES else "...")
 
 
 __all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Place", "Stop"]

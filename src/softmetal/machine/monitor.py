@@ -6,8 +6,8 @@ from typing import Any
 
 from softmetal.isa.riscv.hart import ABI
 from softmetal.machine import walk
+from softmetal.machine.look import PRIVILEGES
 
-MODES = {0: "user", 1: "supervisor", 3: "machine"}
 HELP = """\
 regs            registers of the hart whose turn it is
 mem ADDR [N]    N bytes of memory at a physical address
@@ -59,7 +59,7 @@ def registers(machine: Any) -> str:
     """Registers of the active hart, as text."""
     hart = machine.board
     where = f"position {machine.position}  {machine.seconds:.6f} s"
-    lines = [f"hart {hart.hartid}  {MODES[hart.mode]} mode  pc {hart.pc:#018x}  {where}"]
+    lines = [f"hart {hart.hartid}  {PRIVILEGES[hart.mode]} mode  pc {hart.pc:#018x}  {where}"]
     for row in range(0, 32, 4):
         lines.append("  ".join(f"{ABI[i]:>4} {hart.x[i]:016x}" for i in range(row, row + 4)))
     return "\n".join(lines)

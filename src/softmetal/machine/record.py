@@ -76,6 +76,7 @@ class Recorder:
                     f"disk {disk.name}: its file is written directly, a replay would find it changed; use {disk.name},overlay"
                 )
         self.machine, self.path, self.every = machine, path, every
+        self._from = machine.position
         head = describe(machine) | {"every": every, "position": machine.position}
         start = _saved(machine) if machine.position or machine.waited is not None else b""
         try:
@@ -131,7 +132,8 @@ class Recorder:
     @property
     def told(self) -> str:
         """What it holds, for the user."""
-        return f"{self.path}: {self.machine.position} instructions recorded; run them again with: softmetal replay {self.path}"
+        count = self.machine.position - self._from
+        return f"{self.path}: {count} instructions recorded; run them again with: softmetal replay {self.path}"
 
 
 def _saved(machine: Machine) -> bytes:

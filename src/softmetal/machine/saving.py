@@ -68,7 +68,7 @@ def _open_again(machine: Any, shares: Sequence[Any]) -> None:
     """Let the guest have open in its shares what it had; what the host has no more is said to the user, and the guest."""
     for share, state in zip(machine.virt.shares, shares, strict=True):
         for lost in share.restore(state):
-            machine.trouble(f"share {share.tag}: {lost} is gone, which the guest has open; it gets the error ESTALE")
+            machine.remark(f"share {share.tag}: {lost} is gone, which the guest has open; it gets the error ESTALE")
 
 
 def save(machine: Any, path: str) -> None:

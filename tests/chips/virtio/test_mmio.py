@@ -70,8 +70,20 @@ def test_the_handshake_ends_in_driver_ok(driver):
     assert not driver.device.strange
 
 
-@pytest.mark.parametrize("features", [0, 1 << VERSION_1 | 1 << 4, 1 << 3])
-def test_features_that_were_not_offered_or_are_legacy_are_not_agreed_to(bed, features):
+@pytest.mark.parametrize("features", [0, 1 << 3])
+def test_a_driver_that_does_not_know_version_1_is_agreed_with(bed, features):
+    driver = Driver(bed, features)
+    assert driver.get(Register.STATUS) == 15
+    driver.send([driver.buffer(b"x"), driver.space(1)])
+    assert driver.back() == [(0, 1)]
+
+
+def test_the_vendor_is_the_one_that_guests_of_the_machine_look_for(driver):
+    assert driver.get(Register.VENDOR_ID).to_bytes(4, "little") == b"QEMU"
+
+
+@pytest.mark.parametrize("features", [1 << VERSION_1 | 1 << 4, 1 << 4])
+def test_features_that_were_not_offered_are_not_agreed_to(bed, features):
     driver = Driver(bed, features)
     assert driver.get(Register.STATUS) == Status.ACKNOWLEDGE | Status.DRIVER
     driver.send([driver.buffer(b"x"), driver.space(1)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from softmetal.chips.virtio.mmio import COMMON, Register
+from softmetal.chips.virtio.mmio import COMMON, Register, Status
 from softmetal.chips.virtio.net import F_MAC, F_MRG_RXBUF, F_STATUS, LARGEST, VirtioNet
 from softmetal.lang import u1
 from softmetal.testing.bench import bench
@@ -209,3 +209,8 @@ def test_a_checksum_that_was_left_out_is_made_for_a_driver_that_needs_it(bed):
     words = start + made[14:20] + made[20:] + b"\0"
     total = sum(int.from_bytes(words[i : i + 2], "big") for i in range(0, len(words), 2))
     assert total % 0xFFFF == 0
+
+
+def test_a_driver_with_headers_of_another_length_is_not_agreed_with(bed):
+    driver = Driver(bed, 1 << F_MAC)
+    assert driver.get(Register.STATUS) == Status.ACKNOWLEDGE | Status.DRIVER

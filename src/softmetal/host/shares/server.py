@@ -527,12 +527,21 @@ def descriptors() -> int:
 
 
 def open_share(spec: str) -> Share:
-    """The share that `HOST:TAG`, `HOST:TAG:ro` or `HOST:TAG:rw` names. The guest may write only where `rw` says so."""
-    rest, _, last = spec.rpartition(":")
-    read_only = last != "rw"
-    path, colon, tag = (rest if last in ("ro", "rw") else spec).rpartition(":")
-    if not colon or not path or not tag:
+    """The share that `HOST:TAG`, `HOST:TAG:ro` or `HOST:TAG:rw` names. The guest may write only where `rw` says so.
+
+    Without a TAG it is the directory's own name.
+    """
+    rest, colon, last = spec.rpartition(":")
+    access = last if colon and last in ("ro", "rw") and not os.path.isdir(spec) else ""
+    path = rest if access else spec
+    tag = ""
+    if not os.path.isdir(path):
+        before, _, after = path.rpartition(":")
+        if before:
+            path, tag = before, after
+    tag = tag or os.path.basename(os.path.abspath(path))
+    if not path or not tag:
         raise ShareError(errno.EINVAL, f"share {spec}: give HOST:TAG, or HOST:TAG:rw if the guest may write there")
     if len(tag.encode()) > 32:
-        raise ShareError(errno.EINVAL, f"share {spec}: a tag has at most 32 bytes")
-    return Share(path, tag, read_only)
+        raise ShareError(errno.EINVAL, f"share {spec}: the tag {tag} has more than 32 bytes; give a shorter one: HOST:TAG")
+    return Share(path, tag, access != "rw")
