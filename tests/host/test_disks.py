@@ -144,6 +144,29 @@ def test_a_closed_disk_refuses_and_closes_again_in_peace(image):
         read(disk, 0, 512)
 
 
+@pytest.mark.parametrize(
+    ("at", "magic", "name"),
+    [(0, b"KDMV", "VMDK"), (0, b"# Disk DescriptorFile\n", "VMDK"), (0x40, b"\x7f\x10\xda\xbe", "VDI"), (0, b"vhdxfile", "VHDX"),
+     (0, b"conectix", "VHD"), (8192 - 512, b"conectix", "VHD"), (0, b"QED\0", "QED"), (0, b"LUKS\xba\xbe", "LUKS"),
+     (0, b"WithoutFreeSpace", "Parallels"), (0, b"\x1f\x8b\x08", "gzip"), (8192 - 512, b"koly", "DMG")],
+)  # fmt: skip
+def test_a_format_that_is_not_read_is_refused_by_its_name_unless_it_is_to_be_raw(tmp_path, at, magic, name):
+    path = tmp_path / "disk"
+    data = bytearray(8192)
+    data[at : at + len(magic)] = magic
+    path.write_bytes(data)
+    for kind in ("", ",ro", ",overlay"):
+        with pytest.raises(DiskError, match=f"disk {path}: this is {name}, which is not read here: convert it") as error:
+            open_disk(f"{path}{kind}")
+        assert "\n" not in str(error.value)
+        disk = open_disk(f"{path},raw{kind}")
+        found = bytearray(8192)
+        disk.read(0, memoryview(found))
+        assert found == data
+        assert disk.read_only == (kind == ",ro")
+        disk.close()
+
+
 def test_a_state_is_put_back_as_often_as_wanted(image):
     disk = open_disk(f"{image},overlay")
     write(disk, 100, b"first")

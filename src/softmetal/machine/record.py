@@ -152,9 +152,15 @@ def describe(machine: Machine) -> dict[str, Any]:
         "version": __version__, "board": "riscv-virt", "layout": layout_digest(),
         "virt": {n: getattr(virt, n) for n in PARTS} | {"mac": virt.mac.hex()},
         "files": files,
-        "disks": [[str(Path(d.name).resolve()), "ro" if d.read_only else "overlay", digest(d.name)] for d in virt.disks],
+        "disks": [[str(Path(d.name).resolve()), _kind(d), digest(d.name)] for d in virt.disks],
         "shares": [s.tag for s in virt.shares],
     }  # fmt: skip
+
+
+def _kind(disk: Any) -> str:
+    """A disk's options, as `open_disk` takes them."""
+    kind = "ro" if disk.read_only else "overlay"
+    return f"raw,{kind}" if disk.raw else kind
 
 
 class RecordedShare:

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from softmetal.host.disks.base import MAGICS, Base, DiskError
+from softmetal.host.disks.base import MAGICS, Base, DiskError, foreign
 from softmetal.host.disks.overlay import Overlay, OverlayState
 from softmetal.host.disks.qcow2 import QemuBase
 from softmetal.host.disks.raw import RawBase, open_image
@@ -22,6 +22,8 @@ class Disk(ABC):
     """
 
     read_only = False
+    raw = False
+    """Was it opened as raw, whatever it begins like?"""
 
     def __init__(self, base: Base) -> None:
         self.base = base
@@ -160,6 +162,7 @@ class OverlayDisk(Disk):
         """See `Disk.fork`."""
         self.base.users += 1
         twin = OverlayDisk(self.base)
+        twin.raw = self.raw
         twin.overlay.restore(self.overlay.state())
         return twin
 
@@ -210,7 +213,9 @@ class ReadOnlyDisk(Disk):
     def fork(self) -> ReadOnlyDisk:
         """See `Disk.fork`."""
         self.base.users += 1
-        return ReadOnlyDisk(self.base)
+        twin = ReadOnlyDisk(self.base)
+        twin.raw = self.raw
+        return twin
 
 
 class FileDisk(Disk):
@@ -272,21 +277,36 @@ KINDS: dict[str, type[Disk]] = {"rw": FileDisk, "ro": ReadOnlyDisk, "overlay": O
 
 
 def open_disk(spec: str) -> Disk:
-    """The disk that `FILE`, `FILE,ro` or `FILE,overlay` names. A comma before that belongs to the file's name."""
+    """The disk that `FILE`, `FILE,ro` or `FILE,overlay` names. A comma before that belongs to the file's name.
+
+    With `,raw` before that the file is the disk byte for byte, whatever it begins like.
+    """
     path, comma, kind = spec.rpartition(",")
-    if not comma or kind not in KINDS:
+    if not comma or kind not in (*KINDS, "raw"):
         if comma and not os.path.exists(spec) and os.path.exists(path):
             raise DiskError(errno.EINVAL, f"disk {path}: no option {kind!r}; choose ro or overlay")
         path, kind = spec, "rw"
+    raw = kind == "raw" or path.endswith(",raw")
+    path, kind = path.removesuffix(",raw"), "rw" if kind == "raw" else kind
     writable = kind == "rw"
     if "\0" in path:
         raise DiskError(errno.EINVAL, f"disk {path!r}: no name of a file")
     fd = open_image(path, writable)
     try:
         magic = os.pread(fd, 4, 0)
-        if magic in MAGICS:
+        if magic in MAGICS and not raw:
             return KINDS[kind](QemuBase(path, fd, MAGICS[magic], writable))
-        return KINDS[kind](RawBase(path, fd))
+        end = os.lseek(fd, 0, os.SEEK_END)
+        found = "" if raw else foreign(os.pread(fd, 512, 0), os.pread(fd, 512, max(0, end - 512)))
+        if found:
+            raise DiskError(
+                errno.EINVAL,
+                f"disk {path}: this is {found}, which is not read here: convert it to raw or qcow2 first"
+                f" (if the file is to be the disk byte for byte, give {path},raw)",
+            )
+        made = KINDS[kind](RawBase(path, fd))
+        made.raw = raw
+        return made
     except OSError as error:
         os.close(fd)
         if isinstance(error, DiskError):
