@@ -379,3 +379,25 @@ def test_counted_events_are_kept_up_to_a_limit_and_all_of_them_counted(tmp_path,
     assert len(events) <= 5000
     assert events[-1].value == 0
     assert [e.count for e in events] == list(range(2 * m.debug.lost, 40_000, 2))
+
+
+@pytest.mark.parametrize("where", ["kernel.symbols", "img.symbols"])
+def test_a_kernel_s_symbols_are_those_of_a_file_beside_it(tmp_path, where):
+    kernel = tmp_path / ("img.kernel" if where == "img.symbols" else "kernel")
+    kernel.write_bytes(b"stripped")
+    (tmp_path / where).write_text("ffffffff80001000 T panic\nffffffff80002000 t other\n")
+    symbols = Symbols(str(kernel))
+    assert symbols.address("panic") == 0xFFFFFFFF80001000
+    assert symbols.at(0xFFFFFFFF80001010) == "panic+0x10"
+    assert (len(symbols), "other" in symbols) == (2, True)
+    (tmp_path / "map").write_text("ffffffff80003000 T panic\n")
+    loaded = Symbols(str(kernel))
+    loaded.load(str(tmp_path / "map"))
+    assert (loaded.address("panic"), len(loaded)) == (0xFFFFFFFF80003000, 1)
+
+
+def test_a_kernel_without_symbols_has_none(tmp_path):
+    (tmp_path / "kernel").write_bytes(b"stripped")
+    with pytest.raises(SymbolError, match="no symbol 'panic': none are loaded"):
+        Symbols(str(tmp_path / "kernel")).address("panic")
+    assert Symbols("").at(5) == ""

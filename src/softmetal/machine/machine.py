@@ -91,7 +91,7 @@ class Machine:
         self.virt, self.engine_name, self._progress = virt, engine, progress
         self.console, self.hvc = Console(), Console()
         self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)
-        self.symbols = Symbols()
+        self.symbols = Symbols(virt.kernel)
         self.position = 0
         self._lived = 0
         self.waited: int | None = None
