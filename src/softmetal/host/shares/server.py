@@ -29,6 +29,8 @@ MOST_LISTED = 1 << 20  # names that all open directories keep together
 MOST_DESCRIPTORS = 1 << 16
 NO_FID = 0xFFFFFFFF
 MAGIC = 0x01021997  # of file systems that are 9P
+ENTRY = struct.Struct("<BIQQBH")  # of a directory, before its name: qid, offset of the next, type, length of the name
+QID_KINDS = {stat.S_IFDIR: 0x80, stat.S_IFLNK: 0x02}
 BASIC = 0x7FF  # attributes that a reply to getattr holds
 
 CHANGES = {14, 16, 18, 20, 26, 32, 70, 72, 74, 76, 118, 122}
@@ -156,7 +158,9 @@ class Share:
         return inode ^ self.devices.setdefault(device, len(self.devices)) << 48
 
     def _qid(self, node: Node) -> bytes:
-        s = os.fstat(node.fd)
+        return self._qid_of(os.fstat(node.fd))
+
+    def _qid_of(self, s: os.stat_result) -> bytes:
         return QID.pack(
             qid_kind(s.st_mode), (s.st_mtime_ns ^ s.st_size << 8) & 0xFFFFFFFF, self._path_of(s.st_dev, s.st_ino)
         )  # fmt: skip
@@ -304,15 +308,14 @@ class Share:
         out = bytearray()
         room = min(count, self.room - 4)
         device = os.fstat(fid.node.fd).st_dev
+        mark, pack, size = self._path_of(device, 0), ENTRY.pack, ENTRY.size
         for i in range(offset, len(fid.listing)):
             name, inode, kind = fid.listing[i]
-            qid = QID.pack(qid_kind(kind), 0, self._path_of(device, inode))
-            entry = qid + struct.pack("<QB", i + 1, kind >> 12) + pack_string(name)
-            if len(out) + len(entry) > room:
+            if len(out) + size + len(name) > room:
                 if not out:
                     raise fail(errno.EINVAL)
                 break
-            out += entry
+            out += pack(QID_KINDS.get(kind, 0), 0, inode ^ mark, i + 1, kind >> 12, len(name)) + name
         return struct.pack("<I", len(out)) + out
 
     def _list(self, fid: Fid) -> None:
@@ -404,7 +407,7 @@ class Share:
         s = os.fstat(node.fd)
         times = [part for ns in (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns) for part in divmod(ns, 10**9)]
         return ATTRIBUTES.pack(
-            BASIC, self._qid(node), s.st_mode, s.st_uid, s.st_gid, s.st_nlink, s.st_rdev, s.st_size, s.st_blksize, s.st_blocks,
+            BASIC, self._qid_of(s), s.st_mode, s.st_uid, s.st_gid, s.st_nlink, s.st_rdev, s.st_size, s.st_blksize, s.st_blocks,
             *times, 0, 0, 0, 0,
         )  # fmt: skip
 
@@ -501,7 +504,7 @@ def host_flags(flags: int) -> int:
 
 def qid_kind(mode: int) -> int:
     """The type in a qid."""
-    return {stat.S_IFDIR: 0x80, stat.S_IFLNK: 0x02}.get(stat.S_IFMT(mode), 0)
+    return QID_KINDS.get(stat.S_IFMT(mode), 0)
 
 
 def plain(mode: int, kind: int = stat.S_IFREG) -> int:
