@@ -450,3 +450,46 @@ def test_a_qemu_that_is_killed_is_an_error_and_the_disk_can_be_closed(image):
         with pytest.raises(DiskError, match="qemu-nbd"):
             read(disk, 0, 512)
     disk.close()
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_an_overlay_is_committed_to_its_image(tmp_path, format):
+    path = tmp_path / "disk"
+    if format == "raw":
+        path.write_bytes(b"o" * (10 * 4096 + 512))
+    elif shutil.which("qemu-img"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "20M"], check=True)
+    else:
+        pytest.skip("needs qemu-img")
+    disk = open_disk(f"{path},overlay")
+    before = disk.state()
+    disk.write(5000, memoryview(b"new" * 100))
+    disk.write(disk.size - 512, memoryview(b"e" * 512))
+    held = disk.state()
+    twin = disk.fork()
+    with pytest.raises(DiskError, match="forks of this machine stand on its image"):
+        disk.commit()
+    twin.close()
+    reader = open_disk(f"{path},ro")
+    with pytest.raises(DiskError, match="in use by another machine"):
+        disk.commit()
+    reader.close()
+    assert disk.commit() == 4096 + (512 if format == "raw" else 4096)
+    for state in (before, held):
+        with pytest.raises(DiskError, match="before its overlay was committed"):
+            disk.restore(state)
+    disk.write(5000, memoryview(b"gone"))
+    disk.restore(disk.state())
+    disk.restore(disk.load(disk.save(disk.state())))
+    twin = disk.fork()
+    disk.restore(twin.state())
+    twin.close()
+    disk.close()
+    again = open_disk(f"{path},ro")
+    found = bytearray(306)
+    again.read(4997, memoryview(found))
+    assert bytes(found[3:303]) == b"new" * 100
+    tail = bytearray(512)
+    again.read(again.size - 512, memoryview(tail))
+    assert tail == b"e" * 512
+    again.close()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from softmetal.host.disks import open_disk
 from softmetal.lang.state import StateError
 from softmetal.machine.machine import Identity, Machine, MachineError, Stop
-from tests.machine.guests import COUNTER, ENGINES, TIMERS, machine
+from softmetal.machine.monitor import execute
+from tests.machine.guests import COUNTER, ENGINES, TIMERS, machine, program
 
 
 def hashes(m, every, count):
@@ -174,6 +176,28 @@ def test_what_is_waited_for_is_looked_at_every_million_instructions(tmp_path):
     m = machine(tmp_path, COUNTER)
     m.run(until=lambda: m.position > 100, insns=10_000_000)
     assert m.position == 1_000_000
+
+
+def test_an_overlay_is_committed_where_there_is_one_and_nothing_is_recorded(tmp_path):
+    image = tmp_path / "disk"
+    image.write_bytes(bytes(8192))
+    disk, other = open_disk(f"{image},overlay"), open_disk(f"{program(tmp_path, COUNTER)},ro")
+    m = machine(tmp_path, COUNTER, disks=(disk, other))
+    timeline = m.keep_timeline(every=100)
+    m.run(insns=500)
+    disk.write(0, memoryview(b"x" * 512))
+    recorder = m.record(str(tmp_path / "log"))
+    with pytest.raises(MachineError, match="a recording is written"):
+        m.commit()
+    recorder.close()
+    assert execute(m, "commit", []) == "4096 bytes written into the image"
+    assert image.read_bytes()[:513] == b"x" * 512 + b"\0"
+    assert timeline.first == m.position == 500
+    for number in (1, 2, -1):
+        with pytest.raises(MachineError, match=f"disk {number}: there is no overlay to commit"):
+            m.commit(number)
+    disk.close()
+    other.close()
 
 
 def test_without_a_timeline_there_is_no_way_back(tmp_path):

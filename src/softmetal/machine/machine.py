@@ -498,6 +498,20 @@ class Machine:
             identity.give(made)
         return made
 
+    def commit(self, disk: int = 0) -> int:
+        """Write what an overlay disk holds into its image; how many bytes that were. What the timeline and snapshots know of
+        the time before is lost. Raises MachineError, OSError."""
+        if any(not getattr(o, "follows_back", False) for o in self.observers):
+            raise MachineError("a recording is written, whose disks must stay as they are: end it first")
+        disks = self.virt.disks
+        if not 0 <= disk < len(disks) or not hasattr(disks[disk], "commit"):
+            raise MachineError(f"disk {disk}: there is no overlay to commit; disks that have one are given as FILE,overlay")
+        with self.whole():
+            written: int = disks[disk].commit()
+            if self.timeline is not None:
+                self.timeline.restart()
+        return written
+
     def record(self, path: str, every: int = 100_000_000) -> Any:
         """Write what enters from here on, and a hash every so many instructions, to a file; `close()` of the result ends it."""
         from softmetal.machine.record import Recorder

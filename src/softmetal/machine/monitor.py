@@ -16,6 +16,7 @@ symbols FILE    names from an ELF file or a System.map
 step [N]        run N instructions
 hash            digest of the whole machine
 save FILE       the machine's state, to go on from later
+commit [N]      write what disk N's overlay holds into its image
 reset           power off and on"""
 
 
@@ -49,6 +50,8 @@ def execute(machine: Any, command: str, rest: list[str]) -> str:
         case "save":
             machine.save(rest[0])
             return f"saved in {rest[0]}"
+        case "commit":
+            return f"{machine.commit(number(0, 0))} bytes written into the image"
         case "reset":
             machine.reset()
             return "reset"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from softmetal.host.errors import HostError
 
@@ -74,6 +75,10 @@ class Base(ABC):
     @abstractmethod
     def zero(self, offset: int, length: int) -> None:
         """These bytes are zero from now on."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[None]:
+        """For a `with`: an image that was opened to be read can be written meanwhile, if nobody else uses it."""
 
     @abstractmethod
     def shut(self) -> None:

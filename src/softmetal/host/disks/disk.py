@@ -141,9 +141,18 @@ class OverlayDisk(Disk):
         """See `Disk.restore`."""
         self.overlay.restore(self._own(state))
 
+    def commit(self) -> int:
+        """Write what was written to the image, for ever; how many bytes that were. Pictures that were taken before do not fit
+        any more. Refused while a fork stands on the image."""
+        if self.base.users > 1:
+            raise DiskError(errno.EBUSY, f"disk {self.name}: forks of this machine stand on its image: close them first")
+        return self.overlay.commit()
+
     def _own(self, state: object) -> OverlayState:
         if not isinstance(state, OverlayState) or state.size != self.size:
             raise DiskError(errno.EINVAL, f"disk {self.name}: this state belongs to another disk")
+        if state.version != self.overlay.version:
+            raise DiskError(errno.ESTALE, f"disk {self.name}: this state is from before its overlay was committed to the image")
         return state
 
     def digest(self) -> bytes:
@@ -164,6 +173,7 @@ class OverlayDisk(Disk):
         twin = OverlayDisk(self.base)
         twin.raw = self.raw
         twin.overlay.restore(self.overlay.state())
+        twin.overlay.version = self.overlay.version
         return twin
 
 
