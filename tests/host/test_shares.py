@@ -484,3 +484,20 @@ def test_any_bytes_get_a_reply_that_fits_and_nothing_outside_changes(tree, seed)
     assert sorted(os.listdir(tree.parent)) == ["secret", "tree"]
     assert (tree.parent / "secret").read_text() == "outside"
     share.close()
+
+
+def test_what_a_guest_can_keep_open_and_listed_is_bounded(guest, tree, monkeypatch):
+    monkeypatch.setattr("softmetal.host.shares.server.MOST_FIDS", 50)
+    monkeypatch.setattr("softmetal.host.shares.server.MOST_LISTED", 20)
+    (tree / "many").mkdir()
+    for i in range(12):
+        (tree / "many" / f"{i}").touch()
+    fids = []
+    with refused(errno.EMFILE):
+        for _ in range(100):
+            fids.append(guest.opened(b"many") if len(fids) < 5 else guest.to())
+    assert len(guest.share.fids) == 50
+    for fid in fids[:5]:
+        guest.readdir(fid, 0, 4000)
+        assert sum(len(f.listing or ()) for f in guest.share.fids.values()) <= 20
+    assert guest.share.listed <= 20

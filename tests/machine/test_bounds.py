@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from softmetal.host.disks import open_disk
+from softmetal.machine import devices
 from softmetal.machine.machine import Stop
 from tests.machine.guests import ENGINES, machine, virtio
 
@@ -98,3 +99,29 @@ def test_a_guest_that_always_asks_for_much_gets_it_at_the_pace_of_machine_time(t
     given = m.memory[m.cpu.regs["s4"] + 2 : m.cpu.regs["s4"] + 4]
     count = int.from_bytes(given, "little") * 4096 if slot else sum(map(len, written))
     assert 1 << 19 < count < 4 << 20
+
+
+def test_lines_for_the_user_are_bounded_and_each_is_kept_once(tmp_path):
+    m = machine(tmp_path, SPIN)
+    for i in range(1000):
+        m.trouble(f"line {i}")
+        m.trouble("line 0")
+        m.remark(f"line {i}")
+    assert m.troubles == m.remarks == [*(f"line {i}" for i in range(100)), "..."]
+
+
+def test_what_a_guest_sends_without_a_cable_is_bounded(tmp_path):
+    m = machine(tmp_path, "1: j 1b", network=True)
+    for _ in range(3000):
+        for _ in range(2):
+            m.board.net.tx.put(bytes(64))
+        devices.drain(m)
+    assert len(m.sent) == devices.MOST_SENT
+
+
+def test_accesses_that_are_not_modelled_are_named_up_to_64_and_all_counted(tmp_path):
+    m = machine(tmp_path, "li t0, 0x100000\nli t1, 0x100100\n1: lw t2, 0(t0)\naddi t0, t0, 4\nbltu t0, t1, 1b\nli t0, 0x102100\n"
+                          "2: lw t2, 0(t0)\naddi t0, t0, 4\nj 2b")  # fmt: skip
+    m.run(insns=2000)
+    assert len(m.strange) == 64
+    assert m.board.strange_count > 300

@@ -255,7 +255,7 @@ class FileDisk(Disk):
         self.base.flush()
 
     def _no(self, what: str) -> DiskError:
-        return DiskError(errno.EOPNOTSUPP, f"disk {self.name}: {what}, for its file is written directly; use {self.name},overlay")
+        return DiskError(errno.EOPNOTSUPP, f"disk {self.name}: {what}, for its file is written directly; use {self.name},overlay, and commit that")
 
     def state(self) -> object:
         """See `Disk.state`: only how often the file was written."""
