@@ -307,7 +307,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path, image):
     assert "empty" in message(tmp_path / "empty")
     os.mkfifo(tmp_path / "pipe")
     assert "neither a file nor" in message(f"{tmp_path}/pipe,ro")
-    assert "choose ro or overlay" in message(f"{image},rx")
+    assert "choose ro, overlay or commit" in message(f"{image},rx")
     assert "disk" in message("a\0b")
 
 
@@ -492,4 +492,30 @@ def test_an_overlay_is_committed_to_its_image(tmp_path, format):
     tail = bytearray(512)
     again.read(again.size - 512, memoryview(tail))
     assert tail == b"e" * 512
+    again.close()
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_a_disk_that_commits_goes_back_in_time_and_is_in_its_file_in_the_end(tmp_path, format):
+    path = tmp_path / "disk"
+    if format == "raw":
+        path.write_bytes(bytes(1 << 20))
+    elif shutil.which("qemu-img"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
+    else:
+        pytest.skip("needs qemu-img")
+    before = path.read_bytes()
+    disk = open_disk(f"{path},commit")
+    with pytest.raises(DiskError, match="written by another machine"):
+        open_disk(f"{path},ro")
+    state = disk.state()
+    disk.write(0, memoryview(b"wrong" * 100))
+    disk.restore(state)
+    disk.write(512, memoryview(b"right" * 100))
+    assert path.read_bytes() == before
+    disk.close()
+    disk.close()
+    again, found = open_disk(f"{path},ro"), bytearray(1024)
+    again.read(0, memoryview(found))
+    assert found == bytes(512) + b"right" * 100 + bytes(12)
     again.close()

@@ -154,9 +154,9 @@ def _open_backends(options: Options) -> list[Any]:
 
 def _refuse_twice(spec: str, opened: list[Any]) -> None:
     """An image that is written is one disk only. Raises LoadError."""
-    path = spec.removesuffix(",ro").removesuffix(",overlay").removesuffix(",raw")
+    path = spec.removesuffix(",ro").removesuffix(",overlay").removesuffix(",commit").removesuffix(",raw")
     for disk in opened:
-        written = path == spec.removesuffix(",raw") or not (disk.read_only or hasattr(disk, "overlay"))
+        written = not spec.endswith((",ro", ",overlay")) or disk.commits or not (disk.read_only or hasattr(disk, "overlay"))
         if written and os.path.exists(path) and os.path.samefile(disk.name, path):
             raise LoadError(f"disk {path}: given twice; that needs ,ro or ,overlay at each")
 

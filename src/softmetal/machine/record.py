@@ -71,9 +71,9 @@ class Recorder:
 
     def __init__(self, machine: Machine, path: str, every: int) -> None:
         for disk in machine.virt.disks:
-            if not disk.read_only and not hasattr(disk, "overlay"):
+            if disk.commits or (not disk.read_only and not hasattr(disk, "overlay")):
                 raise RecordingError(
-                    f"disk {disk.name}: its file is written directly, a replay would find it changed; use {disk.name},overlay"
+                    f"disk {disk.name}: its file is written, a replay would find it changed; use {disk.name},overlay"
                 )
         self.machine, self.path, self.every = machine, path, every
         self._from = machine.position

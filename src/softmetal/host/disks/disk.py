@@ -22,6 +22,8 @@ class Disk(ABC):
     """
 
     read_only = False
+    commits = False
+    """Is what was written put into its image in the end?"""
     raw = False
     """Was it opened as raw, whatever it begins like?"""
 
@@ -177,6 +179,21 @@ class OverlayDisk(Disk):
         return twin
 
 
+class CommittedDisk(OverlayDisk):
+    """`FILE,commit`: writes stay in memory, so that the machine can go back in time, and are put into the file when the disk
+    is closed. Until then nobody else uses the file; where the process is killed they are lost."""
+
+    commits = True
+
+    def close(self) -> None:
+        """See `Disk.close`."""
+        if not self.closed:
+            try:
+                self.commit()
+            finally:
+                super().close()
+
+
 class ReadOnlyDisk(Disk):
     """`FILE,ro`."""
 
@@ -255,7 +272,8 @@ class FileDisk(Disk):
         self.base.flush()
 
     def _no(self, what: str) -> DiskError:
-        return DiskError(errno.EOPNOTSUPP, f"disk {self.name}: {what}, for its file is written directly; use {self.name},overlay, and commit that")
+        use = f"use {self.name},overlay or {self.name},commit"
+        return DiskError(errno.EOPNOTSUPP, f"disk {self.name}: {what}, for its file is written directly; {use}")
 
     def state(self) -> object:
         """See `Disk.state`: only how often the file was written."""
@@ -283,29 +301,29 @@ class FileDisk(Disk):
         raise self._no("cannot be forked")
 
 
-KINDS: dict[str, type[Disk]] = {"rw": FileDisk, "ro": ReadOnlyDisk, "overlay": OverlayDisk}
+KINDS: dict[str, type[Disk]] = {"rw": FileDisk, "ro": ReadOnlyDisk, "overlay": OverlayDisk, "commit": CommittedDisk}
 
 
 def open_disk(spec: str) -> Disk:
-    """The disk that `FILE`, `FILE,ro` or `FILE,overlay` names. A comma before that belongs to the file's name.
+    """The disk that `FILE`, `FILE,ro`, `FILE,overlay` or `FILE,commit` names. A comma before that belongs to the file's name.
 
     With `,raw` before that the file is the disk byte for byte, whatever it begins like.
     """
     path, comma, kind = spec.rpartition(",")
     if not comma or kind not in (*KINDS, "raw"):
         if comma and not os.path.exists(spec) and os.path.exists(path):
-            raise DiskError(errno.EINVAL, f"disk {path}: no option {kind!r}; choose ro or overlay")
+            raise DiskError(errno.EINVAL, f"disk {path}: no option {kind!r}; choose ro, overlay or commit")
         path, kind = spec, "rw"
     raw = kind == "raw" or path.endswith(",raw")
     path, kind = path.removesuffix(",raw"), "rw" if kind == "raw" else kind
-    writable = kind == "rw"
+    writable = kind in ("rw", "commit")
     if "\0" in path:
         raise DiskError(errno.EINVAL, f"disk {path!r}: no name of a file")
     fd = open_image(path, writable)
     try:
         magic = os.pread(fd, 4, 0)
         if magic in MAGICS and not raw:
-            return KINDS[kind](QemuBase(path, fd, MAGICS[magic], writable))
+            return KINDS[kind](QemuBase(path, fd, MAGICS[magic], kind == "rw"))
         end = os.lseek(fd, 0, os.SEEK_END)
         found = "" if raw else foreign(os.pread(fd, 512, 0), os.pread(fd, 512, max(0, end - 512)))
         if found:
