@@ -148,3 +148,18 @@ def test_an_edge_while_the_source_is_served_is_kept_until_its_completion(plic):
 
 def test_a_level_triggered_source_has_no_edges(plic):
     assert plic.edge(1 << 10).lines[SUPERVISOR] == 0
+
+
+@pytest.mark.parametrize("context", [0, 1, 2, 15])
+def test_each_context_has_enables_a_threshold_and_a_claim_of_its_own(plic, context):
+    plic.write(enable(SUPERVISOR), 0).write(enable(context), 1 << 5).update(1 << 5)
+    assert [i for i, line in enumerate(plic.lines) if line] == [context]
+    assert plic.write(threshold(context), 1).lines[context] == 0
+    assert plic.read(claim(context)) == 5
+
+
+def test_contexts_without_a_hart_are_wired_to_0_up_to_the_last_of_the_map(plic):
+    for last, strange in ((15871, 0), (15872, 1)):
+        for access in (lambda at=last: plic.read(threshold(at)), lambda at=last: plic.write(threshold(at), 1)):
+            assert plic.strange_after(access) == strange
+    assert plic.read(threshold(16)) == 0

@@ -336,3 +336,14 @@ def test_the_high_half_of_a_ring_s_address_counts(driver, part):
     driver.set(Register.QUEUE_READY, 0)
     driver.make(0, **{f"QUEUE_{part}_HIGH": 1})
     assert driver.broken
+
+
+@pytest.mark.parametrize("part", ["DESC", "DRIVER", "DEVICE"])
+@pytest.mark.parametrize("order", [("LOW", "HIGH"), ("HIGH", "LOW")])
+def test_an_address_is_set_by_halves_in_any_order_and_again(driver, part, order):
+    driver.set(Register.QUEUE_SEL, 0)
+    driver.set(Register.QUEUE_READY, 0)
+    for value in (0xFFFF_FFFF_FFFF_FFFF, 0x1234_5678_9ABC_DEF0):
+        for half in order:
+            driver.set(Register[f"QUEUE_{part}_{half}"], value & 0xFFFF_FFFF if half == "LOW" else value >> 32)
+        assert getattr(driver.device.queues[0], part.lower()) == value
