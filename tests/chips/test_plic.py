@@ -101,6 +101,7 @@ def test_registers_read_back_and_what_has_no_source_is_wired_to_0(plic):
     assert plic.read(enable(SUPERVISOR, 1)) == 0xFFFF_FFFF
     assert plic.write(enable(SUPERVISOR, 2), 1).read(enable(SUPERVISOR, 2)) == 0
     assert plic.write(enable(16), 2).read(enable(16)) == 0
+    assert plic.read(enable(0)) == 0
     assert plic.strange == 0
 
 
