@@ -64,6 +64,7 @@ def main() -> None:
         "none": lambda m: None,
         "a break at a cold address": lambda m: m.debug.on_address(0xFFFF_FFFF_FFFF_F000),
         f"a condition at {hot:#x}": lambda m: m.debug.on_address(hot, when=never),
+        f"counted at {hot:#x}": lambda m: m.debug.on_address(hot, stop=False),
         "a trap that never comes": lambda m: m.debug.on_trap(exceptions=[4]),
         "a register that is never written": lambda m: m.debug.on_register("tdata3"),
         "a watch of a few bytes": lambda m: m.debug.on_access(0x8, 8, "rw"),

@@ -52,7 +52,7 @@ def test_debian_s_kernel_boots_to_a_shell_on_any_number_of_harts(kernel, cpus):
 def test_the_command_ends_with_0_when_the_guest_powers_off(kernel):
     done = softmetal("--kernel", kernel.image, "--initrd", kernel.initrd, "--append", "console=ttyS0 rdinit=/off", "--strict")
     assert done.returncode == 0, done.stderr
-    assert "Linux version 6." in done.stdout
+    assert "Linux version " in done.stdout
     assert "reboot: Power down" in done.stdout
 
 

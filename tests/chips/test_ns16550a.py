@@ -151,3 +151,29 @@ def test_native_agrees_with_golden():
         if rng.random() < 0.2:
             steps.append(("poll",))
     agree(Ns16550a, steps, lambda bench: bench.rx.feed(bytes(range(256)) * 8))
+
+
+@pytest.mark.parametrize(("bits", "level"), [(0x01, 1), (0x41, 4), (0x81, 8), (0xC1, 14)])
+def test_each_trigger_level_is_what_the_data_sheet_says(uart, bits, level):
+    uart.write(FCR, bits).write(IER, 1)
+    for count in range(1, 17):
+        received(uart, b"x")
+        assert uart.read(IIR) == FIFO | (DATA_READY if count >= level else TIME_OUT)
+
+
+def test_a_cause_is_considered_anew_where_data_enables_or_cause_are_touched_and_nowhere_else(uart):
+    def raised(access):
+        uart.raised = 0
+        access()
+        return uart.raised
+
+    for offset in (DATA, IER, IIR):
+        assert raised(lambda at=offset: uart.read(at))
+        assert raised(lambda at=offset: uart.write(at, 0))
+    for offset in (LCR, MCR, LSR, MSR, SCR):
+        assert not raised(lambda at=offset: uart.read(at))
+        assert not raised(lambda at=offset: uart.write(at, 0))
+    assert raised(lambda: received(uart, b"x"))
+    assert not raised(uart.poll)
+    uart.write(LCR, 0x80)
+    assert not raised(lambda: uart.write(DATA, 3))  # the divisor

@@ -101,6 +101,7 @@ def test_registers_read_back_and_what_has_no_source_is_wired_to_0(plic):
     assert plic.read(enable(SUPERVISOR, 1)) == 0xFFFF_FFFF
     assert plic.write(enable(SUPERVISOR, 2), 1).read(enable(SUPERVISOR, 2)) == 0
     assert plic.write(enable(16), 2).read(enable(16)) == 0
+    assert plic.read(enable(0)) == 0
     assert plic.strange == 0
 
 
@@ -124,3 +125,42 @@ def test_native_agrees_with_golden():
         if rng.random() < 0.3:
             steps.append(("update", rng.getrandbits(64) & rng.getrandbits(64) & 0x8000_0000_0000_0FFF))
     agree(Plic, steps)
+
+
+def test_an_edge_triggered_source_is_pending_once_for_each_edge_and_not_while_its_line_is_up(plic):
+    plic.edges = 1 << 10
+    assert plic.update(1 << 10).lines[SUPERVISOR] == 0
+    assert plic.edge(1 << 10).lines[SUPERVISOR] == 1
+    assert plic.read(claim(SUPERVISOR)) == 10
+    plic.write(claim(SUPERVISOR), 10)
+    assert (plic.lines[SUPERVISOR], plic.read(0x1000)) == (0, 0)
+
+
+def test_an_edge_while_the_source_is_served_is_kept_until_its_completion(plic):
+    plic.edges = 1 << 10
+    plic.edge(1 << 10).read(claim(SUPERVISOR))
+    plic.edge(1 << 10).edge(1 << 10)
+    assert (plic.lines[SUPERVISOR], plic.read(claim(SUPERVISOR))) == (0, 0)
+    plic.write(claim(SUPERVISOR), 10)
+    assert (plic.lines[SUPERVISOR], plic.read(claim(SUPERVISOR))) == (1, 10)
+    plic.write(claim(SUPERVISOR), 10)
+    assert plic.lines[SUPERVISOR] == 0
+
+
+def test_a_level_triggered_source_has_no_edges(plic):
+    assert plic.edge(1 << 10).lines[SUPERVISOR] == 0
+
+
+@pytest.mark.parametrize("context", [0, 1, 2, 15])
+def test_each_context_has_enables_a_threshold_and_a_claim_of_its_own(plic, context):
+    plic.write(enable(SUPERVISOR), 0).write(enable(context), 1 << 5).update(1 << 5)
+    assert [i for i, line in enumerate(plic.lines) if line] == [context]
+    assert plic.write(threshold(context), 1).lines[context] == 0
+    assert plic.read(claim(context)) == 5
+
+
+def test_contexts_without_a_hart_are_wired_to_0_up_to_the_last_of_the_map(plic):
+    for last, strange in ((15871, 0), (15872, 1)):
+        for access in (lambda at=last: plic.read(threshold(at)), lambda at=last: plic.write(threshold(at), 1)):
+            assert plic.strange_after(access) == strange
+    assert plic.read(threshold(16)) == 0

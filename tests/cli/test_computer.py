@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 
 import pytest
 
-from tests.machine.guests import TIMERS, program
+from tests.machine.guests import TIMERS, machine, program
 
 FINISH = """
         li t0, 0x100000
@@ -157,7 +158,8 @@ def places(tmp_path, monkeypatch):
     (tmp_path / "elf").write_bytes(b"\x7fELF\2\1\1" + bytes(20))
     for name in ("d1", "d2", "d3", "d4", "d5"):
         (tmp_path / name).write_bytes(bytes(4096))
-    for name, text in (("verb", "wait x"), ("regex", "expect ("), ("escape", r"send \x4"), ("seconds", "expect[1.2.3] x")):
+    scripts = [("verb", "wait x"), ("quit", "quit 256"), ("regex", "expect ("), ("escape", r"send \x4")]
+    for name, text in [*scripts, ("seconds", "expect[1.2.3] x")]:
         (tmp_path / f"{name}.script").write_text(text)
     program(tmp_path, OFF)
 
@@ -191,24 +193,26 @@ REFUSED = {
     G + "--disk nothere": "disk nothere: there is no such file",
     G + "--disk dir": "disk dir: this is a directory; give an image file, or use --share",
     G + "--disk empty": "disk empty: empty; give it a size first: truncate -s 2G FILE",
-    G + "--disk d1,no": "disk d1: no option 'no'; choose ro or overlay",
+    G + "--disk d1,no": "disk d1: no option 'no'; choose ro, overlay or commit",
     G + "--disk d1 --disk d1": "disk d1: given twice; that needs ,ro or ,overlay at each",
     G + "--disk d1,ro --disk ./d1": "disk ./d1: given twice; that needs ,ro or ,overlay at each",
     G + "--disk d1 --disk d2 --disk d3 --disk d4 --disk d5": "this board takes up to 4 disks and 4 shares",
-    G + "--share dir": "share dir: give HOST:TAG, or HOST:TAG:rw if the guest may write there",
+    G + "--share nowhere": "share nowhere: No such file or directory",
+    G + "--share :": "share :: No such file or directory",
     G + "--share d1:a": "share d1: Not a directory",
-    G + "--share dir:" + "t" * 33: "share dir:" + "t" * 33 + ": a tag has at most 32 bytes",
+    G + "--share dir:" + "t" * 33: "share dir:" + "t" * 33 + ": the tag " + "t" * 33 + " has more than 32 bytes",
     G + "--share dir:a --share dir:a": "share tag a: given twice; each share needs its own",
     G + "--script nothere": "script nothere: No such file or directory",
     G + "--script junk": "script junk: not a text",
-    G + "--script verb.script": "verb.script:1: 'wait x': a line is `expect REGEX`, `send TEXT` or `type TEXT`",
+    G + "--script verb.script": "verb.script:1: 'wait x': a line is `expect REGEX`, `send TEXT`, `type TEXT` or `quit CODE`",
+    G + "--script quit.script": "quit.script:1: quit 256: an exit code is a number from 0 to 255",
     G + "--script regex.script": "regex.script:1: '(' is no regular expression: ",
     G + "--script escape.script": "escape.script:1: ",
     G + "--script seconds.script": "seconds.script:1: ",
     G + "--screenshot no/x.png": "--screenshot no/x.png: there is no such directory",
     G + "--screenshot dir": "--screenshot dir: this is a directory",
     G + "--record no/x": "recording no/x: No such file or directory",
-    G + "--record x --disk d1": "disk d1: its file is written directly, ",
+    G + "--record x --disk d1": "disk d1: its file is written, a replay would find it changed; ",
     G + "--gdb 70000": "--gdb 70000: ",
     G + "prog": "prog: a computer runs its kernel, not a program; leave it out",
     "--resume nothere": "--resume nothere: No such file or directory",
@@ -244,6 +248,27 @@ def test_each_way_to_end_has_its_exit_code(tmp_path):
     assert run(tmp_path, SPIN, "--max-insns", 5000) == (124, "", [stopped])
     timed_out = "softmetal: time-out after 0.1 s; the guest was still running"
     assert run(tmp_path, SPIN, "--timeout", 0.1) == (124, "", [timed_out])
+
+
+def test_a_script_ends_a_run_with_the_code_that_it_says(tmp_path):
+    script = tmp_path / "script"
+    script.write_text("expect >\nquit 7\nexpect never\n")
+    assert run(tmp_path, ECHO, "--script", script)[0] == 7
+    script.write_text("expect >\nquit\n")
+    assert run(tmp_path, ECHO, "--script", script)[0] == 0
+
+
+def test_figures_are_of_this_run_alone_also_behind_a_resume(tmp_path):
+    figures = r"softmetal: (\d+) instructions in .*; ([\d.]+) s of machine time"
+    _, _, told = run(tmp_path, SPIN, "--max-insns", 5_000_000, "--stats")
+    assert re.match(figures, told[-1]).groups() == ("5000000", "0.01")
+    m = machine(tmp_path, SPIN)
+    m.run(insns=3_000_000)
+    m.save(str(tmp_path / "saved"))
+    more = ["--max-insns", "2000000", "--stats", "--record", str(tmp_path / "r")]
+    _, _, told = softmetal("run", "--resume", str(tmp_path / "saved"), *more)
+    assert re.match(figures, told[-2]).groups() == ("2000000", "0.00")
+    assert "2000000 instructions recorded" in told[-1]
 
 
 def test_a_guest_that_resets_for_ever_does_not_fill_the_screen(tmp_path):

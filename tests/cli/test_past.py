@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from softmetal.machine.record import Recording
 from tests.machine.guests import TIMERS, program
 
 OFF = """
@@ -47,13 +48,22 @@ def test_a_recorded_run_is_replayed_and_shows_the_same(tmp_path, guest):
     assert re.fullmatch(r"softmetal replay: the same at (\d+) of \1 checkpoints, up to position \d+, in [\d.]+ s", told[-1])
 
 
+def test_a_replay_up_to_a_position_says_the_hash_there(tmp_path, guest):
+    path, _ = record(tmp_path, guest, "log", "abz")
+    code, _, told = softmetal("replay", path, "--until", 77)
+    assert code == 0
+    m = Recording(str(path)).machine()
+    m.run(insns=77)
+    assert told[-1].endswith(f"; the hash at position 77 is {m.hash()}")
+
+
 def test_two_runs_part_where_something_else_is_typed(tmp_path, guest):
     one, _ = record(tmp_path, guest, "one", "abz")
     other, _ = record(tmp_path, guest, "other", "acz")
     assert softmetal("diff", one, one)[0] == 0
     code, out, _ = softmetal("diff", one, other)
     assert code == 1
-    assert re.match(r"the runs part at position \d+: hart 0, pc 0x[0-9a-f]+: ", out)
+    assert re.match(r"the runs part at position \d+ at [0-9.]+ s: hart 0, pc 0x[0-9a-f]+: ", out)
     assert f"{other}: uart b'acz' enters here" in out
 
 

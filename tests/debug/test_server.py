@@ -48,6 +48,17 @@ class Client:
         return self.answer()
 
 
+def test_a_second_gdb_is_refused_and_the_first_goes_on(server):
+    first = Client(server)
+    assert first.ask(b"?")
+    second = Client(server)
+    assert second.answer() == b"E.another GDB is connected"
+    second.socket.setblocking(True)
+    second.socket.settimeout(10)
+    assert second.socket.recv(100) == b""
+    assert first.ask(b"qAttached") == b"1"
+
+
 @pytest.fixture
 def m(tmp_path):
     return machine(tmp_path, COUNTER, cpus=2)

@@ -144,6 +144,29 @@ def test_a_closed_disk_refuses_and_closes_again_in_peace(image):
         read(disk, 0, 512)
 
 
+@pytest.mark.parametrize(
+    ("at", "magic", "name"),
+    [(0, b"KDMV", "VMDK"), (0, b"# Disk DescriptorFile\n", "VMDK"), (0x40, b"\x7f\x10\xda\xbe", "VDI"), (0, b"vhdxfile", "VHDX"),
+     (0, b"conectix", "VHD"), (8192 - 512, b"conectix", "VHD"), (0, b"QED\0", "QED"), (0, b"LUKS\xba\xbe", "LUKS"),
+     (0, b"WithoutFreeSpace", "Parallels"), (0, b"\x1f\x8b\x08", "gzip"), (8192 - 512, b"koly", "DMG")],
+)  # fmt: skip
+def test_a_format_that_is_not_read_is_refused_by_its_name_unless_it_is_to_be_raw(tmp_path, at, magic, name):
+    path = tmp_path / "disk"
+    data = bytearray(8192)
+    data[at : at + len(magic)] = magic
+    path.write_bytes(data)
+    for kind in ("", ",ro", ",overlay"):
+        with pytest.raises(DiskError, match=f"disk {path}: this is {name}, which is not read here: convert it") as error:
+            open_disk(f"{path}{kind}")
+        assert "\n" not in str(error.value)
+        disk = open_disk(f"{path},raw{kind}")
+        found = bytearray(8192)
+        disk.read(0, memoryview(found))
+        assert found == data
+        assert disk.read_only == (kind == ",ro")
+        disk.close()
+
+
 def test_a_state_is_put_back_as_often_as_wanted(image):
     disk = open_disk(f"{image},overlay")
     write(disk, 100, b"first")
@@ -284,7 +307,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path, image):
     assert "empty" in message(tmp_path / "empty")
     os.mkfifo(tmp_path / "pipe")
     assert "neither a file nor" in message(f"{tmp_path}/pipe,ro")
-    assert "choose ro or overlay" in message(f"{image},rx")
+    assert "choose ro, overlay or commit" in message(f"{image},rx")
     assert "disk" in message("a\0b")
 
 
@@ -427,3 +450,72 @@ def test_a_qemu_that_is_killed_is_an_error_and_the_disk_can_be_closed(image):
         with pytest.raises(DiskError, match="qemu-nbd"):
             read(disk, 0, 512)
     disk.close()
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_an_overlay_is_committed_to_its_image(tmp_path, format):
+    path = tmp_path / "disk"
+    if format == "raw":
+        path.write_bytes(b"o" * (10 * 4096 + 512))
+    elif shutil.which("qemu-img"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "20M"], check=True)
+    else:
+        pytest.skip("needs qemu-img")
+    disk = open_disk(f"{path},overlay")
+    before = disk.state()
+    disk.write(5000, memoryview(b"new" * 100))
+    disk.write(disk.size - 512, memoryview(b"e" * 512))
+    held = disk.state()
+    twin = disk.fork()
+    with pytest.raises(DiskError, match="forks of this machine stand on its image"):
+        disk.commit()
+    twin.close()
+    reader = open_disk(f"{path},ro")
+    with pytest.raises(DiskError, match="in use by another machine"):
+        disk.commit()
+    reader.close()
+    assert disk.commit() == 4096 + (512 if format == "raw" else 4096)
+    for state in (before, held):
+        with pytest.raises(DiskError, match="before its overlay was committed"):
+            disk.restore(state)
+    disk.write(5000, memoryview(b"gone"))
+    disk.restore(disk.state())
+    disk.restore(disk.load(disk.save(disk.state())))
+    twin = disk.fork()
+    disk.restore(twin.state())
+    twin.close()
+    disk.close()
+    again = open_disk(f"{path},ro")
+    found = bytearray(306)
+    again.read(4997, memoryview(found))
+    assert bytes(found[3:303]) == b"new" * 100
+    tail = bytearray(512)
+    again.read(again.size - 512, memoryview(tail))
+    assert tail == b"e" * 512
+    again.close()
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_a_disk_that_commits_goes_back_in_time_and_is_in_its_file_in_the_end(tmp_path, format):
+    path = tmp_path / "disk"
+    if format == "raw":
+        path.write_bytes(bytes(1 << 20))
+    elif shutil.which("qemu-img"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
+    else:
+        pytest.skip("needs qemu-img")
+    before = path.read_bytes()
+    disk = open_disk(f"{path},commit")
+    with pytest.raises(DiskError, match="written by another machine"):
+        open_disk(f"{path},ro")
+    state = disk.state()
+    disk.write(0, memoryview(b"wrong" * 100))
+    disk.restore(state)
+    disk.write(512, memoryview(b"right" * 100))
+    assert path.read_bytes() == before
+    disk.close()
+    disk.close()
+    again, found = open_disk(f"{path},ro"), bytearray(1024)
+    again.read(0, memoryview(found))
+    assert found == bytes(512) + b"right" * 100 + bytes(12)
+    again.close()

@@ -134,10 +134,19 @@ def test_a_share_is_read_only_unless_asked(tree):
         assert (share.tag, share.read_only, share.path) == (tag, read_only, str(tree))
 
 
+def test_without_a_tag_a_share_has_its_directory_s_name(tree):
+    for spec, read_only in [("", True), (":ro", True), (":rw", False)]:
+        share = open_share(f"{tree}{spec}")
+        assert (share.tag, share.read_only, share.path) == (tree.name, read_only, str(tree))
+    (tree / "a:ro").mkdir()
+    assert open_share(f"{tree}/a:ro:rw").path == f"{tree}/a:ro"
+
+
 @pytest.mark.parametrize(
     ("spec", "text"),
-    [("x", "give HOST:TAG"), (":x", "give HOST:TAG"), ("/:", "give HOST:TAG"), ("/nowhere:x", "No such file"),
-     ("/etc/passwd:x", "Not a directory"), ("/:" + "t" * 33, "at most 32 bytes")],
+    [("/nowhere", "No such file"), (":x", "No such file"), ("", "give HOST:TAG"), ("/", "give HOST:TAG"),
+     ("/:ro", "give HOST:TAG"), ("/nowhere:x", "No such file"),
+     ("/etc/passwd:x", "Not a directory"), ("/:" + "t" * 33, "has more than 32 bytes")],
 )  # fmt: skip
 def test_wrong_shares_are_told_in_one_line(spec, text):
     with pytest.raises(ShareError, match=text):
@@ -401,12 +410,19 @@ def test_what_was_open_is_open_again_after_a_restore(guest, tree):
     guest.clunk(fid)
     guest.write(guest.opened(b"sub", b"file", flags=RDWR), 0, b"x")
     (tree / "hello").unlink()
-    guest.share.restore(state)
+    assert guest.share.restore(state) == ["hello"]
     assert guest.read(fid, 0, 10)[4:] == b"text"
     guest.write(fid, 4, b" and more")
     assert (tree / "sub" / "new").read_text() == "text and more"
-    with refused(errno.EBADF):
-        guest.read(gone, 0, 1)
+    for _ in range(2):
+        with refused(errno.ESTALE):
+            guest.read(gone, 0, 1)
+        assert guest.share.restore(guest.share.state()) == []
+    lost = guest.share.state()
+    other = open_share(f"{tree}:work:rw")
+    assert other.restore(lost) == ["hello"]
+    other.close()
+    guest.clunk(gone)
     guest.renameat(guest.to(b"sub"), b"new", guest.root, b"renamed")
     state = guest.share.state()
     other = open_share(f"{tree}:work:rw")
@@ -468,3 +484,20 @@ def test_any_bytes_get_a_reply_that_fits_and_nothing_outside_changes(tree, seed)
     assert sorted(os.listdir(tree.parent)) == ["secret", "tree"]
     assert (tree.parent / "secret").read_text() == "outside"
     share.close()
+
+
+def test_what_a_guest_can_keep_open_and_listed_is_bounded(guest, tree, monkeypatch):
+    monkeypatch.setattr("softmetal.host.shares.server.MOST_FIDS", 50)
+    monkeypatch.setattr("softmetal.host.shares.server.MOST_LISTED", 20)
+    (tree / "many").mkdir()
+    for i in range(12):
+        (tree / "many" / f"{i}").touch()
+    fids = []
+    with refused(errno.EMFILE):
+        for _ in range(100):
+            fids.append(guest.opened(b"many") if len(fids) < 5 else guest.to())
+    assert len(guest.share.fids) == 50
+    for fid in fids[:5]:
+        guest.readdir(fid, 0, 4000)
+        assert sum(len(f.listing or ()) for f in guest.share.fids.values()) <= 20
+    assert guest.share.listed <= 20

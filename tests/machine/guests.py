@@ -83,3 +83,50 @@ def program(tmp_path: Path, text: str) -> str:
 def machine(tmp_path: Path, text: str = TIMERS, **parts) -> Machine:
     """A small machine that runs a program."""
     return Machine(bios=program(tmp_path, text), memory=16 << 20, **parts)
+
+
+def virtio(slot: int, queue: int, chain: list[tuple[str, int, int]], data: str = "", size: int = 16, heads: int = 1) -> str:
+    """A program that brings up one queue of the device in a slot and offers one chain in it, `heads` times: segments are
+    (address as an expression of the assembler, length, flags without NEXT). Behind the notification it goes on at `after`."""
+    flags = [f | (1 if i + 1 < len(chain) else 0) for i, (_, _, f) in enumerate(chain)]
+    parts = [
+        f".dword {where}\n.word {length}\n.half {flag}\n.half {i + 1 if flag & 1 else 0}"
+        for i, ((where, length, _), flag) in enumerate(zip(chain, flags, strict=True))
+    ]
+    return f"""
+        li s0, {0x1000_1000 + 0x1000 * slot}
+        sw zero, 0x70(s0)
+        li t0, 3
+        sw t0, 0x70(s0)
+        li t0, 1
+        sw t0, 0x24(s0)
+        sw t0, 0x20(s0)
+        li t0, 11
+        sw t0, 0x70(s0)
+        li t0, {queue}
+        sw t0, 0x30(s0)
+        li t0, {size}
+        sw t0, 0x38(s0)
+        la t0, desc
+        sw t0, 0x80(s0)
+        la t0, avail
+        sw t0, 0x90(s0)
+        la t0, used
+        sw t0, 0xa0(s0)
+        li t0, 1
+        sw t0, 0x44(s0)
+        li t0, 15
+        sw t0, 0x70(s0)
+        li s1, {queue}
+        sw s1, 0x50(s0)
+        j after
+        .balign 16
+desc:   {chr(10).join(parts)}
+        .balign 4096
+used:   .zero 4096
+avail:  .half 0, {heads}
+        .zero 60
+        {data}
+        .balign 4096
+after:
+"""

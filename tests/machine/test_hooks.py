@@ -342,3 +342,62 @@ def test_symbols_of_an_elf_file_are_those_that_nm_tells(tmp_path, cross):
         if name in ("number", "hidden", "main"):
             assert s.address(name) == int(address, 16)
             assert s.at(int(address, 16) + 1) == f"{name}+0x1"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("op", "met"),
+    [("==", [5]), ("!=", [3, 4, 6, 7]), ("<", [3, 4]), (">=", [5, 6, 7]), ("&", [3, 4, 5, 6, 7])],
+)
+def test_a_condition_holds_for_exactly_the_values_that_it_says(tmp_path, engine, op, met):
+    m = machine(tmp_path, "li a0, 2\n1: addi a0, a0, 1\nnop\nj 1b", engine=engine)
+    m.debug.on_address(START + 8, when=f"a0 {op} {5 if op != '&' else 7}", stop=False)
+    m.run(insns=1 + 3 * 5)
+    assert [e.value for e in m.debug.drain()] == met
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("at", "length", "met"), [(8, 8, True), (7, 1, False), (7, 2, True), (16, 1, False), (15, 1, True), (9, 3, True)]
+)
+def test_a_watch_is_met_where_bytes_overlap_and_nowhere_else(tmp_path, engine, at, length, met):
+    m = machine(tmp_path, "la s0, data\nsd s0, 8(s0)\n1: j 1b\n.balign 8\ndata: .zero 24", engine=engine)
+    data = START + 16
+    m.debug.on_access(data + at, length, "w", stop=False)
+    m.run(insns=10)
+    assert m.cpu.regs["s0"] == data
+    assert bool(m.debug.drain()) is met
+
+
+def test_counted_events_are_kept_up_to_a_limit_and_all_of_them_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("softmetal.machine.debugger.MOST_HEARD", 5000)
+    m = machine(tmp_path, "1: addi a0, a0, 1\nj 1b")
+    hook = m.debug.on_address(START, stop=False)
+    m.run(insns=40_000)
+    events = m.debug.drain()
+    assert (hook.count, m.debug.lost + len(events)) == (20_000, 20_000)
+    assert len(events) <= 5000
+    assert events[-1].value == 0
+    assert [e.count for e in events] == list(range(2 * m.debug.lost, 40_000, 2))
+
+
+@pytest.mark.parametrize("where", ["kernel.symbols", "img.symbols"])
+def test_a_kernel_s_symbols_are_those_of_a_file_beside_it(tmp_path, where):
+    kernel = tmp_path / ("img.kernel" if where == "img.symbols" else "kernel")
+    kernel.write_bytes(b"stripped")
+    (tmp_path / where).write_text("ffffffff80001000 T panic\nffffffff80002000 t other\n")
+    symbols = Symbols(str(kernel))
+    assert symbols.address("panic") == 0xFFFFFFFF80001000
+    assert symbols.at(0xFFFFFFFF80001010) == "panic+0x10"
+    assert (len(symbols), "other" in symbols) == (2, True)
+    (tmp_path / "map").write_text("ffffffff80003000 T panic\n")
+    loaded = Symbols(str(kernel))
+    loaded.load(str(tmp_path / "map"))
+    assert (loaded.address("panic"), len(loaded)) == (0xFFFFFFFF80003000, 1)
+
+
+def test_a_kernel_without_symbols_has_none(tmp_path):
+    (tmp_path / "kernel").write_bytes(b"stripped")
+    with pytest.raises(SymbolError, match="no symbol 'panic': none are loaded"):
+        Symbols(str(tmp_path / "kernel")).address("panic")
+    assert Symbols("").at(5) == ""

@@ -145,7 +145,7 @@ def test_disks_are_checked_and_one_that_is_written_directly_is_refused(tmp_path)
     image.write_bytes(bytes(1 << 20))
     disk = open_disk(str(image))
     m = machine(tmp_path, disks=(disk,))
-    with pytest.raises(RecordingError, match=r"image: its file is written directly.*; use .*image,overlay$"):
+    with pytest.raises(RecordingError, match=r"image: its file is written, .*; use .*image,overlay$"):
         m.record(str(tmp_path / "log"))
     disk.close()
     m = machine(tmp_path, disks=(open_disk(f"{image},overlay"),))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from softmetal.host.disks import open_disk
 from softmetal.lang.state import StateError
 from softmetal.machine.machine import Identity, Machine, MachineError, Stop
-from tests.machine.guests import COUNTER, ENGINES, TIMERS, machine
+from softmetal.machine.monitor import execute
+from tests.machine.guests import COUNTER, ENGINES, TIMERS, machine, program
 
 
 def hashes(m, every, count):
@@ -153,6 +155,49 @@ def test_a_reset_begins_again_with_the_same_software(tmp_path):
     m.reset()
     assert m.clock == 0
     m.expect("AAA")
+
+
+def test_what_was_lived_before_a_reset_counts(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.run(insns=1000)
+    m.reset()
+    m.run(insns=500)
+    assert (m.position, m.clock, m.lived) == (1500, 500, 1500)
+
+
+def test_a_cpu_tells_its_privilege(tmp_path):
+    m = machine(tmp_path, "la t0, 1f\ncsrw mepc, t0\nli t0, -1\ncsrw pmpaddr0, t0\nli t0, 31\ncsrw pmpcfg0, t0\nmret\n1: j 1b")
+    assert m.cpu.privilege == "machine"
+    m.run(insns=100)
+    assert m.cpu.privilege == "user"
+
+
+def test_what_is_waited_for_is_looked_at_every_million_instructions(tmp_path):
+    m = machine(tmp_path, COUNTER)
+    m.run(until=lambda: m.position > 100, insns=10_000_000)
+    assert m.position == 1_000_000
+
+
+def test_an_overlay_is_committed_where_there_is_one_and_nothing_is_recorded(tmp_path):
+    image = tmp_path / "disk"
+    image.write_bytes(bytes(8192))
+    disk, other = open_disk(f"{image},overlay"), open_disk(f"{program(tmp_path, COUNTER)},ro")
+    m = machine(tmp_path, COUNTER, disks=(disk, other))
+    timeline = m.keep_timeline(every=100)
+    m.run(insns=500)
+    disk.write(0, memoryview(b"x" * 512))
+    recorder = m.record(str(tmp_path / "log"))
+    with pytest.raises(MachineError, match="a recording is written"):
+        m.commit()
+    recorder.close()
+    assert execute(m, "commit", []) == "4096 bytes written into the image"
+    assert image.read_bytes()[:513] == b"x" * 512 + b"\0"
+    assert timeline.first == m.position == 500
+    for number in (1, 2, -1):
+        with pytest.raises(MachineError, match=f"disk {number}: there is no overlay to commit"):
+            m.commit(number)
+    disk.close()
+    other.close()
 
 
 def test_without_a_timeline_there_is_no_way_back(tmp_path):

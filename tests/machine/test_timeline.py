@@ -105,7 +105,7 @@ def test_to_ask_for_the_last_write_changes_nothing_of_a_machine_that_waits(tmp_p
     m.run(seconds=0.5)
     before = m.position, m.clock, m.waited, m.hash()
     address = START + 24
-    assert m.last_write(address, 8) in (None, 2)
+    assert m.last_write(address, 8) in (None, (2, 2))
     assert (m.position, m.clock, m.waited, m.hash()) == before
 
 
@@ -142,3 +142,104 @@ def test_hooks_do_not_stop_the_way_back(tmp_path):
     m.goto(50)
     assert m.position == 50
     assert m.run(insns=10_000) is Stop.HOOK
+
+
+LATE = """
+        # waits for a timer 5 ms away, with a word changed before and behind; then for what is typed
+        la s1, handler
+        csrw mtvec, s1
+        li s0, 0x2004000
+        li t0, 50000
+        sd t0, 0(s0)
+        li t0, 0x80
+        csrw mie, t0
+        csrsi mstatus, 8
+        li s3, 1
+1:      wfi
+        j 1b
+        .balign 4
+handler: li t0, -1
+        sd t0, 0(s0)
+        li s3, 2
+        mret
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_place_is_come_back_to_while_the_guest_waits(tmp_path, engine):
+    m = machine(tmp_path, LATE, engine=engine)
+    m.keep_timeline(every=4)
+    seen = []
+    for _ in range(12):
+        m.run(seconds=0.000_9)
+        seen.append((m.place, m.hash(), m.waited))
+    assert len({place.position for place, _, _ in seen}) == 2
+    for place, hash_, waited in seen[::-1] + seen[::2]:
+        m.goto(place)
+        assert (m.place, m.hash(), m.waited) == (place, hash_, waited)
+    m.goto(seen[2][0])
+    m.run(seconds=seen[9][0].clock / 1e9 - m.seconds)
+    assert (m.place, m.hash()) == seen[9][:2]
+
+
+def test_the_last_position_of_all_is_come_back_to_with_its_clock(tmp_path):
+    m = machine(tmp_path, LATE)
+    m.keep_timeline()
+    m.run(seconds=0.02)
+    here = m.place
+    m.goto(3)
+    m.goto(here.position)
+    assert m.place == here
+    m.rewind(insns=2)
+    m.send("x")  # another future: that place is gone
+    m.run(insns=1)
+    with pytest.raises(MachineError, match="is behind the timeline, which ends with position"):
+        m.goto(here)
+
+
+def test_a_first_input_in_the_past_makes_another_future(tmp_path):
+    m = machine(tmp_path)
+    m.keep_timeline(every=100)
+    m.run(insns=1000)
+    m.goto(150)
+    m.send("x")
+    m.run(insns=850)
+    here = m.hash()
+    m.goto(500)
+    m.goto(1000)
+    assert m.hash() == here
+    assert b"y" in m.console.output
+
+
+def test_positions_that_cannot_be_reached_are_refused_in_one_line(tmp_path):
+    m = machine(tmp_path)
+    m.keep_timeline(every=100)
+    m.run(insns=500)
+    with pytest.raises(MachineError, match="position 10000000000 is behind the timeline, which ends with position 500 at"):
+        m.goto(10**10)
+    with pytest.raises(MachineError, match="no 501 instructions to go back: the timeline begins at position 0, 500 before"):
+        m.rewind(insns=501)
+
+
+def test_what_a_timeline_keeps_is_bounded(tmp_path):
+    text = """
+        li s2, 0x80800000
+        lui t1, 1
+1:      addi s0, s0, 1
+        li t0, 0x80400000
+2:      sd s0, 0(t0)
+        add t0, t0, t1
+        bltu t0, s2, 2b
+        j 1b
+    """
+    m = machine(tmp_path, text)  # it writes 1024 pages again and again
+    t = m.keep_timeline(every=5000, room=64 << 20)
+    m.run(insns=1_000_000)
+    assert 4 <= len(t.snapshots) <= 16
+    assert t.first > 800_000
+    m.goto(t.first + 1)
+    size = 1 << 17
+    for i in range(1000):
+        m.memory[0x8000_8000 : 0x8000_8000 + size] = bytes([i & 255]) * size
+        m.run(insns=6000)
+    assert sum(len(i.data) for i in t.inputs) < 64 << 20

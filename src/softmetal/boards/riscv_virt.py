@@ -10,6 +10,10 @@ One hart at a time is in the middle of the board, in its own fields; the others 
 every hart runs for QUANTUM ticks of the same stretch of time, a tick being one instruction (or one trap). When all of
 them wait, time goes on to the next event at once.
 
+The UART's source is edge-triggered, an edge being whatever makes the UART consider a cause that is there: a character that
+comes or goes, an access to its data, enables or cause. So it is in the machine of that name, and guests rely on it that never
+acknowledge an empty transmitter (xv6 before 2025). Its other sources are level-triggered.
+
 Software that brings a symbol `tohost` ends a run by a store there (the Host-Target Interface, HTIF, of RISC-V's test programs).
 
 Sources: QEMU documentation, "'virt' Generic Virtual Platform"; Linux, Documentation/devicetree/bindings; the README of
@@ -34,13 +38,13 @@ from softmetal.chips.virtio.entropy import VirtioEntropy
 from softmetal.chips.virtio.gpu import VirtioGpu
 from softmetal.chips.virtio.input import VirtioInput
 from softmetal.chips.virtio.net import VirtioNet
-from softmetal.chips.virtio.p9 import Virtio9p
+from softmetal.chips.virtio.p9 import MOST_MESSAGE, Virtio9p
 from softmetal.chips.vmgenid import Vmgenid
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.riscv.privileged.state import RAM_BASE
-from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
+from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u12, u16, u20, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
@@ -48,6 +52,20 @@ TICKS = CLOCK_HZ // TIMEBASE_HZ
 """Ticks of the clock in one step of `time`."""
 QUANTUM = 20_000
 """Ticks of a hart's turn."""
+CREDIT = 1_000_000
+"""Ticks of work that devices may do ahead of the clock."""
+VISIT = 1000
+"""Ticks that it costs to call the host,"""
+REQUEST = 4000
+"""and to have a request answered by it."""
+PACE = 4
+"""log2 of the bytes that the host moves in a tick."""
+MOST_ROUNDS = 256
+"""How often devices go on while no instruction runs: as often as the largest legal queue of the largest requests needs."""
+STORM = 1_000_000_000
+"""Instructions for which a hart may do nothing but take the same interrupt, before the user hears of it."""
+STORM_GAP = 5000
+"""Instructions between two such interrupts: handlers are short, and timers come less often."""
 MAX_HARTS = 8
 NEVER = (1 << 64) - 1
 FAR = 1 << 56
@@ -95,7 +113,16 @@ class RiscvVirt(PrivilegedHart, Dma):
     ran: u1  # some hart has run in this round
     soonest: u64 = NEVER  # the clock of the first event for those that have waited through it
     time_offset: u64  # added to the clock where it is read as `time`, in steps of `time`
+    storm_at: u64[8]  # of each hart: its count when it took the last interrupt,
+    storm_from: u64[8]  # and when it took the first of those that came in a row, with nothing else done,
+    storm_pc: u64[8]  # at the same instruction,
+    storm_due: u12[8]  # for the same reason
+    storms: u8  # a bit for each hart for which that has gone on for STORM instructions
     wanted: u1  # a device asks for the host; nothing runs before it has come
+    paid: u64  # the clock up to which what was done for devices is paid for: see `charge`
+    owing: u1  # nothing more is done for virtio devices before then,
+    held: u32  # and these notifications wait: a bit for each queue of each slot
+    rounds: u16  # how often such a wait has ended since an instruction ran
     levels: u64  # the lines of interrupt sources
     aclint: Aclint
     plic: Plic
@@ -125,6 +152,7 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.parked[i].assign(self)
         self.hartid = 0
         self.rekey()
+        self.plic.edges = 1 << UART_IRQ
 
     # -- time
 
@@ -145,6 +173,10 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.rtc.now_ns = self.clock()
             self.rtc.poll()
             self.wire()
+        if self.owing and self.rounds < MOST_ROUNDS and self.clock() >= self.paid:
+            self.owing = 0
+            self.rounds += 1
+            self.wanted = 1
         now = self.time()
         hart = self.hartid & 7
         supervisor = self.menvcfg & STCE != 0 and now >= self.stimecmp
@@ -162,6 +194,8 @@ class RiscvVirt(PrivilegedHart, Dma):
             soonest = min(soonest, self.due_at(machine))
         if self.menvcfg & STCE != 0 and self.stimecmp > now:
             soonest = min(soonest, self.due_at(self.stimecmp))
+        if self.owing and self.rounds < MOST_ROUNDS:
+            soonest = min(soonest, self.paid)
         return soonest
 
     def prepare(self, most: u64, horizon: u64) -> u64:
@@ -176,9 +210,14 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.timed()
             due = self.due()
             if due != 0:
+                self.watch_storm(due)
                 self.interrupt(due)
             elif self.waiting != 0 and self.wakes():
                 self.waiting = 0
+            if self.wanted:
+                return 0
+            if self.waiting == 0:
+                self.rounds = 0
             now = self.clock()
             event = self.next_event()
             if self.waiting == 0 and now < self.round_end:
@@ -188,6 +227,19 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.skip_to(event)
             elif not self.next_turn(event, horizon):
                 return 0
+
+    @cold
+    def watch_storm(self, due: u12) -> None:
+        """Does the hart take the same interrupt again and again, and get no further?"""
+        hart = self.hartid & 7
+        again = self.storm_pc[hart] == self.pc and self.storm_due[hart] == due and self.waiting == 0
+        if not again or self.count - self.storm_at[hart] > STORM_GAP:
+            self.storm_from[hart] = self.count
+            self.storm_pc[hart] = self.pc
+            self.storm_due[hart] = due
+        self.storm_at[hart] = self.count
+        if self.count - self.storm_from[hart] > STORM:
+            self.storms |= 1 << hart
 
     def skip_to(self, moment: u64) -> None:
         """Let time pass in which no instruction runs."""
@@ -235,6 +287,10 @@ class RiscvVirt(PrivilegedHart, Dma):
         """Carry the lines of the devices that are no virtio devices to where they go."""
         self.levels = self.levels & ~(1 << UART_IRQ | 1 << RTC_IRQ) | self.uart.irq << UART_IRQ | self.rtc.irq << RTC_IRQ
         self.plic.update(self.levels)
+        if self.uart.raised != 0:
+            self.uart.raised = 0
+            if self.uart.irq:
+                self.plic.edge(1 << UART_IRQ)
         if self.uart.calls != 0 or self.finisher.finished != 0:
             self.wanted = 1
 
@@ -268,9 +324,21 @@ class RiscvVirt(PrivilegedHart, Dma):
         bit: u64 = 1 << SLOT_IRQ[slot]
         self.levels = self.levels | bit if device.irq else self.levels & ~bit
         self.plic.update(self.levels)
-        if device.calls:
+        self.charge(device.cost + (VISIT if device.calls else 0))
+        device.cost = 0
+        if device.calls and not self.owing:
             self.wanted = 1
         self.heed(device, VIRTIO + 0x1000 * slot + offset, write)
+
+    def charge(self, ticks: u64) -> None:
+        """Devices have done something, which costs machine time. Up to CREDIT it is done ahead of the clock, as if it took
+        none; then virtio devices wait until the clock has come there. So what a guest's instructions can make a device
+        do is in proportion to them, whatever its rings say: a device that fills its own ring does not hold the host.
+        """
+        now = self.clock()
+        self.paid = max(self.paid, now) + ticks
+        if self.paid - now > CREDIT:
+            self.owing = 1
 
     def heed(self, device: Device, address: u64, write: u1) -> None:
         """Count an access that the device does not model, and lower the line by which it says so."""
@@ -299,6 +367,13 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.uart.poll()
         self.wire()
         for slot in range(SLOTS):
+            if self.owing:
+                break
+            for queue in range(2):
+                bit: u32 = 1 << 2 * slot + queue
+                if self.held & bit and not self.owing:
+                    self.held &= ~bit
+                    self.virtio_write(slot, NOTIFY, queue, 4)
             match self.slots[slot]:
                 case Slot.NET:
                     self.net.poll(self)
@@ -321,6 +396,9 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def disk_done(self, disk: u2, request: u6, status: u8, written: u32) -> None:
         """The host has done what a disk asked for: it may have written to what is writable of the request."""
+        kind = self.disks[disk].kind[request]
+        sectors = self.disks[disk].sectors[request]
+        self.charge(REQUEST + (sectors << 9 >> PACE if kind < 2 else sectors >> 1))  # nothing is moved to discard or to clear
         for i in range(self.disks[disk].split[request], self.disks[disk].end[request]):
             place = i & 1023
             self.changed_by_host(self.disks[disk].table.address[place], self.disks[disk].table.length[place])
@@ -331,6 +409,10 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.disks[disk].resume(self)
 
     def share_done(self, share: u2, request: u6, written: u32) -> None:
+        asked: u64 = 0
+        for i in range(self.shares[share].first[request], self.shares[share].split[request]):
+            asked += self.shares[share].table.length[i & 1023]
+        self.charge(REQUEST + (min(asked, MOST_MESSAGE) + written >> PACE))
         self.shares[share].complete(self, request, written)
 
     def share_resume(self, share: u2) -> None:
@@ -474,6 +556,9 @@ class RiscvVirt(PrivilegedHart, Dma):
     @cold
     def virtio_write(self, slot: u4, offset: u32, value: u64, size: u4) -> None:
         kind = self.slots[slot]
+        if self.owing and offset == NOTIFY and size == 4 and value < 2 and kind != Slot.EMPTY:
+            self.held |= 1 << 2 * slot + u1(value)
+            return
         match kind:
             case 1 | 2 | 3 | 4:
                 self.disks[kind - 1 & 3].write(self, offset, value, size)

@@ -43,17 +43,19 @@ class Ns16550a(Device):
     overrun: u1
     emptied: u1  # an interrupt: the transmitter has become empty
     stalled: u1  # `tx` is full
+    raised: u1  # a cause of an interrupt may have come, or come again: the board lowers it
     modem: u8 = CTS | DSR | DCD  # MSR
 
     def poll(self) -> None:
         """Move bytes between the ports and the chip, and set the lines."""
         if self.stalled and self.tx.room() >= DEPTH:
             self.stalled = self.calls = 0
-            self.emptied = 1
+            self.emptied = self.raised = 1
         if self.mcr & LOOP == 0:
             depth = DEPTH if self.fcr & 1 else 1
             while self.count < depth and self.rx.waiting() != 0:
                 self.receive(self.rx.take())
+                self.raised = 1
         self.irq = self.cause() != NOTHING
 
     def receive(self, value: u8) -> None:
@@ -99,9 +101,15 @@ class Ns16550a(Device):
         if size != 1 or offset > SCR:
             self.strange = 1
             return 0
+        self.touch(offset)
         value = self.read_register(offset)
         self.poll()
         return value
+
+    def touch(self, offset: u32) -> None:
+        """Data, enables and the cause are what an interrupt is made of: who touches them has it considered anew."""
+        if offset == IIR or (offset < IIR and self.lcr & DLAB == 0):
+            self.raised = 1
 
     def read_register(self, offset: u32) -> u8:
         """What a read answers; reading acknowledges."""
@@ -140,6 +148,7 @@ class Ns16550a(Device):
         if size != 1 or offset > SCR:
             self.strange = 1
             return
+        self.touch(offset)
         match offset:
             case 0:
                 if self.lcr & DLAB:

@@ -1,11 +1,12 @@
-"""RISC-V platform-level interrupt controller: 63 level-triggered sources, a machine and a supervisor context a hart.
+"""RISC-V platform-level interrupt controller: 63 sources, a machine and a supervisor context a hart.
 
 All sources fit one 64-bit word, bit n being source n, so that a context's line and its claim are a few masks. What has no
 source or no context behind it is wired to 0, as the specification wants it.
 
 Sources: RISC-V Platform-Level Interrupt Controller Specification 1.0.0, chapters 3 to 9 (map, registers, claim, completion);
-chapter 1.1 for the gateway of a level-triggered source: a request stays pending when its line falls before the claim.
-Not modelled: edge-triggered sources, priorities above 7.
+chapter 1.1 for gateways: of a level-triggered source a request stays pending when its line falls before the claim; of an
+edge-triggered one an edge that comes while the source is being served is kept until its completion.
+Not modelled: priorities above 7.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Plic(Device):
     """The board gives `update` the sources' lines and takes `lines`, one for each context."""
 
     levels: u64  # the sources' lines
+    edges: u64  # the sources that are edge-triggered; said by the board
+    risen: u64  # those whose edge came while they were being served
     pending: u64
     claimed: u64  # sources being served: their gateways wait for completion
     priority: u3[64]
@@ -41,9 +44,15 @@ class Plic(Device):
         self.levels = levels & REAL
         self.forward()
 
+    def edge(self, sources: u64) -> None:
+        """The lines of edge-triggered sources rise."""
+        self.risen |= sources & self.edges
+        self.forward()
+
     def forward(self) -> None:
         """Gateways pass on what is asserted and not being served."""
-        pending = self.pending | self.levels & ~self.claimed
+        pending = self.pending | (self.levels & ~self.edges | self.risen) & ~self.claimed
+        self.risen &= self.claimed
         if pending != self.pending:
             self.pending = pending
             self.drive()

@@ -154,9 +154,9 @@ def _open_backends(options: Options) -> list[Any]:
 
 def _refuse_twice(spec: str, opened: list[Any]) -> None:
     """An image that is written is one disk only. Raises LoadError."""
-    path = spec.removesuffix(",ro").removesuffix(",overlay")
+    path = spec.removesuffix(",ro").removesuffix(",overlay").removesuffix(",commit").removesuffix(",raw")
     for disk in opened:
-        written = path == spec or not (disk.read_only or hasattr(disk, "overlay"))
+        written = not spec.endswith((",ro", ",overlay")) or disk.commits or not (disk.read_only or hasattr(disk, "overlay"))
         if written and os.path.exists(path) and os.path.samefile(disk.name, path):
             raise LoadError(f"disk {path}: given twice; that needs ,ro or ,overlay at each")
 
@@ -172,7 +172,8 @@ class Session:
         self._started = time.monotonic()
         self._last = None if options.max_insns is None else machine.position + options.max_insns
         self._signal = 0
-        self._troubles = self._resets = self._snapshots = 0
+        self._troubles = self._remarks = self._resets = self._snapshots = 0
+        self._began_at, self._began_lived = machine.position, machine.lived
 
     def run(self) -> int:
         """Until the machine ends; the exit code."""
@@ -282,6 +283,8 @@ class Session:
     def _scripted(self, steps: list[Step]) -> int:
         machine = self.machine
         for step in steps:
+            if step.verb == "quit":
+                return step.code
             if step.verb != "expect":
                 machine.send(step.text)
                 continue
@@ -336,10 +339,11 @@ class Session:
         return None
 
     def _tell_troubles(self) -> None:
-        """What has gone wrong on the host since the last look."""
-        for trouble in self.machine.troubles[self._troubles :]:
-            self.terminal.say(trouble)
-        self._troubles = len(self.machine.troubles)
+        """What the machine has for the user since the last look."""
+        machine = self.machine
+        for line in machine.troubles[self._troubles :] + machine.remarks[self._remarks :]:
+            self.terminal.say(line)
+        self._troubles, self._remarks = len(machine.troubles), len(machine.remarks)
 
     def _tell(self) -> bool:
         """What the user has to know at the end. Is the picture there that was asked for?"""
@@ -353,10 +357,11 @@ class Session:
                 say("  ...")
         if self.options.stats:
             seconds = time.monotonic() - self._started
-            speed = machine.position / max(seconds, 1e-9) / 1e6
+            done = machine.position - self._began_at
+            speed = done / max(seconds, 1e-9) / 1e6
             say(
-                f"{machine.position} instructions in {seconds:.2f} s: {speed:.0f} million a second;"
-                f" {machine.seconds:.2f} s of machine time ({self.options.engine})"
+                f"{done} instructions in {seconds:.2f} s: {speed:.0f} million a second;"
+                f" {(machine.lived - self._began_lived) / 1e9:.2f} s of machine time ({self.options.engine})"
             )
         return self.options.screenshot is None or self._screenshot(self.options.screenshot)
 

@@ -13,6 +13,8 @@ import typer
 
 KINDS = ("debian-riscv64",)
 PARTS = ("", ".kernel", ".initrd")
+SYMBOLS = ".symbols"
+"""Of the kernel, where its package has them."""
 UNITS = {"M": 1 << 20, "G": 1 << 30}
 LEAST = 1 << 30
 
@@ -94,11 +96,14 @@ def image(
             debian.finish(part, [*command, "--no-reboot"], made.packages, step)
         for name in PARTS:
             os.replace(f"{part}{name}", out + name)
+        Path(f"{out}{SYMBOLS}").unlink(missing_ok=True)  # of an older one
+        if Path(f"{part}{SYMBOLS}").exists():
+            os.replace(f"{part}{SYMBOLS}", out + SYMBOLS)
     except ImageError as error:
         print(f"softmetal image: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     finally:
-        for name in PARTS:
+        for name in (*PARTS, SYMBOLS):
             Path(f"{part}{name}").unlink(missing_ok=True)
     print(f"{out}: Debian {made.suite}; log in as root, without a password. Run it with:\n")
     print("    " + shlex.join(run_command(out, ["softmetal"])))

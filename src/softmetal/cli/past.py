@@ -19,7 +19,7 @@ PARTED = 1
 def replay(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A recording, by softmetal run --record.")],
     until: Annotated[
-        int | None, typer.Option(min=0, metavar="POSITION", help="Stop after so many instructions since power-on.")
+        int | None, typer.Option(min=0, metavar="POSITION", help="Stop at this position, and say the hash there.")
     ] = None,
     engine: Annotated[str, ENGINE] = "native",
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not show what the guest writes.")] = False,
@@ -43,10 +43,11 @@ def replay(
                 print(f"softmetal replay: {error}", file=sys.stderr)
                 raise typer.Exit(PARTED) from None
     seconds = time.perf_counter() - began
+    here = f"; the hash at position {until} is {machine.hash()}" if until is not None and stop is Stop.INSNS else ""
     cut = "" if recording.whole or stop is not Stop.END else "; the recording was cut off there"
     print(
         f"softmetal replay: the same at {len(agreed)} of {len(recording.checkpoints)} checkpoints,"
-        f" up to position {machine.position}, in {seconds:.1f} s{cut}",
+        f" up to position {machine.position}, in {seconds:.1f} s{here}{cut}",
         file=sys.stderr,
     )
 

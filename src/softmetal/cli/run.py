@@ -75,10 +75,12 @@ def run(
     initrd: Annotated[str | None, option(COMPUTERS, metavar="I", help="Initial file system.")] = None,
     append: Annotated[str, option(COMPUTERS, metavar="S", help="The kernel's command line.")] = "",
     bios: Annotated[str, option(COMPUTERS, metavar="FILE|none", help="Firmware instead of our own.")] = "",
-    disk: Annotated[list[str] | None, option(COMPUTERS, metavar="FILE[,ro|,overlay]", help="Raw or qcow2. Up to 4.")] = None,
+    disk: Annotated[
+        list[str] | None, option(COMPUTERS, metavar="FILE[,ro|,overlay|,commit]", help="Raw or qcow2. Up to 4.")
+    ] = None,
     cpus: Annotated[int, option(COMPUTERS, metavar="N", help="CPUs: 1 to 8.")] = 1,
     share: Annotated[
-        list[str] | None, option(COMPUTERS, metavar="HOST:TAG[:rw]", help="A directory to mount by 9p. Up to 4.")
+        list[str] | None, option(COMPUTERS, metavar="HOST[:TAG][:rw]", help="A directory to mount by 9p. Up to 4.")
     ] = None,
     display: Annotated[bool, option(COMPUTERS, "--display", help="A screen, a keyboard and a tablet.")] = False,
     screenshot: Annotated[

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from softmetal.debug import registers
-from softmetal.debug.packets import INTERRUPT, MOST, Gone, Link
+from softmetal.debug.packets import INTERRUPT, MOST, Gone, Link, framed
 from softmetal.debug.past import Past
 from softmetal.isa.riscv.privileged.state import MACHINE, SUPERVISOR, USER
 from softmetal.machine import walk
@@ -166,6 +166,7 @@ class GdbServer:
         if self._link is None:
             self._accept(wait)
             return
+        self._refuse_others()
         for packet in self._link.packets(wait):
             if packet == INTERRUPT:
                 if self._doing != "stand":
@@ -189,6 +190,17 @@ class GdbServer:
         self._last = b"T%02xthread:%x;" % (SIGTRAP, self._hart + 1)
         self._past.begin()
         self._say("GDB has come")
+
+    def _refuse_others(self) -> None:
+        """One GDB at a time: another that comes hears at once that it cannot."""
+        self._listener.settimeout(0)
+        try:
+            other, _ = self._listener.accept()
+        except (TimeoutError, BlockingIOError):
+            return
+        with other, contextlib.suppress(OSError):
+            other.sendall(framed(b"E.another GDB is connected"))
+        self._say("another GDB came and was refused: one at a time")
 
     def _forget(self) -> None:
         """End the connection; nothing of GDB's is left in the machine."""

@@ -20,6 +20,12 @@ class Gone(Exception):
     """The debugger has left."""
 
 
+def framed(data: bytes) -> bytes:
+    """A packet on the wire."""
+    body = re.sub(rb"[#$}*]", lambda m: bytes([ord("}"), m[0][0] ^ 32]), data)
+    return b"$" + body + b"#%02x" % (sum(body) & 255)
+
+
 class Link:
     """A connection to a debugger."""
 
@@ -66,8 +72,7 @@ class Link:
 
     def send(self, data: bytes) -> None:
         """Send a packet. Raises Gone."""
-        body = re.sub(rb"[#$}*]", lambda m: bytes([ord("}"), m[0][0] ^ 32]), data)
-        self._sent = b"$" + body + b"#%02x" % (sum(body) & 255)
+        self._sent = framed(data)
         self._put(self._sent)
 
     def _put(self, data: bytes) -> None:

@@ -52,7 +52,7 @@ class Past:
         Nothing: to the beginning, for there is none. None: the search was interrupted, the machine is where it was.
         """
         machine = self.machine
-        here = end = machine.position
+        here, end = machine.place, machine.position
         for start in reversed([s.position for s in machine.timeline.snapshots]):
             if start >= end:
                 continue

@@ -7,7 +7,8 @@
     d.on_device(0x1000_0000, 8, "rw"); d.on_register("satp")
 
 A hook either stops the machine (`run` gives Stop.HOOK, `d.hits` tells why), or calls a function and goes on, or only counts
-among the events. Hooks change nothing that the guest can see.
+among the events. Of these a ring in the machine keeps the words, and thousands are taken out at once; what they say is
+looked at when somebody asks. Hooks change nothing that the guest can see.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +50,8 @@ TOLD = ("told_to", "told_pc", "told_count", "seen_to", "seen_pc", "seen_count", 
 MOST = {"address": BREAKS, "access": WATCHES, "register": REGISTERS}
 FEW = 10_000
 """Instructions for which it is not worth decoding code again."""
+MOST_HEARD = 1 << 18
+"""Events that are kept until somebody drains them: the last ones."""
 CONDITION = re.compile(r"\s*(\w+)\s*(==|!=|<|>=|&)\s*(-?\w+)\s*")
 
 
@@ -67,7 +71,7 @@ class HookError(ValueError):
     """A hook that cannot be set, told in one line."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Event:
     """What met a hook: its kind, the hart and its `count`, `pc`, the place (address, cause or register), a value.
 
@@ -108,8 +112,11 @@ class Debugger:
         self._again = False  # the machine goes where it has been
         self._stopping: bool | None = True
         self.hits: list[Event] = []
-        self.events: list[Event] = []
         self.passed = 0
+        self.lost = 0
+        """Events that were more than are kept, and were not drained."""
+        self._heard: deque[tuple[memoryview, dict[int, list[Hook]]]] = deque()
+        self._kept = 0  # events in it
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
@@ -270,37 +277,92 @@ class Debugger:
         if first == last:
             return False
         debug.taken = last
-        ring, listed = debug.event, self._listed  # what is called may set other hooks
-        for number in range(first, last):
-            at = number % EVENTS * WORDS
-            packed, count, pc, place, value, hart = ring[at : at + WORDS]
-            kind, index = packed & 255, packed >> 8
-            hooks = listed.get(kind, [])
-            if kind == TRAP:
-                side, cause = (1, place & ~INTERRUPT) if place & INTERRUPT else (0, place)
-                hooks = [h for h in hooks if h.what[side] >> cause & 1]
-            else:
-                hooks = hooks[index : index + 1]
+        raw, listed = self._taken(first, last), self._listed
+        if not self._again and all(map(self._only_counts, set(raw[::WORDS].tolist()))):
+            self._keep(raw)
+            return False
+        words = raw.tolist()
+        for at in range(0, len(words), WORDS):
+            hooks = _met(words, at, listed)
+            if self._again:
+                self.passed += len(hooks)
+                if self._stopping:
+                    self.hits += [_event(words, at, hook) for hook in hooks]
+                continue
+            counted = False
             for hook in hooks:
-                if self._again:
-                    self.passed += 1
-                    if self._stopping:
-                        self.hits.append(Event(KINDS[kind], hook, count, pc, place, value, hart))
+                if hook.call is None and not hook.stop:
+                    counted = True
                     continue
                 hook.count += 1
-                event = Event(KINDS[kind], hook, count, pc, place, value, hart)
+                event = _event(words, at, hook)
                 if hook.call is not None:
                     self._machine.heard(hook.call, event)
                 if hook.stop:
                     self.hits.append(event)
-                elif hook.call is None:
-                    self.events.append(event)
+            if counted:
+                self._keep(raw[at : at + WORDS])
         return bool(self.hits)
 
+    def _taken(self, first: int, last: int) -> memoryview:
+        """The words of some events in the ring."""
+        ring: memoryview = self._machine.board.debug.event.view
+        start, end = first % EVENTS * WORDS, last % EVENTS * WORDS
+        found = ring[start:end].tobytes() if start < end else ring[start : EVENTS * WORDS].tobytes() + ring[:end].tobytes()
+        return memoryview(found).cast("Q")
+
+    def _only_counts(self, key: int) -> bool:
+        """Do the hooks that an event's first word names neither stop nor call?"""
+        hooks = self._listed.get(key & 255, [])
+        return not any(h.stop or h.call is not None for h in (hooks if key & 255 == TRAP else hooks[key >> 8 : (key >> 8) + 1]))
+
+    def _keep(self, words: memoryview) -> None:
+        """Keep events of hooks that only count, and count them."""
+        listed = self._listed
+        keys = words[::WORDS].tolist()
+        if TRAP in keys:  # of traps the causes tell which hooks they met
+            met = Counter(zip(keys, words[3::WORDS].tolist(), strict=True))
+        else:
+            met = Counter({(key, 0): keys.count(key) for key in set(keys)})
+        for (key, place), times in met.items():
+            for hook in _met([key, 0, 0, place], 0, listed):
+                if hook.call is None and not hook.stop:
+                    hook.count += times
+        self._heard.append((words, listed))
+        self._kept += len(words) // WORDS
+        while self._kept > MOST_HEARD:
+            gone = len(self._heard.popleft()[0]) // WORDS
+            self._kept -= gone
+            self.lost += gone
+
     def drain(self) -> list[Event]:
-        """The events since this was last asked, of hooks that neither stop nor call."""
-        events, self.events = self.events, []
-        return events
+        """The events since this was last asked, of hooks that neither stop nor call: the last MOST_HEARD of them; `lost`
+        says how many there were before those."""
+        heard, self._heard, self._kept = self._heard, deque(), 0
+        return [
+            _event(words, at, hook)
+            for raw, listed in heard
+            for words in [raw.tolist()]
+            for at in range(0, len(words), WORDS)
+            for hook in _met(words, at, listed)
+            if hook.call is None and not hook.stop
+        ]
+
+
+def _met(words: list[int], at: int, listed: dict[int, list[Hook]]) -> list[Hook]:
+    """The hooks that an event has met."""
+    kind, index = words[at] & 255, words[at] >> 8
+    hooks = listed.get(kind, [])
+    if kind != TRAP:
+        return hooks[index : index + 1]
+    place = words[at + 3]
+    side, cause = (1, place & ~INTERRUPT) if place & INTERRUPT else (0, place)
+    return [h for h in hooks if h.what[side] >> cause & 1]
+
+
+def _event(words: list[int], at: int, hook: Hook) -> Event:
+    packed, count, pc, place, value, hart = words[at : at + WORDS]
+    return Event(KINDS[packed & 255], hook, count, pc, place, value, hart)
 
 
 def condition(text: str) -> tuple[int, int, int]:

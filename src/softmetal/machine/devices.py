@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.chips.virtio.blk import Kind
+from softmetal.chips.virtio.p9 import MOST_MESSAGE
 from softmetal.machine.loading import RAM_BASE
 
+MOST_SENT = 4096
+"""Frames that wait for whoever links machines."""
 FAILED = 1
 """A disk's answer."""
 
@@ -19,21 +22,21 @@ def drain(machine: Any) -> None:
     if board.console.tx.head != board.console.tx.tail:
         machine.heard(machine.hvc.wrote, board.console.tx.drain())
     if board.net.tx.head != board.net.tx.tail:
-        machine.sent += board.net.frames()
+        machine.sent += board.net.frames()[: max(0, MOST_SENT - len(machine.sent))]
 
 
 def serve(machine: Any) -> bool:
-    """Do all that devices ask of the host. Did any?"""
+    """Do what devices ask of the host, as far as it is paid for: see `RiscvVirt.charge`. Did any?"""
     board, virt = machine.board, machine.virt
     drain(machine)
     busy = False
     while board.wanted and not board.finisher.finished:
         busy = True
         for i, disk in enumerate(virt.disks):
-            if board.disks[i].calls:
+            if board.disks[i].calls and not board.owing:
                 _serve_disk(machine, i, disk)
         for i, share in enumerate(virt.shares):
-            if board.shares[i].calls:
+            if board.shares[i].calls and not board.owing:
                 _serve_share(machine, i, share)
         machine.engine.call("poll")
         drain(machine)
@@ -46,8 +49,8 @@ def _part(machine: Any, address: int, length: int) -> memoryview:
 
 
 def _serve_disk(machine: Any, number: int, disk: Any) -> None:
-    call = machine.engine.call
-    for request in machine.board.disks[number].requests():
+    call, board = machine.engine.call, machine.board
+    for request in board.disks[number].requests():
         into = request.writable if request.kind == Kind.IN else ()
         status = 0
         port = f"disk{number}"
@@ -65,6 +68,8 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
         for address, length in into if status else ():  # the same bytes, wherever it was that reading failed
             _part(machine, address, length)[:] = bytes(length)
         call("disk_done", number, request.index, status, 0 if status else sum(n for _, n in into))
+        if board.owing:
+            break
     call("disk_resume", number)
 
 
@@ -84,13 +89,15 @@ def _do(machine: Any, disk: Any, request: Any) -> None:
 
 
 def _serve_share(machine: Any, number: int, share: Any) -> None:
-    call, port = machine.engine.call, f"share{number}"
-    for request in machine.board.shares[number].requests():
+    call, port, board = machine.engine.call, f"share{number}", machine.board
+    for request in board.shares[number].requests():
         reply = machine.answered(port)
         if reply is None:
-            message = b"".join(bytes(_part(machine, a, n)) for a, n in request.readable)
-            room = sum(n for _, n in request.writable)
-            reply = share.handle(message, room)[:room]
+            message = bytearray()
+            for a, n in request.readable:
+                message += _part(machine, a, min(n, MOST_MESSAGE - len(message)))
+            room = min(sum(n for _, n in request.writable), MOST_MESSAGE)
+            reply = share.handle(bytes(message), room)[:room]
             machine.note(port, reply)
         rest = reply
         for address, length in request.writable:
@@ -99,4 +106,6 @@ def _serve_share(machine: Any, number: int, share: Any) -> None:
                 _part(machine, address, len(piece))[:] = piece
                 call("changed_by_host", address, len(piece))
         call("share_done", number, request.index, len(reply))
+        if board.owing:
+            break
     call("share_resume", number)

@@ -26,6 +26,12 @@ def packed(events: Iterable[tuple[int, int, int]]) -> bytes:
     return b"".join(struct.pack("<HHI", kind, code, value & 0xFFFFFFFF) for kind, code, value in made)
 
 
+def post(machine: Any, port: str, events: Iterable[tuple[int, int, int]]) -> None:
+    """Let events come in that happen at once; where the guest takes none, the user hears that they are lost."""
+    if not machine.post(port, packed(events)):
+        machine.remark(f"{port}: the guest does not take its events; what came last is lost")
+
+
 class Keyboard:
     """Keys that are pressed and released."""
 
@@ -34,7 +40,7 @@ class Keyboard:
 
     def key(self, code: int, down: bool) -> None:
         """Press or release a key."""
-        self._machine.post("keyboard", packed([(Ev.KEY, code, down)]))
+        post(self._machine, "keyboard", [(Ev.KEY, code, down)])
 
     def press(self, *codes: int) -> None:
         """Press some keys one after the other, then release them."""
@@ -60,8 +66,8 @@ class Tablet:
 
     def move(self, x: int, y: int) -> None:
         """Put the pointer somewhere."""
-        self._machine.post("tablet", packed([(Ev.ABS, 0, x), (Ev.ABS, 1, y)]))
+        post(self._machine, "tablet", [(Ev.ABS, 0, x), (Ev.ABS, 1, y)])
 
     def button(self, name: str, down: bool) -> None:
         """Press or release a button: left, right or middle."""
-        self._machine.post("tablet", packed([(Ev.KEY, BUTTONS[name], down)]))
+        post(self._machine, "tablet", [(Ev.KEY, BUTTONS[name], down)])

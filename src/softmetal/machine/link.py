@@ -1,46 +1,67 @@
-"""A cable between two machines in one process: their clocks go on together, and frames arrive a moment after they were sent.
+"""Cables between machines in one process: their clocks go on together, and frames arrive a moment after they were sent.
 
-Both run for a slice of machine time, then what each has sent goes to the other. So the latency is a slice, and the run depends
-on nothing but the machines: it is the same each time. While no frame is under way, slices grow.
+All run for a slice of machine time, then what each has sent goes to the others. So the latency is a slice, and the run depends
+on nothing but the machines and their order: it is the same each time. While no frame is under way, slices grow.
+
+Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the learning and the forwarding process).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from softmetal.chips.virtio.net import HEADER
 from softmetal.machine.errors import MachineError
 from softmetal.machine.machine import Machine, Stop
 
 SLICE = 50_000
-"""Ticks (nanoseconds) between two looks at the cable while frames are under way."""
+"""Ticks (nanoseconds) between two looks at the cables while frames are under way."""
 LONGEST = 1_000_000
 """The same while there are none."""
 ENDED = (Stop.OFF, Stop.FAILED, Stop.RESET)
+MOST_LEARNED = 4096
+"""Addresses that a switch knows at once: a guest may send from as many as it likes."""
 
 
-class Link:
-    """A cable. Either machine may be run by itself, too: what it sends then waits here."""
+class Switch:
+    """A learning switch, with a machine at each port. Any of them may be run by itself, too: what it sends then waits.
 
-    def __init__(self, one: Machine, other: Machine, latency: int = SLICE) -> None:
-        for machine in (one, other):
-            if not machine.virt.network:
-                raise MachineError("a machine without a network card cannot be linked: make it with network=True")
-        self.machines = one, other
+    A frame goes to the port from which its destination was last heard, else to all others. Raises MachineError for machines
+    that cannot be put together.
+    """
+
+    def __init__(self, machines: Sequence[Machine], latency: int = SLICE) -> None:
+        _check(machines)
+        if len(machines) > 2:
+            _check_addresses(machines)
+        self.machines = tuple(machines)
         self.latency = latency
         self.slice = latency
-        self.frames = [0, 0]
-        """How many frames each has sent."""
-        self.origin = [one.clock, other.clock]
-        """Their clocks when the cable was put in: they may have been on for different times."""
+        self.frames = [0] * len(machines)
+        """How many frames each has sent,"""
+        self.lost = [0] * len(machines)
+        """and how many came for it that it took too slowly: as many as a machine queues were waiting."""
+        self.ended: Machine | None = None
+        """The machine for which `run` came back with OFF, FAILED, RESET or HOOK."""
+        self.origin = [machine.clock for machine in machines]
+        """Their clocks when the cables were put in: they may have been on for different times."""
+        self._learned: dict[bytes, int] = {}
+        for machine in machines:
+            machine.cable = self
+
+    def close(self) -> None:
+        """Take the cables out: the machines may be put together with others."""
+        for machine in self.machines:
+            machine.cable = None
 
     @property
     def clock(self) -> int:
-        """Machine time, in ticks, since the cable was put in: of the machine that is behind."""
+        """Machine time, in ticks, since the cables were put in: of the machine that is behind."""
         return min(m.clock - start for m, start in zip(self.machines, self.origin, strict=True))
 
     def run(self, *, seconds: float | None = None, until: Callable[[], Any] | None = None) -> Stop:
-        """Run both until so many seconds of machine time have passed, or `until()` is true, or one of them ends."""
+        """Run all until so many seconds of machine time have passed, or `until()` is true, or one of them ends."""
         deadline = None if seconds is None else self.clock + round(seconds * 1e9)
         while not (until is not None and until()):
             now = self.clock
@@ -52,30 +73,79 @@ class Link:
         return Stop.UNTIL
 
     def _slice(self, end: int) -> Stop | None:
+        self.ended = None
         for machine, start in zip(self.machines, self.origin, strict=True):
             goal = start + end
             while machine.clock < goal:
                 stop = machine.advance((goal - machine.clock) * machine.virt.cpus, goal)
                 if stop in ENDED or stop is Stop.HOOK:
+                    self.ended = machine
                     return stop
         moved = self.carry()
         self.slice = self.latency if moved else min(2 * self.slice, max(LONGEST, self.latency))
         return None
 
     def carry(self) -> int:
-        """Take to each what the other has sent; how many frames that were."""
+        """Take to each what the others have sent; how many frames that were."""
         moved = 0
-        for number, machine in enumerate(self.machines):
-            if machine.sent:
-                peer = self.machines[1 - number]
-                for record in machine.sent:
-                    peer.post("net", record)
-                self.frames[number] += len(machine.sent)
-                moved += len(machine.sent)
-                machine.sent.clear()
+        for port, machine in enumerate(self.machines):
+            sent, machine.sent = machine.sent, []
+            self.frames[port] += len(sent)
+            moved += len(sent)
+            for record in sent:
+                for to in self._ways(port, record):
+                    self.lost[to] += not self.machines[to].post("net", record)
         return moved
+
+    def _ways(self, port: int, record: bytes) -> Sequence[int]:
+        """The ports that a frame goes out of."""
+        others = [to for to in range(len(self.machines)) if to != port]
+        if len(others) == 1:  # a cable
+            return others
+        destination, source = record[HEADER : HEADER + 6], record[HEADER + 6 : HEADER + 12]
+        if len(source) == 6 and not source[0] & 1:
+            if source not in self._learned and len(self._learned) >= MOST_LEARNED:
+                del self._learned[next(iter(self._learned))]
+            self._learned[source] = port
+        known = self._learned.get(destination)
+        if known is None or destination[0] & 1:
+            return others
+        return [known] if known != port else []
+
+
+class Link(Switch):
+    """A cable between two machines."""
+
+
+def _check(machines: Sequence[Machine]) -> None:
+    for i, machine in enumerate(machines):
+        if not machine.virt.network:
+            raise MachineError("a machine without a network card cannot be linked: make it with network=True")
+        if any(machine is other for other in machines[:i]):
+            raise MachineError("a machine cannot be linked with itself: it has one network card")
+        if machine.cable is not None:
+            raise MachineError(
+                "this machine's network card has a cable already: close() that first, or put all machines on one Switch"
+            )
+    if len(machines) < 2:
+        raise MachineError(f"{len(machines)} machines on a network: give at least two")
+
+
+def _check_addresses(machines: Sequence[Machine]) -> None:
+    found: set[bytes] = set()
+    for machine in machines:
+        if machine.virt.mac in found:
+            raise MachineError(
+                f"two machines have the address {machine.virt.mac.hex(':')}: give each its own: mac=..., or fork(Identity(...))"
+            )
+        found.add(machine.virt.mac)
 
 
 def connect(one: Machine, other: Machine, latency: int = SLICE) -> Link:
     """Put a cable between two machines."""
-    return Link(one, other, latency)
+    return Link((one, other), latency)
+
+
+def switch(*machines: Machine, latency: int = SLICE) -> Switch:
+    """Put two or more machines on one network."""
+    return Switch(machines, latency)

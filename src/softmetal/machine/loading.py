@@ -1,7 +1,8 @@
 """Kernels and firmware: which kind of file it is, and where it goes in a riscv64 machine's memory.
 
 Sources: Linux, Documentation/arch/riscv/boot-image-header.rst and boot.rst; ELF psABI for RISC-V; for compressed EFI images
-drivers/firmware/efi/libstub/zboot-header.S (the fields of the header).
+drivers/firmware/efi/libstub/zboot-header.S (the fields of the header); Microsoft's "PE Format" for the sections of an EFI
+application.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ IMAGE_OFFSET = 0x20_0000
 """Where a kernel without its own wish lies from the start of memory, behind the firmware."""
 EM_RISCV = 243
 MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "AArch64", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S390"}
+MOST_ZERO = 16
+"""A kernel's file has at least this part of the memory that it needs."""
 WHAT = "give a riscv64 Linux Image (also gzip'd or as an EFI application), or an ELF file"
 
 
@@ -58,6 +61,7 @@ def load_kernel(path: str, raw: bool = False) -> Loaded:
         return load_elf(data, name)
     if data[0x38:0x3C] == IMAGE_MAGIC and len(data) >= 64:
         offset, size = struct.unpack_from("<QQ", data, 8)
+        _check_whole(data, size, name)
         address = RAM_BASE + (offset or IMAGE_OFFSET)
         return Loaded(((address, data),), address, address + max(size, len(data)))
     if data[0x38:0x3C] == b"ARMd":
@@ -68,6 +72,25 @@ def load_kernel(path: str, raw: bool = False) -> Loaded:
         raise LoadError(f"{name}: not a kernel: {WHAT}")
     address = RAM_BASE + IMAGE_OFFSET
     return Loaded(((address, data),), address, address + len(data))
+
+
+def _check_whole(data: bytes, size: int, name: str) -> None:
+    """Refuse an Image of which the end is missing. As an EFI application it says where its sections lie; a header alone says
+    only how much memory it needs, of which no kernel leaves nearly all to what is zero at its start."""
+    wanted = size // MOST_ZERO
+    try:
+        if data[:2] == b"MZ":
+            at = struct.unpack_from("<I", data, 0x3C)[0]
+            if data[at : at + 4] == b"PE\0\0":
+                count, optional = struct.unpack_from("<H", data, at + 6)[0], struct.unpack_from("<H", data, at + 20)[0]
+                sections = [struct.unpack_from("<II", data, at + 24 + optional + 40 * i + 16) for i in range(count)]
+                wanted = max([wanted, *(start + length for length, start in sections)])
+            else:
+                wanted = max(wanted, at + 4)
+    except struct.error:
+        wanted = max(wanted, len(data) + 1)
+    if len(data) < wanted:
+        raise LoadError(f"{name}: cut off: it has {len(data)} bytes, of at least {wanted}")
 
 
 def load_firmware(path: str) -> Loaded:
@@ -87,6 +110,8 @@ def unpacked(data: bytes, name: str) -> bytes:
             start, size = struct.unpack_from("<II", data, 8)
             kind = data[24:56].partition(b"\0")[0].decode("latin-1")
             body = data[start : start + size]
+            if len(body) < size:
+                raise LoadError(f"{name}: cut off: it has {len(data)} bytes, of at least {start + size}")
             if kind == "gzip":  # it may be padded behind its end
                 return zlib.decompressobj(31).decompress(body)
             if kind in ("lzma", "xz", "xzkern"):

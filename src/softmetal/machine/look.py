@@ -13,6 +13,7 @@ from softmetal.machine import control
 from softmetal.machine.errors import UnknownRegister
 from softmetal.machine.loading import RAM_BASE
 
+PRIVILEGES = {0: "user", 1: "supervisor", 3: "machine"}
 READABLE = (*ABI, "pc")
 NAMES = (*READABLE, *FLOAT_ABI)
 BANKS = {"x": ABI, "f": FLOAT_ABI}
@@ -109,6 +110,11 @@ class Cpu:
         """The hart's fields, as they lie in the board: to look at."""
         board = self._machine.board
         return board if self.number == board.active else board.parked[self.number]
+
+    @property
+    def privilege(self) -> str:
+        """The mode that it is in: user, supervisor or machine."""
+        return PRIVILEGES[self.hart.mode]
 
     @property
     def regs(self) -> Registers:

@@ -32,14 +32,21 @@ from softmetal.machine.errors import MachineError, Parted
 from softmetal.machine.inputs import Input
 from softmetal.machine.interrupts import deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
+from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
-from softmetal.machine.strange import Strange, strange
+from softmetal.machine.strange import Strange, storm, strange
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
 
 CHUNKS = {"native": 10_000_000, "golden": 5_000}
 """Instructions that an engine runs at most between two looks at the outside world: some hundredths of a second."""
+SHORT_CHUNK = 1_000_000
+"""The same where something is waited for."""
 FOREVER = 1 << 60
+MOST_POSTED = 1024
+"""Packets for one port that wait until the guest takes them."""
+MOST_LINES = 100
+"""Of what is kept for the user."""
 PASSED, FAILED, RESET = 1, 2, 3  # of the test finisher
 
 
@@ -84,13 +91,20 @@ class Machine:
         self.virt, self.engine_name, self._progress = virt, engine, progress
         self.console, self.hvc = Console(), Console()
         self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)
-        self.symbols = Symbols()
+        self.symbols = Symbols(virt.kernel)
         self.position = 0
+        self._lived = 0
         self.waited: int | None = None
         """Where all harts wait: the clock up to which they have. The board's own clock still stands where they began."""
         self.sent: list[bytes] = []
-        """Records that the guest has sent to the network; whoever links machines takes them."""
+        """Records that the guest has sent to the network; whoever links machines takes them. What is more than
+        `devices.MOST_SENT` goes nowhere, as where no cable is."""
+        self.cable: Any = None
+        """What links the machine with others."""
         self.troubles: list[str] = []
+        """What has gone wrong on the host, for the user,"""
+        self.remarks: list[str] = []
+        """and what the user will want to know of the guest."""
         self.observers: list[Observer] = []
         self.timeline: Any = None
         self._posted: dict[str, deque[bytes]] = {}
@@ -124,6 +138,16 @@ class Machine:
         return int(b.turn_start + b.count - b.turn_count)
 
     @property
+    def lived(self) -> int:
+        """Machine time, in ticks, of all the times between power-on and reset."""
+        return self._lived + self.clock
+
+    @property
+    def place(self) -> Place:
+        """Position and clock: what `goto` takes to come back to this very moment."""
+        return Place(self.position, self.clock)
+
+    @property
     def seconds(self) -> float:
         """Machine time in seconds."""
         return self.clock / float(CLOCK_HZ)
@@ -133,7 +157,8 @@ class Machine:
         horizon: int | None = None,
     ) -> Stop:  # fmt: skip
         """Run until so many instructions are done, so many seconds of machine time have passed, the console shows `until`
-        (a regular expression) or `until()` is true, a hook is met, or the guest ends.
+        (a regular expression) or `until()` is true, a hook is met, or the guest ends. `until` is looked at every million
+        instructions, and whenever a device has called the host.
 
         `horizon`: the clock up to which idle time may be skipped (by default as far as `seconds` says).
         """
@@ -150,7 +175,8 @@ class Machine:
                     return Stop.INSNS
                 if deadline is not None and self.clock >= deadline:
                     return Stop.TIME
-                most = FOREVER if last is None else last - self.position
+                most = FOREVER if until is None else SHORT_CHUNK
+                most = most if last is None else min(most, last - self.position)
                 if deadline is not None:
                     most = min(most, max(1, (deadline - self.clock) * self.virt.cpus))
                 ended = self.advance(most, far)
@@ -211,6 +237,9 @@ class Machine:
         elif done:
             self.waited = None
         busy = devices.serve(self)
+        if board.storms:
+            self.remark(storm(board))
+            board.storms = 0
         hit = self._debugger is not None and self._debugger.look()
         for observer in tuple(self.observers):
             if self.position >= observer.next:
@@ -236,12 +265,12 @@ class Machine:
     def expect(self, pattern: str, seconds: float = 300) -> str:
         """Run until the console shows a regular expression; the text up to its end. Raises MachineError where it does not
         within so many seconds of machine time."""
-        start = self.console.seen
+        start = self.console.dropped + self.console.seen
         stop = self.run(until=pattern, seconds=seconds)
         if stop is not Stop.UNTIL:
-            tail = bytes(self.console.output[start:][-300:]).decode(errors="replace")
+            tail = bytes(self.console.output[max(0, start - self.console.dropped) :][-300:]).decode(errors="replace")
             raise MachineError(f"the console never showed {pattern!r}: {stop.value}; it ends with {tail!r}")
-        return bytes(self.console.output[start : self.console.seen]).decode(errors="replace")
+        return self.console.since(start)
 
     def reset(self) -> None:
         """Power off and on again: the same software, memory as at the first power-on; disks keep what they hold."""
@@ -249,6 +278,7 @@ class Machine:
 
     def power_cycle(self) -> None:
         """What `reset` does to the board."""
+        self._lived += self.clock
         self._boot(self.virt.build(isa))
         self.waited = None
 
@@ -258,9 +288,14 @@ class Machine:
         """Type something at the console."""
         self.console.send(text)
 
-    def post(self, port: str, data: bytes) -> None:
-        """Let a packet (a frame with its header, events of a key) in as soon as the guest's side has room for it."""
-        self._posted.setdefault(port, deque()).append(data)
+    def post(self, port: str, data: bytes) -> bool:
+        """Let a packet (a frame with its header, events of a key) in as soon as the guest's side has room for it. False:
+        it is lost, for MOST_POSTED of the port wait already."""
+        queue = self._posted.setdefault(port, deque())
+        if len(queue) >= MOST_POSTED:
+            return False
+        queue.append(data)
+        return True
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size."""
@@ -312,9 +347,12 @@ class Machine:
             self.heard(observer.entered, Input(self.position, self.clock, False, port, data))
 
     def trouble(self, text: str) -> None:
-        """Keep what the user has to be told at the end of the run."""
-        if len(self.troubles) < 100 and text not in self.troubles:
-            self.troubles.append(text)
+        """Keep what has gone wrong on the host, for the user: a hundred lines of it."""
+        _keep_line(self.troubles, text)
+
+    def remark(self, text: str) -> None:
+        """Keep what the user will want to know of the guest: a hundred lines of it."""
+        _keep_line(self.remarks, text)
 
     # -- following a log
 
@@ -369,6 +407,8 @@ class Machine:
         if item.position > self.position:
             return min(most, item.position - self.position), horizon, False
         if item.is_answer:
+            if self.board.owing:  # the device is served, and its answer comes, once the clock has come there
+                return 1, horizon, False
             if not self.board.wanted:
                 raise Parted(self.position, f"{item.port!r} answered at position {item.position}, where nothing asks it")
             return 0, horizon, False
@@ -399,7 +439,7 @@ class Machine:
         field = layout_of(type(board)).fields["debug"]
         part = board.__mapping__.view[field.offset : field.offset + layout_of(field.type).size]
         kept = bytes(part)
-        if not any(kept):
+        if kept == bytes(len(kept)):
             yield
             return
         part[:] = bytes(len(kept))
@@ -458,6 +498,20 @@ class Machine:
             identity.give(made)
         return made
 
+    def commit(self, disk: int = 0) -> int:
+        """Write what an overlay disk holds into its image; how many bytes that were. What the timeline and snapshots know of
+        the time before is lost. Raises MachineError, OSError."""
+        if any(not getattr(o, "follows_back", False) for o in self.observers):
+            raise MachineError("a recording is written, whose disks must stay as they are: end it first")
+        disks = self.virt.disks
+        if not 0 <= disk < len(disks) or not hasattr(disks[disk], "commit"):
+            raise MachineError(f"disk {disk}: there is no overlay to commit; disks that have one are given as FILE,overlay")
+        with self.whole():
+            written: int = disks[disk].commit()
+            if self.timeline is not None:
+                self.timeline.restart()
+        return written
+
     def record(self, path: str, every: int = 100_000_000) -> Any:
         """Write what enters from here on, and a hash every so many instructions, to a file; `close()` of the result ends it."""
         from softmetal.machine.record import Recorder
@@ -476,21 +530,31 @@ class Machine:
             raise MachineError("no timeline is kept: call keep_timeline() before running")
         return self.timeline
 
-    def goto(self, position: int) -> None:
-        """Go to another position, back or forward. Raises MachineError where the timeline does not reach."""
-        self._time().goto(position)
+    def goto(self, place: int | Place) -> None:
+        """Go to another place, back or forward again. Raises MachineError where the timeline does not reach.
+
+        While all harts wait, the clock goes on and the position does not: a position alone means the first moment at it (the
+        last one that the machine has come to means that moment), a `Place` the very moment.
+        """
+        self._time().goto(place)
 
     def rewind(self, insns: int | None = None, seconds: float | None = None) -> None:
         """Go back by instructions (1, where nothing is said), or by seconds of machine time."""
         if seconds is not None:
             self._time().goto_clock(self.clock - round(seconds * CLOCK_HZ))
         else:
-            self.goto(self.position - (1 if insns is None else insns))
+            back = 1 if insns is None else insns
+            if self.position - back < self._time().first:
+                raise MachineError(
+                    f"there are no {back} instructions to go back: the timeline begins at position {self._time().first},"
+                    f" {self.position - self._time().first} before this one"
+                )
+            self.goto(self.position - back)
 
-    def last_write(self, address: int, length: int = 1, physical: bool = False) -> int | None:
-        """The position before the last instruction that wrote any of some bytes (virtual addresses: any store; physical
+    def last_write(self, address: int, length: int = 1, physical: bool = False) -> Place | None:
+        """The place before the last instruction that wrote any of some bytes (virtual addresses: any store; physical
         ones: any change, by devices and the host too); None where the timeline knows of none. The machine stays here."""
-        found: int | None = self._time().last_write(address, length, physical)
+        found: Place | None = self._time().last_write(address, length, physical)
         return found
 
     # -- looking
@@ -523,4 +587,9 @@ class Machine:
         return strange(self.board)
 
 
-__all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Stop"]
+def _keep_line(lines: list[str], text: str) -> None:
+    if text not in lines and len(lines) <= MOST_LINES:
+        lines.append(text if len(lines) < MOST_LINES else "...")
+
+
+__all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Place", "Stop"]

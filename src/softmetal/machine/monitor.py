@@ -6,8 +6,8 @@ from typing import Any
 
 from softmetal.isa.riscv.hart import ABI
 from softmetal.machine import walk
+from softmetal.machine.look import PRIVILEGES
 
-MODES = {0: "user", 1: "supervisor", 3: "machine"}
 HELP = """\
 regs            registers of the hart whose turn it is
 mem ADDR [N]    N bytes of memory at a physical address
@@ -16,6 +16,7 @@ symbols FILE    names from an ELF file or a System.map
 step [N]        run N instructions
 hash            digest of the whole machine
 save FILE       the machine's state, to go on from later
+commit [N]      write what disk N's overlay holds into its image
 reset           power off and on"""
 
 
@@ -49,6 +50,8 @@ def execute(machine: Any, command: str, rest: list[str]) -> str:
         case "save":
             machine.save(rest[0])
             return f"saved in {rest[0]}"
+        case "commit":
+            return f"{machine.commit(number(0, 0))} bytes written into the image"
         case "reset":
             machine.reset()
             return "reset"
@@ -59,7 +62,7 @@ def registers(machine: Any) -> str:
     """Registers of the active hart, as text."""
     hart = machine.board
     where = f"position {machine.position}  {machine.seconds:.6f} s"
-    lines = [f"hart {hart.hartid}  {MODES[hart.mode]} mode  pc {hart.pc:#018x}  {where}"]
+    lines = [f"hart {hart.hartid}  {PRIVILEGES[hart.mode]} mode  pc {hart.pc:#018x}  {where}"]
     for row in range(0, 32, 4):
         lines.append("  ".join(f"{ABI[i]:>4} {hart.x[i]:016x}" for i in range(row, row + 4)))
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from softmetal.machine.compare import differences
 from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
 from softmetal.machine.machine import Machine
+from softmetal.machine.place import Place, reach
 from softmetal.machine.record import MAGIC, Recording
 from softmetal.machine.saving import MachineSnapshot
 
@@ -28,7 +29,13 @@ class Run:
     recording: Recording | None = None
     machine: Any = None
     state: Any = None
-    position: int = 0
+    place: Place = field(default_factory=lambda: Place(0, 0))
+    """Of a saved state."""
+
+    @property
+    def position(self) -> int:
+        """Of a saved state."""
+        return self.place.position
 
     @property
     def first(self) -> int:
@@ -64,7 +71,7 @@ def open_run(
         is_recording = file.read(len(MAGIC)) == MAGIC
     if not is_recording:
         saved = load_state(path)
-        return Run(path, state=saved.snapshot, position=saving.position_in(saved))
+        return Run(path, state=saved.snapshot, place=saving.place_in(saved))
     recording = Recording(path)
     return Run(path, recording, recording.machine(open_disks(recording), engine=engine, progress=progress))
 
@@ -118,18 +125,11 @@ def _moment(one: Run, other: Run) -> Parting:
     state, run = (one, other) if one.recording is None else (other, one)
     if not run.first <= state.position <= run.last:
         raise MachineError(f"{state.path} is of position {state.position}; {run.path} goes from {run.first} to {run.last}")
-    _reach(run.machine, state.position)
+    reach(run.machine, *state.place)
     mine = saving.snapshot(run.machine).state
     lines = list(differences(*((state.state, mine) if one is state else (mine, state.state))))
     what = f"the states at position {state.position} {'differ:' if lines else 'are the same'}"
     return Parting(state.position, bool(lines), what, iter(lines))
-
-
-def _reach(machine: Machine, position: int) -> None:
-    while machine.position < position:
-        before = machine.position
-        if machine.advance(position - before) is not None and machine.position == before:
-            break
 
 
 class _At:
@@ -139,7 +139,7 @@ class _At:
         self.run, self.machine = run, run.machine
         self.inputs = run.recording.inputs if run.recording else []
         self.end = run.recording.end if run.recording else None
-        _reach(self.machine, position)
+        reach(self.machine, position)
         self.kept: MachineSnapshot = saving.snapshot(self.machine)
 
     def go(self, position: int) -> str:
@@ -147,7 +147,7 @@ class _At:
         if self.machine.position > position or self.machine.position < self.kept.position:
             saving.restore(self.machine, self.kept)
             self.machine.follow([i for i in self.inputs if i.position >= self.kept.position], bound=True)
-        _reach(self.machine, position)
+        reach(self.machine, position)
         return str(self.machine.hash())
 
     def keep(self) -> None:
@@ -173,7 +173,7 @@ def _halve(runs: tuple[Run, Run], low: int, high: int) -> Parting:
     b.go(low)
     entered = [run.inputs_at(low) for run in runs]
     hart, pc = a.machine.board.active, a.machine.cpu.pc
-    what = f"the runs part at position {low}: hart {hart}, pc {pc:#x}: {_instruction(a.machine)}"
+    what = f"the runs part at {a.machine.place}: hart {hart}, pc {pc:#x}: {_instruction(a.machine)}"
     if entered[0] != entered[1]:
         for run, items in zip(runs, entered, strict=True):
             names = ", ".join(f"{i.port} {i.data[:16]!r}" for i in items if not i.is_answer) or "nothing"

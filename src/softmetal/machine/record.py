@@ -71,11 +71,12 @@ class Recorder:
 
     def __init__(self, machine: Machine, path: str, every: int) -> None:
         for disk in machine.virt.disks:
-            if not disk.read_only and not hasattr(disk, "overlay"):
+            if disk.commits or (not disk.read_only and not hasattr(disk, "overlay")):
                 raise RecordingError(
-                    f"disk {disk.name}: its file is written directly, a replay would find it changed; use {disk.name},overlay"
+                    f"disk {disk.name}: its file is written, a replay would find it changed; use {disk.name},overlay"
                 )
         self.machine, self.path, self.every = machine, path, every
+        self._from = machine.position
         head = describe(machine) | {"every": every, "position": machine.position}
         start = _saved(machine) if machine.position or machine.waited is not None else b""
         try:
@@ -131,7 +132,8 @@ class Recorder:
     @property
     def told(self) -> str:
         """What it holds, for the user."""
-        return f"{self.path}: {self.machine.position} instructions recorded; run them again with: softmetal replay {self.path}"
+        count = self.machine.position - self._from
+        return f"{self.path}: {count} instructions recorded; run them again with: softmetal replay {self.path}"
 
 
 def _saved(machine: Machine) -> bytes:
@@ -150,9 +152,15 @@ def describe(machine: Machine) -> dict[str, Any]:
         "version": __version__, "board": "riscv-virt", "layout": layout_digest(),
         "virt": {n: getattr(virt, n) for n in PARTS} | {"mac": virt.mac.hex()},
         "files": files,
-        "disks": [[str(Path(d.name).resolve()), "ro" if d.read_only else "overlay", digest(d.name)] for d in virt.disks],
+        "disks": [[str(Path(d.name).resolve()), _kind(d), digest(d.name)] for d in virt.disks],
         "shares": [s.tag for s in virt.shares],
     }  # fmt: skip
+
+
+def _kind(disk: Any) -> str:
+    """A disk's options, as `open_disk` takes them."""
+    kind = "ro" if disk.read_only else "overlay"
+    return f"raw,{kind}" if disk.raw else kind
 
 
 class RecordedShare:
@@ -166,6 +174,18 @@ class RecordedShare:
     def handle(self, message: bytes, room: int) -> bytes:
         """Nobody answers: EIO."""
         return struct.pack("<IBHI", 11, 7, int.from_bytes(message[5:7], "little"), 5)
+
+    def fork(self) -> RecordedShare:
+        """Another of the kind."""
+        return RecordedShare(self.tag)
+
+    def state(self) -> Any:
+        """Nothing is open."""
+        return (0, ())
+
+    def restore(self, state: Any) -> list[str]:
+        """Nothing has to be opened."""
+        return []
 
     def close(self) -> None:
         """Nothing is open."""

@@ -15,6 +15,7 @@ from softmetal.isa.riscv import isa
 from softmetal.lang import state as states
 from softmetal.machine.console import Text
 from softmetal.machine.errors import MachineError
+from softmetal.machine.place import Place
 from softmetal.machine.virt import Virt
 
 PARTS = ("append", "bios", "memory", "cpus", "network", "display", "seed", "mac", "kernel", "initrd")
@@ -33,6 +34,8 @@ class MachineSnapshot:
     consoles: tuple[tuple[Text, int, bytes], ...]
     """Of each console: what was written, how much of that was consumed, what is typed and not yet taken."""
     posted: tuple[tuple[str, tuple[bytes, ...]], ...]
+    shares: tuple[Any, ...] = ()
+    """Of each shared directory, what the guest has open there."""
 
 
 def snapshot(machine: Any) -> MachineSnapshot:
@@ -42,13 +45,15 @@ def snapshot(machine: Any) -> MachineSnapshot:
     consoles = tuple((c.keep(), c.seen, bytes(c.pending)) for c in (machine.console, machine.hvc))
     posted = tuple((port, tuple(queue)) for port, queue in machine._posted.items())
     disks = tuple(d.state() for d in machine.virt.disks)
-    return MachineSnapshot(state, machine.position, machine.clock, machine.waited, disks, consoles, posted)
+    shares = tuple(s.state() for s in machine.virt.shares)
+    return MachineSnapshot(state, machine.position, machine.clock, machine.waited, disks, consoles, posted, shares)
 
 
 def restore(machine: Any, snap: MachineSnapshot) -> None:
     """Put a machine where a snapshot was taken. What it has written to its consoles since is gone."""
     for disk, state in zip(machine.virt.disks, snap.disks, strict=True):
         disk.restore(state)
+    _open_again(machine, snap.shares)
     states.restore(machine.board, snap.state)
     machine.engine.settle()
     machine.position, machine.waited = snap.position, snap.waited
@@ -59,6 +64,13 @@ def restore(machine: Any, snap: MachineSnapshot) -> None:
     machine.sent.clear()
 
 
+def _open_again(machine: Any, shares: Sequence[Any]) -> None:
+    """Let the guest have open in its shares what it had; what the host has no more is said to the user, and the guest."""
+    for share, state in zip(machine.virt.shares, shares, strict=True):
+        for lost in share.restore(state):
+            machine.remark(f"share {share.tag}: {lost} is gone, which the guest has open; it gets the error ESTALE")
+
+
 def save(machine: Any, path: str) -> None:
     """See `Machine.save`."""
     snap = snapshot(machine)
@@ -67,7 +79,8 @@ def save(machine: Any, path: str) -> None:
         "virt": {n: getattr(virt, n) for n in PARTS} | {"mac": virt.mac.hex()}, "slots": virt.slots,
         "position": snap.position, "clock": snap.clock, "waited": snap.waited,
         "disks": [d.name for d in virt.disks], "shares": [s.tag for s in virt.shares],
-        "consoles": [(seen, pending.hex()) for _, seen, pending in snap.consoles],
+        "consoles": [(text.dropped, seen, pending.hex()) for text, seen, pending in snap.consoles],
+        "open": [share_text(state) for state in snap.shares],
         "posted": [(port, [data.hex() for data in queue]) for port, queue in snap.posted],
     }  # fmt: skip
     extras = {"machine": json.dumps(about).encode(), "output": bytes(machine.console.output), "hvc": bytes(machine.hvc.output)}
@@ -75,9 +88,22 @@ def save(machine: Any, path: str) -> None:
     states.save(snap.state, path, extras)
 
 
-def position_in(saved: states.Saved) -> int:
-    """The position of a machine in a file."""
-    return int(json.loads(saved.extras["machine"])["position"])
+def share_text(state: Any) -> Any:
+    """What a guest has open in a share, for JSON."""
+    size, fids = state
+    return [size, [[*numbers, [name.hex() for name in names]] for *numbers, names in fids]]
+
+
+def share_state(text: Any) -> Any:
+    """The reverse of `share_text`."""
+    size, fids = text
+    return size, tuple((*numbers, tuple(map(bytes.fromhex, names))) for *numbers, names in fids)
+
+
+def place_in(saved: states.Saved) -> Place:
+    """The place of a machine in a file."""
+    about = json.loads(saved.extras["machine"])
+    return Place(about["position"], about["clock"])
 
 
 def load(
@@ -97,19 +123,21 @@ def load(
     board.ram_size = virt.memory
     made._boot(board)
     overlays = tuple(disk.load(saved.extras[f"disk {i}"]) for i, disk in enumerate(disks))
-    texts = [Text(None, saved.extras[name]) for name in ("output", "hvc")]
-    consoles = tuple((text, seen, bytes.fromhex(typed)) for text, (seen, typed) in zip(texts, about["consoles"], strict=True))
+    consoles = tuple(
+        (Text(None, saved.extras[name], dropped), seen, bytes.fromhex(typed))
+        for name, (dropped, seen, typed) in zip(("output", "hvc"), about["consoles"], strict=True)
+    )
     posted = tuple((port, tuple(map(bytes.fromhex, queue))) for port, queue in about["posted"])
     where = about["position"], about["clock"], about["waited"]
-    restore(made, MachineSnapshot(saved.snapshot, *where, overlays, consoles, posted))
+    opened = tuple(map(share_state, about["open"]))
+    restore(made, MachineSnapshot(saved.snapshot, *where, overlays, consoles, posted, opened))
 
 
 def fork(machine: Any, made: Any) -> None:
     """Make a twin of a machine."""
     with machine.bare():
         board = states.fork(machine.board)
-    # what the guest has open there it has to open again: the twin's server starts from nothing
-    shares = tuple(type(share)(share.path, share.tag, share.read_only) for share in machine.virt.shares)
+    shares = tuple(share.fork() for share in machine.virt.shares)
     virt = replace(machine.virt, disks=tuple(d.fork() for d in machine.virt.disks), shares=shares)
     made._begin(virt, machine.engine_name, machine._progress)
     made._boot(board)
@@ -118,6 +146,7 @@ def fork(machine: Any, made: Any) -> None:
         twin.put_back(console.keep())
         twin.pending += console.pending
         twin.seen = console.seen
+    _open_again(made, [share.state() for share in machine.virt.shares])
     made._posted = {port: queue.copy() for port, queue in machine._posted.items()}
 
 

@@ -5,13 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from softmetal.boards.riscv_virt import ACLINT, FINISHER, PLIC, RTC, SLOTS, UART, VIRTIO, VMGENID, Slot
+from softmetal.boards.riscv_virt import (
+    ACLINT,
+    FINISHER,
+    PLIC,
+    RTC,
+    RTC_IRQ,
+    SLOT_IRQ,
+    SLOTS,
+    STORM,
+    UART,
+    UART_IRQ,
+    VIRTIO,
+    VMGENID,
+    VMGENID_IRQ,
+    Slot,
+)
 
 DEVICES = (
     (FINISHER, 0x1000, "test finisher"), (RTC, 0x1000, "rtc"), (VMGENID, 0x1000, "vmgenid"), (ACLINT, 0x10000, "aclint"),
     (PLIC, 0x600000, "plic"), (UART, 0x100, "uart"),
 )  # fmt: skip
 WRITE = 1 << 63
+CAUSES = {
+    1: "supervisor software interrupt", 3: "machine software interrupt", 5: "supervisor timer interrupt",
+    7: "machine timer interrupt", 9: "supervisor external interrupt", 11: "machine external interrupt",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,29 @@ def strange(board: Any) -> list[Strange]:
         address = access & ~WRITE
         found.append(Strange(address, access >= WRITE, board.strange_times[i], _device(board, address)))
     return found
+
+
+def storm(board: Any) -> str:
+    """What to say of a hart that takes the same interrupt again and again, and gets no further."""
+    hart = next(i for i in range(8) if board.storms >> i & 1)
+    due = board.storm_due[hart]
+    causes = [name for bit, name in CAUSES.items() if due >> bit & 1]
+    if due >> 9 & 1 or due >> 11 & 1:
+        sources = [s for s in range(1, 64) if board.levels >> s & 1]
+        causes += [f"source {s} of the PLIC ({_source(board, s)}) is up" for s in sources]
+    return (
+        f"hart {hart} has taken the same interrupt again and again for {STORM} instructions, and done nothing else:"
+        f" {', '.join(causes)}; at pc {board.storm_pc[hart]:#x}"
+    )
+
+
+def _source(board: Any, source: int) -> str:
+    """The device that drives a source of interrupts."""
+    named = {UART_IRQ: "uart", RTC_IRQ: "rtc", VMGENID_IRQ: "vmgenid"}
+    if source in SLOT_IRQ:
+        slot = SLOT_IRQ.index(source)
+        return f"virtio slot {slot}, {_kind(board.slots[slot])}"
+    return named.get(source, "no device")
 
 
 def _device(board: Any, address: int) -> str:

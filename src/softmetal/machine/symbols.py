@@ -6,6 +6,7 @@ Sources: System V ABI, "Symbol Table"; nm(1), "bsd" format: an address in hexade
 from __future__ import annotations
 
 import bisect
+import contextlib
 import difflib
 import io
 import re
@@ -18,20 +19,36 @@ class SymbolError(ValueError):
 
 
 class Symbols:
-    """Names and their addresses, those of all files that were loaded."""
+    """Names and their addresses, those of all files that were loaded.
 
-    def __init__(self) -> None:
+    Where none was, and a name is asked for, they are those of `kernel`: an ELF file's own, or those of a file beside it,
+    KERNEL.symbols (of IMAGE.kernel also IMAGE.symbols).
+    """
+
+    def __init__(self, kernel: str = "") -> None:
         self._addresses: dict[str, int] = {}
         self._sorted: list[tuple[int, str]] | None = None
+        self._kernel = kernel
 
     def __len__(self) -> int:
+        self._find()
         return len(self._addresses)
 
     def __contains__(self, name: str) -> bool:
+        self._find()
         return name in self._addresses
+
+    def _find(self) -> None:
+        """Look at the kernel, the first time."""
+        kernel, self._kernel = self._kernel, ""
+        for path in (kernel, f"{kernel}.symbols", kernel.removesuffix(".kernel") + ".symbols") if kernel else ():
+            with contextlib.suppress(SymbolError):
+                if self.load(path):
+                    break
 
     def load(self, path: str, offset: int = 0) -> int:
         """Take the symbols of a file, moved by `offset`; how many there are. Raises SymbolError."""
+        self._kernel = ""
         try:
             with open(path, "rb") as file:
                 data = file.read()
@@ -48,12 +65,12 @@ class Symbols:
         """The address of a symbol; a number, also as text, is its own. Raises SymbolError."""
         if isinstance(name, int):
             return name
-        if name in self._addresses:
-            return self._addresses[name]
         try:
             return int(name, 0)
         except ValueError:
             pass
+        if name in self:
+            return self._addresses[name]
         if not self._addresses:
             raise SymbolError(f"no symbol {name!r}: none are loaded; load an ELF file or a System.map")
         near = difflib.get_close_matches(name, self._addresses, 3)
@@ -61,6 +78,7 @@ class Symbols:
 
     def at(self, address: int) -> str:
         """`NAME+0xOFFSET` of the last symbol that is not behind an address, "" where there is none."""
+        self._find()
         if self._sorted is None:
             self._sorted = sorted((a, n) for n, a in self._addresses.items())
         place = bisect.bisect_right(self._sorted, (address, "\U0010ffff"))

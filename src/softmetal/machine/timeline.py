@@ -5,6 +5,8 @@ so that such a run is short; of old ones fewer and fewer are kept.
 
 After going back, the machine goes on as it did: inputs enter again where they entered. With the first new one (a key, a
 change in memory) another future begins, and the old one is forgotten.
+
+What is kept has a limit; where a guest writes so much that its snapshots reach it, the oldest ones are given up.
 """
 
 from __future__ import annotations
@@ -18,22 +20,30 @@ from softmetal.machine import saving
 from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
 from softmetal.machine.machine import FOREVER, Machine, Stop
+from softmetal.machine.place import Place, reach
 from softmetal.machine.saving import MachineSnapshot
 
 FIRST = 1_000_000
 """Instructions to the second snapshot; from then on the host's speed says."""
 SPACING = 0.15
 """Seconds of the host's time between two snapshots."""
+MOST_BYTES = 1 << 30
+"""Of snapshots' pages and of inputs."""
+LEAST = 4
+"""Snapshots that are kept however large they are."""
+PAGE = 4096
+INPUT = 200
+"""Bytes that an input takes beyond its data."""
 
 
 class Timeline:
     """Keeps a machine's past from here on. `every`: instructions between snapshots (by default as many as the host does in
-    SPACING seconds); `most`: how many snapshots are kept."""
+    SPACING seconds); `most`: how many snapshots are kept, `room`: how many bytes of theirs and of inputs."""
 
     follows_back = True
 
-    def __init__(self, machine: Machine, every: int | None = None, most: int = 64) -> None:
-        self.machine, self.every, self.most = machine, every, max(most, 4)
+    def __init__(self, machine: Machine, every: int | None = None, most: int = 64, room: int = MOST_BYTES) -> None:
+        self.machine, self.every, self.most, self.room = machine, every, max(most, LEAST), room
         self.snapshots: list[MachineSnapshot] = []
         self.inputs: list[Input] = []
         self.next = 0
@@ -51,6 +61,9 @@ class Timeline:
     def restart(self) -> None:
         """Nothing is known of what was before."""
         self.snapshots, self.inputs = [saving.snapshot(self.machine)], list(self.machine._script or ())
+        self._bytes = [_own_bytes(self.snapshots[0], None)]  # by which each snapshot is larger than the one before
+        self._input_bytes = sum(map(_input_bytes, self.inputs))
+        self._head = self.machine.place
         self._spaced = self.every or FIRST
         self.next = self.machine.position + self._spaced
         self._looked = time.perf_counter()
@@ -60,7 +73,12 @@ class Timeline:
     def entered(self, item: Input) -> None:
         """See `Observer`."""
         if self.machine._script is None:
+            if self._head > (item.position, item.clock):
+                self.forget_future()
             self.inputs.append(item)
+            self._input_bytes += _input_bytes(item)
+            if self._input_bytes > self.room // 2:
+                self._give_up_oldest()
 
     def reached(self) -> None:
         """See `Observer`."""
@@ -69,10 +87,23 @@ class Timeline:
             speed = self._spaced / max(now - self._looked, 1e-6)
             self._spaced = max(1000, min(int(speed * SPACING), 8 * self._spaced))
         self.snapshots.append(saving.snapshot(self.machine))
+        self._bytes.append(_own_bytes(self.snapshots[-1], self.snapshots[-2]))
         self.next = self.machine.position + self._spaced
         if len(self.snapshots) > self.most:
-            del self.snapshots[self._least()]
+            least = self._least()
+            self._bytes[least + 1] += self._bytes[least]
+            del self.snapshots[least], self._bytes[least]
+        self._give_up_oldest()
         self._looked = time.perf_counter()
+
+    def _give_up_oldest(self) -> None:
+        """Keep no more than there is room for."""
+        while sum(self._bytes) + self._input_bytes > self.room and len(self.snapshots) > LEAST:
+            del self.snapshots[0], self._bytes[0]
+            self._bytes[0] = _own_bytes(self.snapshots[0], None)
+            first = bisect.bisect_left(self.inputs, self.snapshots[0].position, key=lambda i: i.position)
+            self._input_bytes -= sum(map(_input_bytes, self.inputs[:first]))
+            del self.inputs[:first]
 
     def _least(self) -> int:
         """The snapshot that will be missed least: neighbours near to each other, and all of it long ago."""
@@ -83,8 +114,11 @@ class Timeline:
         """Another future begins here."""
         machine = self.machine
         here = machine.position
-        del self.snapshots[bisect.bisect_right(self.snapshots, here, key=lambda s: s.position) :]
+        later = bisect.bisect_right(self.snapshots, machine.place, key=_place)
+        del self.snapshots[later:], self._bytes[later:]
         del self.inputs[len(self.inputs) - len(machine._script or ()) :]
+        self._input_bytes = sum(map(_input_bytes, self.inputs))
+        self._head = machine.place
         self.next = max(here, self.snapshots[-1].position) + self._spaced
         self._looked = time.perf_counter()
 
@@ -102,16 +136,16 @@ class Timeline:
         if any(o is not self for o in machine.observers):
             raise MachineError("a recording is written, which cannot go back: end it first")
         observers, machine.observers = machine.observers, []
-        consoles = [(c, c.on_output) for c in (machine.console, machine.hvc)]
+        consoles = [(c, c.muted) for c in (machine.console, machine.hvc)]
         for console, _ in consoles:
-            console.on_output = None
+            console.muted = True
         try:
             with machine.debug.again(stops):
                 yield
         finally:
             machine.observers = observers
-            for console, call in consoles:
-                console.on_output = call
+            for console, muted in consoles:
+                console.muted = muted
 
     def _put(self, snap: MachineSnapshot) -> None:
         machine = self.machine
@@ -123,29 +157,42 @@ class Timeline:
         first = bisect.bisect_left(self.inputs, snap.position, key=lambda i: i.position)
         machine.follow(self.inputs[first:], machine._bound)
 
-    def _reach(self, position: int) -> None:
-        """Run to a position, if the guest gets there."""
-        machine = self.machine
-        while machine.position < position:
-            before = machine.position
-            if machine.advance(position - before, FOREVER) is not None and machine.position == before:
-                break
+    @property
+    def head(self) -> Place:
+        """The last place that the machine has come to, in the future that it is in."""
+        return max(self._head, self.machine.place)
 
-    def goto(self, position: int) -> None:
-        """Make the machine what it was, or will be, at a position."""
-        machine = self.machine
-        if position < self.first:
-            raise MachineError(f"position {position} is before the timeline, which begins at {self.first}")
+    def goto(self, to: int | Place) -> None:
+        """Make the machine what it was at a place.
+
+        A position alone means the first moment at it; that of `head` means `head`. Raises MachineError where the timeline
+        does not reach.
+        """
+        machine, head = self.machine, self.head
+        place = to if isinstance(to, Place) else head if to == head.position else Place(to, 0)
+        what = str(place) if isinstance(to, Place) else f"position {to}"
+        if place.position < self.first:
+            raise MachineError(f"position {place.position} is before the timeline, which begins at {self.first}")
+        if place > head:
+            raise MachineError(f"{what} is behind the timeline, which ends with {head}; run(insns=...) goes on from there")
+        self._head = head
         with self.silently():
-            if position < machine.position or machine._script is not None:
-                self._put(self._before(position))
-            self._reach(position)
+            self._put(self._before(place))
+            came = reach(machine, *place)
             self._settle_in()
-        if machine.position != position:
-            raise MachineError(f"the guest does not get to position {position}: it ends at {machine.position}")
+        if not came or (place.clock and machine.clock != place.clock):
+            raise MachineError(f"the guest does not get to {what}: it is at {machine.place}")
 
-    def _before(self, position: int) -> MachineSnapshot:
-        return self.snapshots[bisect.bisect_right(self.snapshots, position, key=lambda s: s.position) - 1]
+    def _before(self, place: Place) -> MachineSnapshot:
+        """The last snapshot from which a place can be reached. One that was taken behind a wait is of no use for the moment
+        at which that began."""
+        count = bisect.bisect_right(self.snapshots, place.position, key=lambda s: s.position)
+        while count > 1:
+            snap = self.snapshots[count - 1]
+            if snap.position < place.position or snap.waited is None or _place(snap) <= place:
+                break
+            count -= 1
+        return self.snapshots[max(count, 1) - 1]
 
     def _settle_in(self) -> None:
         """The machine is somewhere in its past: the next snapshot is due behind all that there are."""
@@ -159,6 +206,7 @@ class Timeline:
             raise MachineError(
                 f"{clock / 1e9:.9f} s is before the timeline, which begins at {self.snapshots[0].clock / 1e9:.9f} s"
             )
+        self._head = self.head
         with self.silently():
             self._put(self.snapshots[max(0, bisect.bisect_right([s.clock for s in self.snapshots], clock) - 1)])
             while machine.clock < clock:
@@ -167,9 +215,10 @@ class Timeline:
                     break
             self._settle_in()
 
-    def last_write(self, address: int, length: int, physical: bool) -> int | None:
+    def last_write(self, address: int, length: int, physical: bool) -> Place | None:
         """See `Machine.last_write`."""
         machine = self.machine
+        self._head = self.head
         here, ahead = saving.snapshot(machine), machine._script
         try:
             return self._changed(address, length) if physical else self._stored(address, length)
@@ -177,7 +226,7 @@ class Timeline:
             saving.restore(machine, here)
             machine.follow(ahead or (), machine._bound)
 
-    def _stored(self, address: int, length: int) -> int | None:
+    def _stored(self, address: int, length: int) -> Place | None:
         """By a hook on the stores of all harts, from one snapshot to the next, the last ones first."""
         machine = self.machine
         debug, end = machine.debug, machine.position
@@ -191,7 +240,7 @@ class Timeline:
                     while machine.position < end:
                         stop = machine.advance(end - machine.position, FOREVER)
                         if stop is Stop.HOOK and any(event.hook is hook for event in debug.hits):
-                            found = machine.position
+                            found = machine.place
                         elif stop in (Stop.OFF, Stop.FAILED, Stop.IDLE):
                             break
                     if found is not None:
@@ -201,7 +250,7 @@ class Timeline:
             debug.remove(hook)
         return None
 
-    def _changed(self, address: int, length: int) -> int | None:
+    def _changed(self, address: int, length: int) -> Place | None:
         """By comparing contents: the last snapshot at which they were others, then between it and the next."""
         machine = self.machine
         span = slice(address, address + length)
@@ -218,10 +267,28 @@ class Timeline:
                 while high - low.position > 1:
                     middle = (low.position + high) // 2
                     self._put(low)
-                    self._reach(middle)
+                    reach(machine, middle)
                     if machine.memory[span] == now:
                         high = middle
                     else:
                         low = saving.snapshot(machine)
-                return low.position
+                return _place(low)
         return None
+
+
+def _place(snap: MachineSnapshot) -> Place:
+    return Place(snap.position, snap.clock)
+
+
+def _input_bytes(item: Input) -> int:
+    return len(item.data) + INPUT
+
+
+def _own_bytes(snap: MachineSnapshot, before: MachineSnapshot | None) -> int:
+    """How much memory of the host a snapshot holds that the one before it does not."""
+    state = snap.state
+    if before is None or state.image is not before.state.image:
+        image = sum(end - start for start, end in state.image.spans) if state.image else 0
+        return image + PAGE * len(state.held)
+    had = before.state.held
+    return PAGE * sum(had.get(at) is not page for at, page in state.held.items())

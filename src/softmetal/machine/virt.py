@@ -22,6 +22,8 @@ PAGE = 4096
 TREE_ROOM = 1 * MIB
 MOST_APPEND = 1023
 """Bytes: COMMAND_LINE_SIZE of Linux (arch/riscv/include/uapi/asm/setup.h), with its final zero."""
+EARLY = "earlycon=sbi"
+"""Linux, Documentation/admin-guide/kernel-parameters.txt: the console of the firmware, until the real one is there."""
 INFO_MAGIC, INFO_VERSION, SUPERVISOR = 0x4942534F, 2, 1
 """OpenSBI's dynamic information (include/sbi/fw_dynamic.h): how a loader tells firmware where to go."""
 
@@ -64,6 +66,15 @@ class Virt:
         self._fill_slots(board)
         self._load(board)
         return board
+
+    @property
+    def bootargs(self) -> str:
+        """The kernel's command line: `append`, and `earlycon=sbi` where there is firmware and the user says nothing of an early
+        console. Without it a kernel that dies before its console is up dies in silence."""
+        early = f"{self.append} {EARLY}".lstrip()
+        if not self.kernel or self.bios == "none" or "earlycon" in self.append or len(os.fsencode(early)) > MOST_APPEND:
+            return self.append
+        return early
 
     def random(self, what: str, size: int) -> bytes:
         """Bytes that follow from the seed, different ones for each purpose."""
@@ -128,7 +139,7 @@ class Virt:
         tree = virt_tree(
             harts=self.cpus, ram_bytes=self.memory,
             virtio=[(VIRTIO + 0x1000 * i, SLOT_IRQ[i]) for i in range(max(8, len(self.slots)))],
-            bootargs=self.append, initrd=initrd, rng_seed=self.random("boot", 32), reserved=reserved,
+            bootargs=self.bootargs, initrd=initrd, rng_seed=self.random("boot", 32), reserved=reserved,
             vmgenid=True,
         )  # fmt: skip
         info = b"".join(

@@ -228,3 +228,11 @@ def test_a_request_without_header_or_status_breaks_the_queue(driver):
     assert driver.broken
     driver.send([driver.buffer(header(Kind.FLUSH)), driver.space(1)])
     assert not driver.device.calls
+
+
+def test_the_features_are_those_of_the_specification(driver):
+    """VIRTIO 5.2.3: SEG_MAX 2, RO 5, BLK_SIZE 6, FLUSH 9, TOPOLOGY 10, DISCARD 13, WRITE_ZEROES 14."""
+    common = 1 << 28 | 1 << 29 | 1 << 32
+    for read_only in (0, 1):
+        driver.device.read_only = read_only
+        assert driver.offered() & ~common == sum(1 << bit for bit in (2, 6, 9, 10, 13, 14)) | read_only << 5

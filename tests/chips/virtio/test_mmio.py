@@ -70,8 +70,20 @@ def test_the_handshake_ends_in_driver_ok(driver):
     assert not driver.device.strange
 
 
-@pytest.mark.parametrize("features", [0, 1 << VERSION_1 | 1 << 4, 1 << 3])
-def test_features_that_were_not_offered_or_are_legacy_are_not_agreed_to(bed, features):
+@pytest.mark.parametrize("features", [0, 1 << 3])
+def test_a_driver_that_does_not_know_version_1_is_agreed_with(bed, features):
+    driver = Driver(bed, features)
+    assert driver.get(Register.STATUS) == 15
+    driver.send([driver.buffer(b"x"), driver.space(1)])
+    assert driver.back() == [(0, 1)]
+
+
+def test_the_vendor_is_the_one_that_guests_of_the_machine_look_for(driver):
+    assert driver.get(Register.VENDOR_ID).to_bytes(4, "little") == b"QEMU"
+
+
+@pytest.mark.parametrize("features", [1 << VERSION_1 | 1 << 4, 1 << 4])
+def test_features_that_were_not_offered_are_not_agreed_to(bed, features):
     driver = Driver(bed, features)
     assert driver.get(Register.STATUS) == Status.ACKNOWLEDGE | Status.DRIVER
     driver.send([driver.buffer(b"x"), driver.space(1)])
@@ -287,3 +299,51 @@ def test_a_chain_longer_than_any_queue_breaks_the_queue(driver):
     address, length, _ = driver.buffer(driver.describe([part] * 257))
     driver.send([(address, length, INDIRECT)])
     assert driver.broken
+
+
+def test_each_register_is_where_the_specification_puts_it():
+    """VIRTIO 4.2.2, table "MMIO Device Register Layout"."""
+    assert {register.name: int(register) for register in Register} == {
+        "MAGIC": 0x000, "VERSION": 0x004, "DEVICE_ID": 0x008, "VENDOR_ID": 0x00C, "DEVICE_FEATURES": 0x010,
+        "DEVICE_FEATURES_SEL": 0x014, "DRIVER_FEATURES": 0x020, "DRIVER_FEATURES_SEL": 0x024, "QUEUE_SEL": 0x030,
+        "QUEUE_NUM_MAX": 0x034, "QUEUE_NUM": 0x038, "QUEUE_READY": 0x044, "QUEUE_NOTIFY": 0x050, "INTERRUPT_STATUS": 0x060,
+        "INTERRUPT_ACK": 0x064, "STATUS": 0x070, "QUEUE_DESC_LOW": 0x080, "QUEUE_DESC_HIGH": 0x084, "QUEUE_DRIVER_LOW": 0x090,
+        "QUEUE_DRIVER_HIGH": 0x094, "QUEUE_DEVICE_LOW": 0x0A0, "QUEUE_DEVICE_HIGH": 0x0A4, "SHM_SEL": 0x0AC,
+        "SHM_LEN_LOW": 0x0B0, "SHM_LEN_HIGH": 0x0B4, "SHM_BASE_LOW": 0x0B8, "SHM_BASE_HIGH": 0x0BC, "CONFIG_GENERATION": 0x0FC,
+        "CONFIG": 0x100,
+    }  # fmt: skip
+    assert {status.name: int(status) for status in Status} == {
+        "ACKNOWLEDGE": 1, "DRIVER": 2, "DRIVER_OK": 4, "FEATURES_OK": 8, "NEEDS_RESET": 64, "FAILED": 128,
+    }  # fmt: skip
+    assert (INDIRECT_DESC, EVENT_IDX, VERSION_1) == (28, 29, 32)
+
+
+@pytest.mark.parametrize("part", ["DESC", "DRIVER", "DEVICE"])
+@pytest.mark.parametrize("beyond", [False, True])
+def test_a_ring_may_end_where_memory_does_and_not_behind_it(driver, part, beyond):
+    """VIRTIO 2.7: descriptors take 16 bytes each, the available ring 6 + 2 each, the used ring 6 + 8 each."""
+    size, align = {"DESC": (16 * 16, 16), "DRIVER": (6 + 2 * 16, 2), "DEVICE": (6 + 8 * 16, 4)}[part]
+    last = (BASE + SIZE - size) // align * align
+    driver.set(Register.QUEUE_SEL, 0)
+    driver.set(Register.QUEUE_READY, 0)
+    driver.make(0, **{f"QUEUE_{part}_LOW": last + align * beyond})
+    assert driver.broken == beyond
+
+
+@pytest.mark.parametrize("part", ["DESC", "DRIVER", "DEVICE"])
+def test_the_high_half_of_a_ring_s_address_counts(driver, part):
+    driver.set(Register.QUEUE_SEL, 0)
+    driver.set(Register.QUEUE_READY, 0)
+    driver.make(0, **{f"QUEUE_{part}_HIGH": 1})
+    assert driver.broken
+
+
+@pytest.mark.parametrize("part", ["DESC", "DRIVER", "DEVICE"])
+@pytest.mark.parametrize("order", [("LOW", "HIGH"), ("HIGH", "LOW")])
+def test_an_address_is_set_by_halves_in_any_order_and_again(driver, part, order):
+    driver.set(Register.QUEUE_SEL, 0)
+    driver.set(Register.QUEUE_READY, 0)
+    for value in (0xFFFF_FFFF_FFFF_FFFF, 0x1234_5678_9ABC_DEF0):
+        for half in order:
+            driver.set(Register[f"QUEUE_{part}_{half}"], value & 0xFFFF_FFFF if half == "LOW" else value >> 32)
+        assert getattr(driver.device.queues[0], part.lower()) == value

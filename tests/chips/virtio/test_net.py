@@ -2,7 +2,7 @@
 
 import pytest
 
-from softmetal.chips.virtio.mmio import COMMON, Register
+from softmetal.chips.virtio.mmio import COMMON, Register, Status
 from softmetal.chips.virtio.net import F_MAC, F_MRG_RXBUF, F_STATUS, LARGEST, VirtioNet
 from softmetal.lang import u1
 from softmetal.testing.bench import bench
@@ -209,3 +209,16 @@ def test_a_checksum_that_was_left_out_is_made_for_a_driver_that_needs_it(bed):
     words = start + made[14:20] + made[20:] + b"\0"
     total = sum(int.from_bytes(words[i : i + 2], "big") for i in range(0, len(words), 2))
     assert total % 0xFFFF == 0
+
+
+def test_a_driver_with_headers_of_another_length_is_not_agreed_with(bed):
+    driver = Driver(bed, 1 << F_MAC)
+    assert driver.get(Register.STATUS) == Status.ACKNOWLEDGE | Status.DRIVER
+
+
+def test_the_features_are_those_of_the_specification(bed):
+    """VIRTIO 5.1.3: CSUM 0, GUEST_CSUM 1, MAC 5, GUEST_TSO4 and 6 7 and 8, HOST_TSO4 and 6 11 and 12, MRG_RXBUF 15, STATUS 16."""
+    always, offloads = {5, 15, 16}, {0, 1, 7, 8, 11, 12}
+    for offload, bits in ((0, always), (1, always | offloads)):
+        bed.chip.device.offload = offload
+        assert Driver(bed).offered() & ~COMMON == sum(1 << bit for bit in bits)

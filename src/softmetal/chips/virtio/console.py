@@ -36,10 +36,12 @@ class VirtioConsole(StreamDevice):
 
     def send(self, bus: Dma) -> u1:
         """Move the chain's bytes to the port. Have all gone?"""
+        before = self.sent.left
         for _ in range(self.tx.room()):
             if not self.sent.left:
                 break
             self.tx.put(self.sent.get(bus, 1))
+        self.cost += before - self.sent.left  # a tick for each byte
         return self.sent.left == 0
 
     def poll(self, bus: Dma) -> None:

@@ -41,6 +41,7 @@ class VirtioEntropy(VirtioDevice):
             for at in range(0, count, 8):
                 self.chain.put(bus, self.number(), min(count - at, 8))
             self.give(bus, 0, self.chain, count)
+            self.cost += count  # a tick for each byte
             budget -= 1
         self.calls = budget == 0
         self.publish(bus, 0)

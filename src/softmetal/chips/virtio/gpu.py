@@ -159,6 +159,7 @@ class VirtioGpu(VirtioDevice):
             self.give(bus, queue, self.chain, room - self.chain.room)
             budget -= 1
         self.chain.count = 0
+        self.cost += self.effort >> 4  # 16 bytes a tick
         if budget == 0 or self.effort >= EFFORT:
             self.calls = 1
         self.publish(bus, queue)

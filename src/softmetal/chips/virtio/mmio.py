@@ -59,9 +59,11 @@ class Status(IntEnum):
 
 
 MAGIC = 0x74726976  # "virt"
-VENDOR = 0x54464F53  # "SOFT"
+VENDOR = 0x554D4551  # "QEMU": guests of the machine of that name look for it
 USED, CHANGED = 1, 2  # interrupts: buffers were given back; the configuration changed
 INDIRECT_DESC, EVENT_IDX, VERSION_1 = 28, 29, 32  # feature bits of every device (6)
+STEP = 4
+"""Ticks that a descriptor costs."""
 COMMON = 1 << INDIRECT_DESC | 1 << EVENT_IDX | 1 << VERSION_1
 
 
@@ -82,6 +84,7 @@ class VirtioDevice(Device):
     queue_sel: u32
     interrupts: u2
     generation: u32  # counts changes of the configuration
+    cost: u64  # of what was done since the board took it into account, in ticks
     queues: Queue[2]
 
     # -- of the type
@@ -89,6 +92,11 @@ class VirtioDevice(Device):
     def features(self) -> u64:
         """The bits of this type that are offered."""
         return self.FEATURES
+
+    def agrees(self) -> u1:
+        """Is the device content with the features that the driver has accepted? One without VERSION_1 is an older driver,
+        which it may refuse (6.1); the layout of queues is that of registers, whatever it accepts."""
+        return 1
 
     def config_word(self, index: u32) -> u32:
         """A word of the configuration space; `index` is below CONFIG_WORDS."""
@@ -140,6 +148,8 @@ class VirtioDevice(Device):
         if not self.usable(queue):
             return 0
         found = self.queues[queue].take(bus, chain)
+        self.cost += STEP * self.queues[queue].steps
+        self.queues[queue].steps = 0
         if found == BROKEN:
             self.fail()
         return found == TAKEN
@@ -261,7 +271,7 @@ class VirtioDevice(Device):
         if value == 0:
             self.reset()
         wanted = value & (Status.ACKNOWLEDGE | Status.DRIVER | Status.FAILED)
-        if value & Status.FEATURES_OK and not self.driver_features & ~self.offered() and self.has(VERSION_1):
+        if value & Status.FEATURES_OK and not self.driver_features & ~self.offered() and self.agrees():
             wanted |= Status.FEATURES_OK
         if value & Status.DRIVER_OK and (wanted | self.status) & Status.FEATURES_OK:
             wanted |= Status.DRIVER_OK

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.chips.device import Dma
+from softmetal.chips.virtio.mmio import VERSION_1
 from softmetal.chips.virtio.stream import RECEIVE, StreamDevice
 from softmetal.lang import Chip, cold, host, memory, u1, u8, u16, u32, u64
 
@@ -131,6 +132,10 @@ class VirtioNet(StreamDevice):
     def features(self) -> u64:
         return self.FEATURES | (OFFLOADS if self.offload else 0)
 
+    def agrees(self) -> u1:
+        """Older drivers' headers have another length (5.1.6.1)."""
+        return self.has(VERSION_1)
+
     def config_word(self, index: u32) -> u32:
         match index:
             case 0:
@@ -171,6 +176,7 @@ class VirtioNet(StreamDevice):
             self.sent.skip(length)
             at += length
         self.tx.end(size)
+        self.cost += size >> 3  # 8 bytes a tick
         return 1
 
     # -- in

@@ -11,6 +11,7 @@ from softmetal.chips.virtio.hosted import HostedDevice
 from softmetal.lang import u6, u8, u16, u32
 
 F_MOUNT_TAG = 0
+MOST_MESSAGE = 1 << 20  # bytes: what is behind them in a request nobody reads
 
 
 class Virtio9p(HostedDevice):

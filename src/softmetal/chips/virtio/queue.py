@@ -109,6 +109,7 @@ class Queue(Chip):
     last: u16  # chains taken so far
     filled: u16  # chains given back so far,
     used: u16  # and what the driver knows of them
+    steps: u32  # descriptors looked at
     event: u1  # VIRTIO_F_EVENT_IDX
     indirect: u1  # VIRTIO_F_INDIRECT_DESC
 
@@ -167,6 +168,7 @@ class Queue(Chip):
         room: u64 = 0
         inside: u1 = 0  # an indirect table
         for _ in range(LONGEST):
+            self.steps += 1
             if index >= limit:
                 return BROKEN
             entry: u64 = table + 16 * index

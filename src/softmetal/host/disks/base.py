@@ -5,11 +5,30 @@ from __future__ import annotations
 import errno
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from softmetal.host.errors import HostError
 
 MAGICS = {b"QFI\xfb": "qcow2"}
 """How an image begins that is not raw."""
+STARTS = (
+    (0, b"KDMV", "VMDK"), (0, b"COWD", "VMDK"), (0, b"# Disk DescriptorFile", "VMDK"), (0x40, b"\x7f\x10\xda\xbe", "VDI"),
+    (0, b"vhdxfile", "VHDX"), (0, b"conectix", "VHD"), (0, b"QED\0", "QED"), (0, b"LUKS\xba\xbe", "LUKS"),
+    (0, b"WithoutFreeSpace", "Parallels"), (0, b"WithouFreSpacExt", "Parallels"), (0, b"Bochs Virtual HD Image", "Bochs"),
+    (0, b"#!/bin/sh\n#V2.0 Format\n", "cloop"), (0, b"\x1f\x8b\x08", "gzip"), (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"), (0, b"BZh", "bzip2"),
+)  # fmt: skip
+"""How images begin in formats that are not read: offset, bytes, name. Those of virtual disks are QEMU's probes (block/*.c)."""
+ENDS = ((b"conectix", "VHD"), (b"koly", "DMG"))
+"""How the last 512 bytes of others begin."""
+
+
+def foreign(start: bytes, end: bytes) -> str:
+    """The format that is not read of an image with this start and these last 512 bytes, "" where it is none that we know."""
+    for offset, magic, name in STARTS:
+        if start[offset : offset + len(magic)] == magic:
+            return name
+    return next((name for magic, name in ENDS if end.startswith(magic)), "")
 
 
 class DiskError(HostError):
@@ -56,6 +75,10 @@ class Base(ABC):
     @abstractmethod
     def zero(self, offset: int, length: int) -> None:
         """These bytes are zero from now on."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[None]:
+        """For a `with`: an image that was opened to be read can be written meanwhile, if nobody else uses it."""
 
     @abstractmethod
     def shut(self) -> None:

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from softmetal.host.disks.base import MAGICS, Base, DiskError
+from softmetal.host.disks.base import MAGICS, Base, DiskError, foreign
 from softmetal.host.disks.overlay import Overlay, OverlayState
 from softmetal.host.disks.qcow2 import QemuBase
 from softmetal.host.disks.raw import RawBase, open_image
@@ -22,6 +22,10 @@ class Disk(ABC):
     """
 
     read_only = False
+    commits = False
+    """Is what was written put into its image in the end?"""
+    raw = False
+    """Was it opened as raw, whatever it begins like?"""
 
     def __init__(self, base: Base) -> None:
         self.base = base
@@ -139,9 +143,18 @@ class OverlayDisk(Disk):
         """See `Disk.restore`."""
         self.overlay.restore(self._own(state))
 
+    def commit(self) -> int:
+        """Write what was written to the image, for ever; how many bytes that were. Pictures that were taken before do not fit
+        any more. Refused while a fork stands on the image."""
+        if self.base.users > 1:
+            raise DiskError(errno.EBUSY, f"disk {self.name}: forks of this machine stand on its image: close them first")
+        return self.overlay.commit()
+
     def _own(self, state: object) -> OverlayState:
         if not isinstance(state, OverlayState) or state.size != self.size:
             raise DiskError(errno.EINVAL, f"disk {self.name}: this state belongs to another disk")
+        if state.version != self.overlay.version:
+            raise DiskError(errno.ESTALE, f"disk {self.name}: this state is from before its overlay was committed to the image")
         return state
 
     def digest(self) -> bytes:
@@ -160,8 +173,25 @@ class OverlayDisk(Disk):
         """See `Disk.fork`."""
         self.base.users += 1
         twin = OverlayDisk(self.base)
+        twin.raw = self.raw
         twin.overlay.restore(self.overlay.state())
+        twin.overlay.version = self.overlay.version
         return twin
+
+
+class CommittedDisk(OverlayDisk):
+    """`FILE,commit`: writes stay in memory, so that the machine can go back in time, and are put into the file when the disk
+    is closed. Until then nobody else uses the file; where the process is killed they are lost."""
+
+    commits = True
+
+    def close(self) -> None:
+        """See `Disk.close`."""
+        if not self.closed:
+            try:
+                self.commit()
+            finally:
+                super().close()
 
 
 class ReadOnlyDisk(Disk):
@@ -210,7 +240,9 @@ class ReadOnlyDisk(Disk):
     def fork(self) -> ReadOnlyDisk:
         """See `Disk.fork`."""
         self.base.users += 1
-        return ReadOnlyDisk(self.base)
+        twin = ReadOnlyDisk(self.base)
+        twin.raw = self.raw
+        return twin
 
 
 class FileDisk(Disk):
@@ -240,7 +272,8 @@ class FileDisk(Disk):
         self.base.flush()
 
     def _no(self, what: str) -> DiskError:
-        return DiskError(errno.EOPNOTSUPP, f"disk {self.name}: {what}, for its file is written directly; use {self.name},overlay")
+        use = f"use {self.name},overlay or {self.name},commit"
+        return DiskError(errno.EOPNOTSUPP, f"disk {self.name}: {what}, for its file is written directly; {use}")
 
     def state(self) -> object:
         """See `Disk.state`: only how often the file was written."""
@@ -268,25 +301,40 @@ class FileDisk(Disk):
         raise self._no("cannot be forked")
 
 
-KINDS: dict[str, type[Disk]] = {"rw": FileDisk, "ro": ReadOnlyDisk, "overlay": OverlayDisk}
+KINDS: dict[str, type[Disk]] = {"rw": FileDisk, "ro": ReadOnlyDisk, "overlay": OverlayDisk, "commit": CommittedDisk}
 
 
 def open_disk(spec: str) -> Disk:
-    """The disk that `FILE`, `FILE,ro` or `FILE,overlay` names. A comma before that belongs to the file's name."""
+    """The disk that `FILE`, `FILE,ro`, `FILE,overlay` or `FILE,commit` names. A comma before that belongs to the file's name.
+
+    With `,raw` before that the file is the disk byte for byte, whatever it begins like.
+    """
     path, comma, kind = spec.rpartition(",")
-    if not comma or kind not in KINDS:
+    if not comma or kind not in (*KINDS, "raw"):
         if comma and not os.path.exists(spec) and os.path.exists(path):
-            raise DiskError(errno.EINVAL, f"disk {path}: no option {kind!r}; choose ro or overlay")
+            raise DiskError(errno.EINVAL, f"disk {path}: no option {kind!r}; choose ro, overlay or commit")
         path, kind = spec, "rw"
-    writable = kind == "rw"
+    raw = kind == "raw" or path.endswith(",raw")
+    path, kind = path.removesuffix(",raw"), "rw" if kind == "raw" else kind
+    writable = kind in ("rw", "commit")
     if "\0" in path:
         raise DiskError(errno.EINVAL, f"disk {path!r}: no name of a file")
     fd = open_image(path, writable)
     try:
         magic = os.pread(fd, 4, 0)
-        if magic in MAGICS:
-            return KINDS[kind](QemuBase(path, fd, MAGICS[magic], writable))
-        return KINDS[kind](RawBase(path, fd))
+        if magic in MAGICS and not raw:
+            return KINDS[kind](QemuBase(path, fd, MAGICS[magic], kind == "rw"))
+        end = os.lseek(fd, 0, os.SEEK_END)
+        found = "" if raw else foreign(os.pread(fd, 512, 0), os.pread(fd, 512, max(0, end - 512)))
+        if found:
+            raise DiskError(
+                errno.EINVAL,
+                f"disk {path}: this is {found}, which is not read here: convert it to raw or qcow2 first"
+                f" (if the file is to be the disk byte for byte, give {path},raw)",
+            )
+        made = KINDS[kind](RawBase(path, fd))
+        made.raw = raw
+        return made
     except OSError as error:
         os.close(fd)
         if isinstance(error, DiskError):

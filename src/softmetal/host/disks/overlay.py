@@ -50,6 +50,8 @@ class OverlayState:
 
     size: int
     leaves: dict[int, Leaf]
+    version: int = 0
+    """How often the overlay had been committed: a picture fits the image as it was then."""
 
 
 class Overlay:
@@ -60,6 +62,7 @@ class Overlay:
         self.leaves: dict[int, Leaf] = {}
         self.epoch = object()
         self.shared = False  # is the dict itself part of a state?
+        self.version = 0
 
     def readv(self, offset: int, parts: Sequence[memoryview]) -> None:
         """Fill the parts, one after the other, from here on."""
@@ -199,7 +202,21 @@ class Overlay:
         """A picture of what was written. Costs nothing; what is written from now on copies its leaf once."""
         self.epoch = object()
         self.shared = True
-        return OverlayState(self.base.size, self.leaves)
+        return OverlayState(self.base.size, self.leaves, self.version)
+
+    def commit(self) -> int:
+        """Write all of it into the image; how many bytes that were."""
+        written = 0
+        with self.base.writing():
+            for index in sorted(self.leaves):
+                for place in sorted(self.leaves[index].blocks):
+                    at = (index * LEAF + place) * BLOCK
+                    block = memoryview(self.leaves[index].blocks[place])[: self.base.size - at]
+                    self.base.writev(at, [block])
+                    written += len(block)
+        self.leaves, self.shared, self.epoch = {}, False, object()
+        self.version += 1
+        return written
 
     def restore(self, state: OverlayState) -> None:
         """What was written is what that picture shows."""
@@ -254,6 +271,7 @@ class Overlay:
         if any(number * BLOCK >= size for number in numbers) or len(set(numbers)) != len(numbers):
             raise wrong
         made = Overlay(self.base)
+        made.version = self.version
         at = HEADER.size + 8 * len(numbers)
         for i, number in enumerate(numbers):
             made._put(number, data[at + BLOCK * i : at + BLOCK * (i + 1)] if i < count else ZERO)

@@ -8,6 +8,7 @@ Sources: the NBD project's "The NBD protocol" (doc/proto.md): "Fixed newstyle ne
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -15,9 +16,10 @@ import struct
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from softmetal.host.disks.base import Base, DiskError, disk_error
+from softmetal.host.disks.raw import alone
 
 READ, WRITE, DISCONNECT, FLUSH, TRIM, ZERO = 0, 1, 2, 3, 4, 6
 REQUEST = struct.Struct(">IHHQQI")
@@ -32,9 +34,13 @@ class QemuBase(Base):
     def __init__(self, path: str, fd: int, format: str, writable: bool) -> None:
         self.name = path
         self.fd = fd  # holds the lock
+        self.format = format
         self.lock = threading.Lock()
-        self.socket = socket.socket(socket.AF_UNIX)
-        options = ["-f", format, "--cache=writeback", "--discard=unmap", *([] if writable else ["--read-only"])]
+        self._start(writable)
+
+    def _start(self, writable: bool) -> None:
+        path, self.socket = self.name, socket.socket(socket.AF_UNIX)
+        options = ["-f", self.format, "--cache=writeback", "--discard=unmap", *([] if writable else ["--read-only"])]
         with tempfile.TemporaryDirectory(prefix="softmetal-") as folder, socket.socket(socket.AF_UNIX) as listener:
             listener.bind(folder + "/nbd")
             listener.listen(1)
@@ -129,8 +135,25 @@ class QemuBase(Base):
         for at in range(offset, offset + length, MOST):
             self._ask(kind, doing, at, min(MOST, offset + length - at))
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """See `Base.writing`: with another qemu-nbd, for which this one makes way."""
+        with alone(self.name, self.fd):
+            self._stop()
+            try:
+                self._start(True)
+                yield
+                self.flush()
+            finally:
+                self._stop()
+                self._start(False)
+
     def shut(self) -> None:
         """See `Base.shut`. The process has closed the image when this returns."""
+        self._stop()
+        os.close(self.fd)
+
+    def _stop(self) -> None:
         if self.process.stderr is not None and not self.process.stderr.closed:
             try:
                 self.socket.sendall(REQUEST.pack(0x25609513, 0, DISCONNECT, 0, 0, 0))
@@ -138,7 +161,6 @@ class QemuBase(Base):
                 self.process.communicate()
             except OSError:
                 self._ended()
-        os.close(self.fd)
 
 
 def bundles(offset: int, parts: Sequence[memoryview]) -> list[tuple[int, list[memoryview], int]]:

@@ -5,12 +5,13 @@ Read and written with calls, not mapped: a mapping of a file that someone cuts s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from softmetal.host.disks.base import MAGICS, Base, DiskError, disk_error
 
@@ -57,6 +58,22 @@ def open_image(path: str, writable: bool) -> int:
         os.close(fd)
         raise
     return fd
+
+
+@contextlib.contextmanager
+def alone(path: str, fd: int) -> Iterator[None]:
+    """While nobody else uses an image that we read. Raises DiskError where somebody does."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DiskError(errno.EBUSY, f"disk {path}: in use by another machine at this moment") from None
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 class RawBase(Base):
@@ -139,6 +156,24 @@ class RawBase(Base):
             piece = ZEROES[: end - offset]
             self.writev(offset, [piece])
             offset += len(piece)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """See `Base.writing`."""
+        with alone(self.name, self.fd):
+            try:
+                writer = os.open(self.name, os.O_RDWR | os.O_CLOEXEC)
+            except OSError as error:
+                raise disk_error(self.name, "opening it to be written", error) from None
+            reader, self.fd = self.fd, writer
+            try:
+                if not os.path.samestat(os.fstat(reader), os.fstat(writer)):
+                    raise DiskError(errno.ESTALE, f"disk {self.name}: another file has this name now")
+                yield
+                self.flush()
+            finally:
+                self.fd = reader
+                os.close(writer)
 
     def shut(self) -> None:
         """See `Base.shut`."""

@@ -88,6 +88,8 @@ class Preparation:
         self.file_system(image, size)
         shutil.copyfile(self.kernel.image, f"{image}.kernel")
         Path(f"{image}.initrd").write_bytes(initrd)
+        if self.kernel.symbols is not None:
+            shutil.copyfile(self.kernel.symbols, f"{image}.symbols")
         return Prepared(fetched.suite, len(essential) + len(others))
 
     def lay_out(self, essential: list[Path], others: list[Path]) -> None:

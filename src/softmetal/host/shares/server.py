@@ -17,7 +17,7 @@ import struct
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from softmetal.host.errors import HostError
 from softmetal.host.shares.messages import ATTRIBUTES, HEADER, QID, REQUESTS, RLERROR, Malformed, fields, pack_string
@@ -29,6 +29,8 @@ MOST_LISTED = 1 << 20  # names that all open directories keep together
 MOST_DESCRIPTORS = 1 << 16
 NO_FID = 0xFFFFFFFF
 MAGIC = 0x01021997  # of file systems that are 9P
+ENTRY = struct.Struct("<BIQQBH")  # of a directory, before its name: qid, offset of the next, type, length of the name
+QID_KINDS = {stat.S_IFDIR: 0x80, stat.S_IFLNK: 0x02}
 BASIC = 0x7FF  # attributes that a reply to getattr holds
 
 CHANGES = {14, 16, 18, 20, 26, 32, 70, 72, 74, 76, 118, 122}
@@ -40,6 +42,10 @@ AT_REMOVEDIR = 0x200
 MODE, UID, GID, SIZE, ATIME, MTIME, ATIME_SET, MTIME_SET = 1, 2, 4, 8, 0x10, 0x20, 0x80, 0x100  # valid bits of setattr
 
 
+State: TypeAlias = tuple[int, tuple[tuple[int, int, int, tuple[bytes, ...]], ...]]
+"""What a guest has open: the size of its messages; of each fid its number, user, flags of lopen or -1, and the way there."""
+
+
 class ShareError(HostError):
     """What is wrong with a shared directory."""
 
@@ -47,7 +53,7 @@ class ShareError(HostError):
 class Fid:
     """What the guest knows by a number."""
 
-    __slots__ = ("fd", "flags", "listing", "node", "uid")
+    __slots__ = ("fd", "flags", "listing", "lost", "node", "uid")
 
     def __init__(self, node: Node, uid: int) -> None:
         self.node = node
@@ -55,6 +61,8 @@ class Fid:
         self.fd = -1
         self.flags = 0
         self.listing: list[tuple[bytes, int, int]] | None = None
+        self.lost: tuple[bytes, ...] | None = None
+        """The way to what was open here when a snapshot was taken, and is no longer there."""
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -125,6 +133,8 @@ class Share:
         fid = self.fids.get(number)
         if fid is None:
             raise fail(errno.EBADF)
+        if fid.lost is not None:
+            raise fail(errno.ESTALE)
         return fid
 
     def _opened(self, number: int) -> Fid:
@@ -148,7 +158,9 @@ class Share:
         return inode ^ self.devices.setdefault(device, len(self.devices)) << 48
 
     def _qid(self, node: Node) -> bytes:
-        s = os.fstat(node.fd)
+        return self._qid_of(os.fstat(node.fd))
+
+    def _qid_of(self, s: os.stat_result) -> bytes:
         return QID.pack(
             qid_kind(s.st_mode), (s.st_mtime_ns ^ s.st_size << 8) & 0xFFFFFFFF, self._path_of(s.st_dev, s.st_ino)
         )  # fmt: skip
@@ -196,7 +208,9 @@ class Share:
         return struct.pack("<H", len(qids)) + b"".join(qids)
 
     def _clunk(self, number: int) -> bytes:
-        fid = self._fid(number)
+        fid = self.fids.get(number)
+        if fid is None:
+            raise fail(errno.EBADF)
         if fid.listing is not None:
             self.listed -= len(fid.listing)
         fid.close()
@@ -294,15 +308,14 @@ class Share:
         out = bytearray()
         room = min(count, self.room - 4)
         device = os.fstat(fid.node.fd).st_dev
+        mark, pack, size = self._path_of(device, 0), ENTRY.pack, ENTRY.size
         for i in range(offset, len(fid.listing)):
             name, inode, kind = fid.listing[i]
-            qid = QID.pack(qid_kind(kind), 0, self._path_of(device, inode))
-            entry = qid + struct.pack("<QB", i + 1, kind >> 12) + pack_string(name)
-            if len(out) + len(entry) > room:
+            if len(out) + size + len(name) > room:
                 if not out:
                     raise fail(errno.EINVAL)
                 break
-            out += entry
+            out += pack(QID_KINDS.get(kind, 0), 0, inode ^ mark, i + 1, kind >> 12, len(name)) + name
         return struct.pack("<I", len(out)) + out
 
     def _list(self, fid: Fid) -> None:
@@ -394,7 +407,7 @@ class Share:
         s = os.fstat(node.fd)
         times = [part for ns in (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns) for part in divmod(ns, 10**9)]
         return ATTRIBUTES.pack(
-            BASIC, self._qid(node), s.st_mode, s.st_uid, s.st_gid, s.st_nlink, s.st_rdev, s.st_size, s.st_blksize, s.st_blocks,
+            BASIC, self._qid_of(s), s.st_mode, s.st_uid, s.st_gid, s.st_nlink, s.st_rdev, s.st_size, s.st_blksize, s.st_blocks,
             *times, 0, 0, 0, 0,
         )  # fmt: skip
 
@@ -445,26 +458,39 @@ class Share:
 
     # snapshots
 
-    def state(self) -> tuple[Any, ...]:
+    def state(self) -> State:
         """What the guest has open: plain values, which do not hold the files' contents; the host's tree has no past."""
-        fids = ((number, fid.uid, fid.flags if fid.fd >= 0 else -1, fid.node.names()) for number, fid in self.fids.items())
-        return (self.size, tuple(sorted(fids)))
+        fids = (
+            (number, fid.uid, fid.flags if fid.fd >= 0 or fid.lost is not None else -1, fid.lost or fid.node.names())
+            for number, fid in self.fids.items()
+        )
+        return self.size, tuple(sorted(fids))
 
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Open again what was open then. What is no longer there is an error (EBADF) when the guest asks for it."""
+    def restore(self, state: State) -> list[str]:
+        """Open again what was open then, by its path; the paths of what is no longer there, for which the guest gets ESTALE.
+
+        A file that was made anew at its path meanwhile is that one.
+        """
+        if state == self.state():
+            return []
         self.close()
         self.size, fids = state
+        gone = []
         for number, uid, flags, names in fids:
+            fid = self.fids[number] = Fid(self.root, uid)
             try:
-                node = self.root
                 for name in names:
-                    node = self._child(node, name)
-                fid = Fid(node, uid)
+                    fid.node = self._child(fid.node, name)
                 if flags >= 0:
                     self._open(fid, flags)
-                self.fids[number] = fid
             except OSError:
-                continue
+                fid.node, fid.flags, fid.lost = self.root, flags, names
+                gone.append(b"/".join(names).decode(errors="replace"))
+        return gone
+
+    def fork(self) -> Share:
+        """Another way to the same tree, in which nothing is open."""
+        return type(self)(self.path, self.tag, self.read_only)
 
 
 def host_flags(flags: int) -> int:
@@ -478,7 +504,7 @@ def host_flags(flags: int) -> int:
 
 def qid_kind(mode: int) -> int:
     """The type in a qid."""
-    return {stat.S_IFDIR: 0x80, stat.S_IFLNK: 0x02}.get(stat.S_IFMT(mode), 0)
+    return QID_KINDS.get(stat.S_IFMT(mode), 0)
 
 
 def plain(mode: int, kind: int = stat.S_IFREG) -> int:
@@ -504,12 +530,21 @@ def descriptors() -> int:
 
 
 def open_share(spec: str) -> Share:
-    """The share that `HOST:TAG`, `HOST:TAG:ro` or `HOST:TAG:rw` names. The guest may write only where `rw` says so."""
-    rest, _, last = spec.rpartition(":")
-    read_only = last != "rw"
-    path, colon, tag = (rest if last in ("ro", "rw") else spec).rpartition(":")
-    if not colon or not path or not tag:
+    """The share that `HOST:TAG`, `HOST:TAG:ro` or `HOST:TAG:rw` names. The guest may write only where `rw` says so.
+
+    Without a TAG it is the directory's own name.
+    """
+    rest, colon, last = spec.rpartition(":")
+    access = last if colon and last in ("ro", "rw") and not os.path.isdir(spec) else ""
+    path = rest if access else spec
+    tag = ""
+    if not os.path.isdir(path):
+        before, _, after = path.rpartition(":")
+        if before:
+            path, tag = before, after
+    tag = tag or os.path.basename(os.path.abspath(path))
+    if not path or not tag:
         raise ShareError(errno.EINVAL, f"share {spec}: give HOST:TAG, or HOST:TAG:rw if the guest may write there")
     if len(tag.encode()) > 32:
-        raise ShareError(errno.EINVAL, f"share {spec}: a tag has at most 32 bytes")
-    return Share(path, tag, read_only)
+        raise ShareError(errno.EINVAL, f"share {spec}: the tag {tag} has more than 32 bytes; give a shorter one: HOST:TAG")
+    return Share(path, tag, access != "rw")

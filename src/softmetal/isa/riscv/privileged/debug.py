@@ -15,7 +15,7 @@ READ, WRITE, DEVICE_READ, DEVICE_WRITE = 1, 2, 4, 8
 """What a watch watches: loads and stores by virtual address, accesses to devices by physical address."""
 ALWAYS, EQUAL, UNEQUAL, LESS, AT_LEAST, SOME_BITS = 0, 1, 2, 3, 4, 5
 """How a condition compares a register with a value; LESS and AT_LEAST without sign."""
-BREAKS, WATCHES, REGISTERS, EVENTS, WORDS = 64, 16, 16, 256, 6
+BREAKS, WATCHES, REGISTERS, EVENTS, WORDS = 64, 16, 16, 2048, 6
 SPARE = 128
 """Events that one instruction may add to a ring that is called full: all breaks, all watches twice, and a few."""
 
@@ -51,7 +51,7 @@ class Debug(Chip):
     register_stops: u1[16]
     events: u64  # ever told
     taken: u64  # of which the host has taken so many
-    event: u64[1536]  # kind and hook, position, pc, address or cause, value, hart
+    event: u64[12288]  # kind and hook, position, pc, address or cause, value, hart
 
     def tell(self, kind: u3, hook: u6, stops: u1, count: u64, pc: u64, place: u64, value: u64, hart: u64) -> None:
         """Put an event into the ring; stop where that is wanted, and where the ring is full."""

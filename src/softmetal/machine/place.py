@@ -1,0 +1,31 @@
+"""A place in a run: a position, and, as that stands still while all harts wait, the clock."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+CHUNK = 10_000_000
+"""Instructions between two moments at which a signal is heard of."""
+
+
+class Place(NamedTuple):
+    """How many instructions and traps all harts have done, and the clock in ticks (nanoseconds) since power-on."""
+
+    position: int
+    clock: int
+
+    def __str__(self) -> str:
+        return f"position {self.position} at {self.clock / 1e9:.9f} s"
+
+
+def reach(machine: Any, position: int, clock: int = 0) -> bool:
+    """Run a machine to a position, and, where its harts wait there, on to a clock. False: the guest does not get there."""
+    while machine.position < position:
+        before = machine.position, machine.clock
+        if machine.advance(min(position - before[0], CHUNK)) is not None and (machine.position, machine.clock) == before:
+            return False
+    while machine.position == position and machine.clock < clock:
+        before = machine.position, machine.clock
+        if machine.advance(1, clock) is not None and (machine.position, machine.clock) == before:
+            return False
+    return bool(machine.position == position)
