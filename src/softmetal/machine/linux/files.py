@@ -56,6 +56,11 @@ class File:
         self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
         self.path = path
         self.refs = 0
+        self.created = False
+        """Opening it made the file."""
+        self.owner = (1, 0)
+        """Who would get SIGIO: F_OWNER_TID, PID or PGRP, and the number."""
+        self.signal = 0
 
     def retain(self) -> File:
         """Count one more user."""
@@ -80,6 +85,11 @@ class File:
                 os.close(self.fd)
             except OSError:
                 pass
+
+    @property
+    def is_path(self) -> bool:
+        """It was opened with O_PATH: it names a place and is good for nothing else."""
+        return self.flags & O_PATH != 0
 
     @property
     def readable(self) -> bool:
@@ -148,6 +158,12 @@ class RegularFile(File):
         """See `File.write`."""
         return os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
 
+    def write_position(self, offset: int | None) -> int:
+        """Where a write at `offset` (None: at the file offset) would begin."""
+        if self.flags & O_APPEND:
+            return os.fstat(self.fd).st_size
+        return os.lseek(self.fd, 0, os.SEEK_CUR) if offset is None else offset
+
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`. SEEK_DATA and SEEK_HOLE are the host's."""
         return os.lseek(self.fd, offset, whence)
@@ -203,6 +219,12 @@ class StreamFile(File):
     def needs_interval(self) -> bool:
         """Whether the host's poll may miss that it has become ready."""
         return False
+
+    @property
+    def is_pipe(self) -> bool:
+        """It is a pipe or a socket: there is no seeking in it."""
+        mode = os.fstat(self.fd).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 class FifoFile(StreamFile):
@@ -371,10 +393,17 @@ class FdTable:
         self.slots: dict[int, Slot] = {}
         self.limit = 1024
 
-    def get(self, fd: int) -> File:
-        """The file of descriptor `fd` (as a register holds it). Raises OSError(EBADF)."""
+    def any(self, fd: int) -> File:
+        """The file of descriptor `fd` (as a register holds it), be it one of O_PATH. Raises OSError(EBADF)."""
         slot = self.slots.get(fd & 0xFFFFFFFF)
         if slot is None:
+            raise OSError(errno.EBADF, "bad file descriptor")
+        return slot.file
+
+    def get(self, fd: int) -> File:
+        """Like `any`, for calls that do not take O_PATH descriptors. Raises OSError(EBADF)."""
+        slot = self.slots.get(fd & 0xFFFFFFFF)
+        if slot is None or slot.file.flags & O_PATH:
             raise OSError(errno.EBADF, "bad file descriptor")
         return slot.file
 

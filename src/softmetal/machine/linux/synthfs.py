@@ -156,6 +156,7 @@ class PlainDevice(StreamFile):
 
     def __init__(self, name: bytes, flags: int, path: bytes, node: Node) -> None:
         super().__init__(os.open(name, flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY), flags, path, owned=False)
+        self.host_name = name
         self._node = node
         self.outside = False
 

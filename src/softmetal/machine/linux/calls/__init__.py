@@ -2,6 +2,38 @@
 
 from __future__ import annotations
 
-from . import io, memory, net, paths, poll, process, signals, system, threads, time
+from . import (
+    advice,
+    contents,
+    descriptors,
+    io,
+    ioctl,
+    limits,
+    memory,
+    net,
+    paths,
+    poll,
+    process,
+    signals,
+    system,
+    threads,
+    time,
+)
 
-__all__ = ["io", "memory", "net", "paths", "poll", "process", "signals", "system", "threads", "time"]
+__all__ = [
+    "advice",
+    "contents",
+    "descriptors",
+    "io",
+    "ioctl",
+    "limits",
+    "memory",
+    "net",
+    "paths",
+    "poll",
+    "process",
+    "signals",
+    "system",
+    "threads",
+    "time",
+]

@@ -31,6 +31,7 @@ from ..files import (
     O_NOFOLLOW,
     O_PATH,
     O_TMPFILE,
+    O_TRUNC,
     File,
     RegularFile,
 )
@@ -59,7 +60,7 @@ def base(p: Process, fd: int, path: bytes) -> Node:
     """The directory that a relative path starts from. Raises OSError(EBADF, ENOTDIR)."""
     if path[:1] == b"/" or s32(fd) == AT_FDCWD:
         return p.cwd
-    node = p.fds.get(fd).node
+    node = p.fds.any(fd).node
     if node is None:
         raise fail(errno.ENOTDIR)
     return node
@@ -77,7 +78,7 @@ def target(p: Process, fd: int, address: int, flags: int) -> Target:
     if not path and flags & AT_EMPTY_PATH:
         if s32(fd) == AT_FDCWD:
             return Target(p.cwd, None)
-        file = p.fds.get(fd)
+        file = p.fds.any(fd)
         return Target(file.node, file)
     return Target(p.vfs.walk(path, base(p, fd, path), not flags & AT_SYMLINK_NOFOLLOW).existing(), None)
 
@@ -136,6 +137,8 @@ def open_place(p: Process, start: Node, name: bytes, flags: int, mode: int) -> F
         raise fail(errno.ENOTDIR)
     if node.is_link and not flags & O_PATH:
         raise fail(errno.ELOOP)
+    if flags & O_TRUNC and stat.S_ISREG(node.mode) and node.access(2):
+        p.space.file_cut(node.status(), 0)
     try:
         return node.open(flags)
     except OSError as error:
@@ -239,7 +242,7 @@ def chdir(p: Process, path: int) -> Result:
 @syscall(50, "fchdir")
 def fchdir(p: Process, fd: int) -> Result:
     """See man 2 fchdir."""
-    node = p.fds.get(fd).node
+    node = p.fds.any(fd).node
     return -errno.ENOTDIR if node is None else enter(p, node)
 
 
@@ -332,7 +335,12 @@ def truncate(p: Process, path: int, length: int) -> Result:
     """See man 2 truncate."""
     if s64(length) < 0:
         return -errno.EINVAL
-    walk(p, AT_FDCWD, path).existing().truncate(length)
+    node = walk(p, AT_FDCWD, path).existing()
+    if stat.S_ISREG(node.mode) and node.access(2):
+        status = node.status()
+        p.limits.check_size(length, status.st_size)
+        p.space.file_cut(status, length)
+    node.truncate(length)
     return 0
 
 

@@ -165,8 +165,11 @@ def ioprio_set(p: Process, which: int, who: int, value: int) -> Result:
 
 @syscall(92, "personality")
 def personality(p: Process, wanted: int) -> Result:
-    """PER_LINUX is all there is."""
-    return 0
+    """See man 2 personality: PER_LINUX; of its flags READ_IMPLIES_EXEC has an effect, the others are remembered."""
+    before = p.personality
+    if wanted & 0xFFFFFFFF != 0xFFFFFFFF:
+        p.personality = wanted & 0xFFFFFFFF
+    return before
 
 
 @syscall(142, "reboot")
