@@ -92,6 +92,11 @@ class File:
         return self.flags & O_PATH != 0
 
     @property
+    def seekable(self) -> bool:
+        """It can be read and written at offsets."""
+        return False
+
+    @property
     def readable(self) -> bool:
         """It was opened for reading."""
         return self.flags & (O_ACCMODE | O_PATH) in (0, O_RDWR)
@@ -149,6 +154,11 @@ class RegularFile(File):
         self.fd = fd
         self.origin = origin
         """The node that it was opened from, for changing mode, owner and times."""
+
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
 
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`."""
@@ -221,6 +231,17 @@ class StreamFile(File):
         return False
 
     @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        if not stat.S_ISCHR(os.fstat(self.fd).st_mode):
+            return False
+        try:
+            os.lseek(self.fd, 0, os.SEEK_CUR)
+        except OSError:
+            return False
+        return True
+
+    @property
     def is_pipe(self) -> bool:
         """It is a pipe or a socket: there is no seeking in it."""
         mode = os.fstat(self.fd).st_mode
@@ -255,6 +276,11 @@ class DirectoryFile(File):
         self.position = 0
         self._list: list[tuple[bytes, int, int]] | None = None
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def entries(self, vfs: Vfs) -> list[tuple[bytes, int, int]]:
         """Name, inode and type of each entry: the snapshot that was made when reading began."""
         if self._list is None or self.position == 0:
@@ -271,8 +297,12 @@ class DirectoryFile(File):
         """Positions are indexes of entries."""
         if whence == 1:
             offset += self.position
+        elif whence in (2, 3, 4) and self.fd >= 0:
+            offset = os.lseek(self.fd, offset, whence)
         elif whence != 0:
             raise OSError(errno.EINVAL, "whence")
+        if offset < 0:
+            raise OSError(errno.EINVAL, "offset")
         self.position = offset
         return offset
 
@@ -323,6 +353,11 @@ class ContentFile(File):
             self._data = self._make()
         return self._data
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`."""
         if offset is None and self.position == 0:
@@ -344,7 +379,7 @@ class ContentFile(File):
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`."""
-        base = (0, self.position, len(self.data()) if whence == 2 else 0)[whence] if whence < 3 else -1
+        base = (0, self.position)[whence] if 0 <= whence < 2 else -1
         if base < 0 or base + offset < 0:
             raise OSError(errno.EINVAL, "offset")
         self.position = base + offset
@@ -362,6 +397,11 @@ class RandomFile(File):
         super().__init__(flags, path)
         self._process = process
         self._node = node
+
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
 
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`; at most 1 MiB a call."""

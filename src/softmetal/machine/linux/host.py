@@ -20,6 +20,7 @@ def _libc() -> ctypes.CDLL:
     libc.fchownat.argtypes = [word, text, ctypes.c_uint, ctypes.c_uint, word]
     libc.statx.argtypes = [word, text, word, ctypes.c_uint, ctypes.c_void_p]
     libc.syncfs.argtypes = [word]
+    libc.utimensat.argtypes = [word, text, text, word]
     libc.sync_file_range.argtypes = [word, long, long, ctypes.c_uint]
     return libc
 
@@ -60,3 +61,8 @@ def syncfs(fd: int) -> None:
 def sync_file_range(fd: int, offset: int, length: int, flags: int) -> None:
     """See man 2 sync_file_range."""
     _check(_libc().sync_file_range(fd, offset, length, flags))
+
+
+def utimens(path: bytes, times: bytes | None) -> None:
+    """Set times, given as two `struct timespec`; see man 2 utimensat. The last component is followed."""
+    _check(_libc().utimensat(-100, path, times, 0))

@@ -10,7 +10,7 @@ from . import procmem
 from .abi import NS, RELEASE, VERSION
 from .clock import EPOCH, UPTIME
 from .cpu import PAGE
-from .synthfs import Again, Content, Directory, Link
+from .synthfs import Content, Directory, Link, behind, name_of
 from .vfs import Node
 
 if TYPE_CHECKING:
@@ -49,10 +49,7 @@ def build(p: Process) -> Directory:
     def descriptor(fd: int) -> Link:
         file = p.fds.any(fd)
 
-        def jump() -> Node:
-            return file.node if file.node is not None else Again(file)
-
-        return Link(lambda: file.path, jump)
+        return Link(lambda: name_of(file), lambda: behind(file))
 
     def descriptor_facts() -> dict[bytes, Node]:
         return {b"%d" % fd: fixed(f"pos:\t0\nflags:\t0{p.fds.any(fd).flags:o}\nmnt_id:\t1\n") for fd in p.fds}
@@ -69,11 +66,11 @@ def build(p: Process) -> Directory:
         }  # fmt: skip
 
     def program() -> Node | None:
-        return Again(p.program) if p.program is not None else None
+        return behind(p.program) if p.program is not None else None
 
     own = Directory({
-        b"exe": Link(lambda: p.executable, program),
-        b"cwd": Link(lambda: p.cwd.path, lambda: p.cwd),
+        b"exe": Link(lambda: name_of(p.program) if p.program is not None else p.executable, program),
+        b"cwd": Link(lambda: p.cwd.where(), lambda: p.cwd),
         b"root": Link(lambda: b"/"),
         b"maps": Content(lambda: procmem.maps(p.space)),
         b"smaps": Content(lambda: procmem.smaps(p.space)),

@@ -39,11 +39,10 @@ def syscall(number: int, name: str) -> Callable[[F], F]:
 
 PROBED = frozenset({
     "rseq", "io_uring_setup", "landlock_create_ruleset", "fanotify_init", "inotify_init1", "inotify_add_watch",
-    "perf_event_open", "bpf", "userfaultfd", "name_to_handle_at", "seccomp", "add_key", "keyctl", "openat2",
+    "perf_event_open", "bpf", "userfaultfd", "name_to_handle_at", "seccomp", "add_key", "keyctl",
     "process_madvise", "futex_waitv", "map_shadow_stack", "cachestat", "statmount",
     "listmount", "io_setup", "set_mempolicy", "get_mempolicy", "mbind", "pidfd_open", "pidfd_send_signal", "quotactl",
-    "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "fchmodat2", "epoll_pwait2",
-    "kcmp", "acct", "syslog", "vhangup",
+    "epoll_pwait2", "kcmp", "acct", "syslog", "vhangup",
 })  # fmt: skip
 """Calls that programs try and do without when the kernel lacks them: ENOSYS, without a word."""
 

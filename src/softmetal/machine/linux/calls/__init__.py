@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     advice,
+    attributes,
     contents,
     descriptors,
     io,
@@ -11,6 +12,7 @@ from . import (
     limits,
     memory,
     net,
+    opening,
     paths,
     poll,
     process,
@@ -22,6 +24,7 @@ from . import (
 
 __all__ = [
     "advice",
+    "attributes",
     "contents",
     "descriptors",
     "io",
@@ -29,6 +32,7 @@ __all__ = [
     "limits",
     "memory",
     "net",
+    "opening",
     "paths",
     "poll",
     "process",

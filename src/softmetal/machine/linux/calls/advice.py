@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 
+from ..abi import M64
 from ..areas import (
     DONT_DUMP,
     DONT_FORK,
@@ -28,6 +29,7 @@ from ..space import PROT_READ, PROT_WRITE, USER_END
 from ..table import syscall
 from ..vfs import fail
 from ..waits import Result
+from .io import TASK_SIZE_MAX
 
 NORMAL, ADVISE_RANDOM, ADVISE_SEQUENTIAL, WILLNEED, DONTNEED, FREE, REMOVE = 0, 1, 2, 3, 4, 8, 9
 DONTFORK, DOFORK, MERGE, UNMERGE, HUGEPAGE, NOHUGEPAGE, DONTDUMP, DODUMP = range(10, 18)
@@ -81,8 +83,9 @@ def apply(p: Process, area: Area, start: int, end: int, advice: int) -> None:
 def madvise(p: Process, address: int, length: int, advice: int) -> Result:
     """See man 2 madvise. What is mapped gets the advice even if the call answers ENOMEM for a hole."""
     advice &= 0xFFFFFFFF
-    end = page_up(address + length)
-    if advice not in KNOWN or address % PAGE or end >> 64:
+    rounded = page_up(length) & M64
+    end = address + rounded
+    if advice not in KNOWN or address % PAGE or (length and not rounded) or end >> 64:
         return -errno.EINVAL
     position = address
     holes = False
@@ -105,7 +108,7 @@ def msync(p: Process, address: int, length: int, flags: int) -> Result:
     """See man 2 msync: MS_SYNC makes the host write the pages of files back."""
     if flags & ~7 or address % PAGE or (flags & MS_ASYNC and flags & MS_SYNC):
         return -errno.EINVAL
-    end = page_up(address + length)
+    end = address + (page_up(length) & M64)
     if end >> 64:
         return -errno.ENOMEM
     position = address
@@ -130,8 +133,10 @@ def mincore(p: Process, address: int, length: int, vector: int) -> Result:
     if address % PAGE:
         return -errno.EINVAL
     end = page_up(address + length)
-    if end > USER_END:
+    if address + length > TASK_SIZE_MAX:
         return -errno.ENOMEM
+    if vector + length // PAGE > TASK_SIZE_MAX:
+        return -errno.EFAULT
     space = p.space
     answer = bytearray()
     position = address
@@ -156,7 +161,7 @@ MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 def lock(p: Process, address: int, length: int) -> Result:
     """Lock the pages of a range; a hole answers ENOMEM after the part before it was locked."""
     start = address & -PAGE
-    end = page_up(address + length)
+    end = start + (page_up(length + address % PAGE) & M64)
     if end >> 64:
         return -errno.EINVAL
     space = p.space
@@ -194,7 +199,8 @@ def mlock2(p: Process, address: int, length: int, flags: int) -> Result:
 @syscall(229, "munlock")
 def munlock(p: Process, address: int, length: int) -> Result:
     """See man 2 munlock."""
-    start, end = address & -PAGE, page_up(address + length)
+    start = address & -PAGE
+    end = start + (page_up(length + address % PAGE) & M64)
     return -errno.EINVAL if end >> 64 else set_locked(p, start, end, 0, LOCKED)
 
 

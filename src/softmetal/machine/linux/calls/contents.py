@@ -8,14 +8,16 @@ import stat
 
 from .. import host
 from ..abi import s32, s64
+from ..cpu import W
 from ..files import O_APPEND, O_NONBLOCK, O_RDWR, ContentFile, DirectoryFile, File, RegularFile, StreamFile
 from ..process import Process
+from ..synthfs import PlainDevice
 from ..table import syscall
 from ..vfs import fail
 from ..waits import POLLOUT, Result, Wait
 from .io import MOST
 
-KEEP_SIZE, COLLAPSE_RANGE = 1, 8
+KEEP_SIZE, PUNCH_HOLE, COLLAPSE_RANGE, ZERO_RANGE = 1, 2, 8, 16
 
 
 @syscall(46, "ftruncate")
@@ -40,7 +42,7 @@ def fallocate(p: Process, fd: int, mode: int, offset: int, length: int) -> Resul
     mode, offset, length = s32(mode), s64(offset), s64(length)
     if offset < 0 or length <= 0:
         return -errno.EINVAL
-    if mode & ~0x7F:
+    if mode & ~0x7F or (mode & PUNCH_HOLE and mode & (ZERO_RANGE | KEEP_SIZE) != KEEP_SIZE):
         return -errno.EOPNOTSUPP
     if not file.writable:
         return -errno.EBADF
@@ -86,7 +88,7 @@ def sync_file_range(p: Process, fd: int, offset: int, length: int, flags: int) -
     if flags & 0xFFFFFFFF & ~7 or s64(offset) < 0 or s64(length) < 0 or s64(offset + length) < 0:
         return -errno.EINVAL
     if not isinstance(file, RegularFile):
-        return 0 if isinstance(file, DirectoryFile) else -errno.ESPIPE
+        return 0 if isinstance(file, (DirectoryFile, ContentFile)) else -errno.ESPIPE
     host.sync_file_range(file.fd, offset, length, flags & 7)
     return 0
 
@@ -119,8 +121,10 @@ def readahead(p: Process, fd: int, offset: int, count: int) -> Result:
     file = p.fds.get(fd)
     if not file.readable:
         return -errno.EBADF
-    if not isinstance(file, RegularFile):
+    if not isinstance(file, (RegularFile, ContentFile)) or count >> 63:
         return -errno.EINVAL
+    if isinstance(file, ContentFile):
+        return 0
     os.posix_fadvise(file.fd, s64(offset), min(count, MOST), os.POSIX_FADV_WILLNEED)
     return 0
 
@@ -160,15 +164,24 @@ def limited(p: Process, sink: File, position: int, count: int) -> int:
 @syscall(71, "sendfile")
 def sendfile(p: Process, out: int, source: int, offset: int, count: int) -> Result:
     """See man 2 sendfile."""
-    file, sink = p.fds.get(source), p.fds.get(out)
     position = p.space.u64(offset) if offset else None
-    if not file.readable or not sink.writable:
+    if offset:
+        p.space.view(offset, 8, W)
+    file = p.fds.get(source)
+    if not file.readable:
         return -errno.EBADF
-    if position is not None and isinstance(file, StreamFile) and file.is_pipe:
+    if position is not None and not file.seekable:
         return -errno.ESPIPE
-    if not isinstance(file, (RegularFile, ContentFile)) or sink.flags & O_APPEND:
-        return -errno.EINVAL
     if count >> 63 or (position is not None and position >> 63):
+        return -errno.EINVAL
+    sink = p.fds.get(out)
+    if not sink.writable:
+        return -errno.EBADF
+    if not count and file.seekable:
+        return 0
+    if not isinstance(file, (RegularFile, ContentFile, PlainDevice)) or sink.flags & O_APPEND:
+        return -errno.EINVAL
+    if sink.fd >= 0 and not stat.S_IFMT(os.fstat(sink.fd).st_mode):  # an eventfd or the like
         return -errno.EINVAL
     wanted = count = min(count, MOST)
     if isinstance(sink, RegularFile):

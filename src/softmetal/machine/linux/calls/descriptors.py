@@ -140,11 +140,11 @@ def lock(p: Process, file: File, command: int, address: int) -> Result:
 def flock(p: Process, fd: int, operation: int) -> Result:
     """See man 2 flock. On what exists only for the guest (`/proc`, `/dev`) there are no locks: ENOLCK."""
     operation = s32(operation)
-    file = p.fds.get(fd)
     if operation & ~fcntl.LOCK_NB not in (fcntl.LOCK_SH, fcntl.LOCK_EX, fcntl.LOCK_UN):
         return -errno.EINVAL
+    file = p.fds.get(fd)
     if file.fd < 0:
-        return -errno.ENOLCK
+        return 0 if operation & ~fcntl.LOCK_NB == fcntl.LOCK_UN else -errno.ENOLCK
 
     def attempt() -> Result:
         try:

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 
 from ..abi import IOVEC, M64, pack_dirents, pack_stat, pack_statfs, s32, s64
-from ..cpu import R, W
+from ..cpu import PAGE, R, W
+from ..errors import Fault
 from ..files import (
     O_CLOEXEC,
     O_DIRECT,
     O_NONBLOCK,
     O_WRONLY,
+    ContentFile,
+    DirectoryFile,
     File,
     RegularFile,
     StreamFile,
 )
 from ..process import Process
+from ..synthfs import PlainDevice
 from ..table import syscall
 from ..vfs import StatFs, fail
 from ..waits import POLLIN, POLLOUT, Result, Wait
@@ -28,30 +33,98 @@ MOST = 0x7FFFF000
 """Bytes that one read or write moves at most (Linux's MAX_RW_COUNT)."""
 
 
+TASK_SIZE_MAX = (1 << 63) - 1
+"""A buffer that reaches beyond it is refused before anything is done (Linux's `access_ok`)."""
+
+
 def vectors(p: Process, iov: int, count: int, need: int) -> list[memoryview]:
     """The buffers of an iovec array. Raises Fault, OSError(EINVAL)."""
+    found = iovec(p, None, iov, count, need)
+    assert not isinstance(found, int)
+    return found
+
+
+def iovec(p: Process, file: File | None, iov: int, count: int, need: int, offset: int | None = None) -> list[memoryview] | int:
+    """The buffers of an iovec array, or what `buffer` says instead. Raises Fault, OSError(EINVAL)."""
     count = s32(count)
     if not 0 <= count <= 1024:
         raise fail(errno.EINVAL)
-    table = p.space.view(iov, count * IOVEC.size, R)
+    pairs = list(IOVEC.iter_unpack(p.space.view(iov, count * IOVEC.size, R)))
+    if any(length >> 63 for _, length in pairs):
+        raise fail(errno.EINVAL)
+    if any(address + length > TASK_SIZE_MAX for address, length in pairs):
+        raise fail(errno.EFAULT)
+    check_end(offset, sum(length for _, length in pairs))
     views: list[memoryview] = []
     left = MOST
-    for address, length in IOVEC.iter_unpack(table):
-        if length >> 63:
-            raise fail(errno.EINVAL)
+    for address, length in pairs:
         if length and left:
-            view = p.space.prefix(address, min(length, left), need) if not views else p.space.view(
-                address, min(length, left), need
-            )  # fmt: skip
+            size = min(length, left)
+            try:
+                view = p.space.prefix(address, size, need)
+            except Fault:
+                if views:
+                    break
+                if file is None:
+                    raise
+                return untouched(file, need, offset, size)
             views.append(view)
             left -= len(view)
+            if len(view) < size:
+                break
     return views
 
 
-def read_file(p: Process, file: File, views: list[memoryview], offset: int | None = None) -> Result:
+def buffer(p: Process, file: File, address: int, count: int, need: int, offset: int | None = None) -> list[memoryview] | int:
+    """The guest's buffer as far as it may be used, or the call's result if that needs no buffer. Raises Fault."""
+    if address + count > TASK_SIZE_MAX:
+        raise Fault(address)
+    check_end(offset, count)
+    if not count:
+        return -errno.EISDIR if isinstance(file, DirectoryFile) else []
+    size = min(count, MOST)
+    try:
+        view = p.space.prefix(address, size, need)
+    except Fault:
+        return untouched(file, need, offset, count)
+    if len(view) < size and need == R and isinstance(file, PlainDevice):
+        return untouched(file, need, offset, count)
+    if len(view) < size and need == R and isinstance(file, StreamFile):
+        view = view[: len(view) & -PAGE]  # pipes and sockets take whole pages or nothing
+        if not view:
+            raise Fault(address)
+    return [view]
+
+
+def check_end(offset: int | None, count: int) -> None:
+    """Raise OSError(EINVAL) if a transfer would end behind the last position that there is."""
+    if offset is not None and offset + count >> 63:
+        raise fail(errno.EINVAL)
+
+
+def untouched(file: File, need: int, offset: int | None, count: int) -> int:
+    """The result of a call whose buffer may not be used: Linux meets that only when there is something to move."""
+    if need == R:
+        return min(count, MOST) if isinstance(file, PlainDevice) and file.host_name != b"/dev/full" else -errno.EFAULT
+    if isinstance(file, PlainDevice) and file.host_name == b"/dev/null":
+        return 0
+    if isinstance(file, DirectoryFile):
+        return -errno.EISDIR
+    if isinstance(file, RegularFile):
+        at = file.seek(0, 1) if offset is None else offset
+        return 0 if at >= os.fstat(file.fd).st_size else -errno.EFAULT
+    if file.flags & O_NONBLOCK and isinstance(file, StreamFile):
+        poller = select.poll()
+        poller.register(file.fd, POLLIN)
+        if not poller.poll(0):
+            return -errno.EAGAIN
+    return -errno.EFAULT
+
+
+def read_file(p: Process, file: File, views: list[memoryview] | int, offset: int | None = None) -> Result:
     """Read, or wait until there is something."""
-    if not file.readable:
-        return -errno.EBADF
+    if isinstance(views, int):
+        return views
     try:
         return file.read(views, offset)
     except BlockingIOError:
@@ -72,20 +145,21 @@ def read_file(p: Process, file: File, views: list[memoryview], offset: int | Non
     return wait
 
 
-def write_file(p: Process, file: File, views: list[memoryview], offset: int | None = None) -> Result:
+def write_file(p: Process, file: File, views: list[memoryview] | int, offset: int | None = None) -> Result:
     """Write everything, waiting as often as it takes, unless the file is non-blocking."""
-    if not file.writable:
-        return -errno.EBADF
+    if isinstance(views, int):
+        return views
     if p.limits.file_size is not None and isinstance(file, RegularFile):
         views = p.limits.cut(views, file.write_position(offset))
-    total = sum(map(len, views))
+    parts = views
+    total = sum(map(len, parts))
     done = 0
 
     def attempt() -> Result:
         nonlocal done
         while True:
             try:
-                done += file.write(views, None if offset is None else offset + done)
+                done += file.write(parts, None if offset is None else offset + done)
             except BlockingIOError:
                 if file.flags & O_NONBLOCK:
                     return done or -errno.EAGAIN
@@ -105,82 +179,101 @@ def write_file(p: Process, file: File, views: list[memoryview], offset: int | No
                 else:
                     rest.append(view[skip:])
                     skip = 0
-            views[:] = rest
+            parts[:] = rest
 
-    views_all = list(views)
+    views_all = list(parts)
     wait = Wait(attempt, fds=file.host_waits(POLLOUT), outside=file.outside, kick=file.fd < 0)
-    if not views:
+    if not parts:
         return 0
     return attempt()
 
 
-@syscall(63, "read")
-def read(p: Process, fd: int, buffer: int, count: int) -> Result:
-    """See man 2 read."""
+def source(p: Process, fd: int) -> File:
+    """An open file to read from. Raises OSError(EBADF)."""
     file = p.fds.get(fd)
-    if count == 0:
-        return 0 if file.readable else -errno.EBADF
-    return read_file(p, file, [p.space.prefix(buffer, min(count, MOST), W)])
+    if not file.readable:
+        raise fail(errno.EBADF)
+    return file
+
+
+def sink(p: Process, fd: int) -> File:
+    """An open file to write to. Raises OSError(EBADF)."""
+    file = p.fds.get(fd)
+    if not file.writable:
+        raise fail(errno.EBADF)
+    return file
+
+
+def positioned(p: Process, fd: int, offset: int, writing: bool) -> File:
+    """The file for a read or write at an offset. Raises OSError."""
+    if s64(offset) < 0:
+        raise fail(errno.EINVAL)
+    file = p.fds.get(fd)
+    if not file.seekable or (writing and isinstance(file, ContentFile)):
+        raise fail(errno.ESPIPE)
+    if not (file.writable if writing else file.readable):
+        raise fail(errno.EBADF)
+    return file
+
+
+@syscall(63, "read")
+def read(p: Process, fd: int, address: int, count: int) -> Result:
+    """See man 2 read."""
+    file = source(p, fd)
+    views = buffer(p, file, address, count, W)
+    return read_file(p, file, views) if views else 0
 
 
 @syscall(64, "write")
-def write(p: Process, fd: int, buffer: int, count: int) -> Result:
+def write(p: Process, fd: int, address: int, count: int) -> Result:
     """See man 2 write."""
-    file = p.fds.get(fd)
-    if count == 0:
-        return 0 if file.writable else -errno.EBADF
-    return write_file(p, file, [p.space.prefix(buffer, min(count, MOST), R)])
+    file = sink(p, fd)
+    return write_file(p, file, buffer(p, file, address, count, R))
 
 
 @syscall(65, "readv")
 def readv(p: Process, fd: int, iov: int, count: int) -> Result:
     """See man 2 readv."""
-    file = p.fds.get(fd)
-    views = vectors(p, iov, count, W)
+    file = source(p, fd)
+    views = iovec(p, file, iov, count, W)
     return read_file(p, file, views) if views else 0
 
 
 @syscall(66, "writev")
 def writev(p: Process, fd: int, iov: int, count: int) -> Result:
     """See man 2 writev."""
-    file = p.fds.get(fd)
-    return write_file(p, file, vectors(p, iov, count, R))
-
-
-def positioned(p: Process, fd: int, offset: int) -> File:
-    """The file for a read or write at an offset. Raises OSError."""
-    file = p.fds.get(fd)
-    if s64(offset) < 0:
-        raise fail(errno.EINVAL)
-    return file
+    file = sink(p, fd)
+    return write_file(p, file, iovec(p, file, iov, count, R))
 
 
 @syscall(67, "pread64")
-def pread64(p: Process, fd: int, buffer: int, count: int, offset: int) -> Result:
+def pread64(p: Process, fd: int, address: int, count: int, offset: int) -> Result:
     """See man 2 pread."""
-    file = positioned(p, fd, offset)
-    return read_file(p, file, [p.space.prefix(buffer, min(count, MOST), W)], offset) if count else 0
+    file = positioned(p, fd, offset, False)
+    views = buffer(p, file, address, count, W, offset)
+    return read_file(p, file, views, offset) if views else 0
 
 
 @syscall(68, "pwrite64")
-def pwrite64(p: Process, fd: int, buffer: int, count: int, offset: int) -> Result:
+def pwrite64(p: Process, fd: int, address: int, count: int, offset: int) -> Result:
     """See man 2 pwrite."""
-    file = positioned(p, fd, offset)
-    return write_file(p, file, [p.space.prefix(buffer, min(count, MOST), R)], offset) if count else 0
+    file = positioned(p, fd, offset, True)
+    return write_file(p, file, buffer(p, file, address, count, R, offset), offset)
 
 
 @syscall(69, "preadv")
 def preadv(p: Process, fd: int, iov: int, count: int, low: int, high: int) -> Result:
     """See man 2 preadv; on 64 bits the low word is the whole offset."""
-    file = positioned(p, fd, low)
-    views = vectors(p, iov, count, W)
+    file = positioned(p, fd, low, False)
+    views = iovec(p, file, iov, count, W, low)
     return read_file(p, file, views, low) if views else 0
 
 
 @syscall(70, "pwritev")
 def pwritev(p: Process, fd: int, iov: int, count: int, low: int, high: int) -> Result:
     """See man 2 pwritev."""
-    return write_file(p, positioned(p, fd, low), vectors(p, iov, count, R), low)
+    file = positioned(p, fd, low, True)
+    return write_file(p, file, iovec(p, file, iov, count, R, low), low)
 
 
 @syscall(286, "preadv2")
@@ -235,11 +328,11 @@ def dup(p: Process, fd: int) -> Result:
 @syscall(24, "dup3")
 def dup3(p: Process, old: int, new: int, flags: int) -> Result:
     """See man 2 dup3."""
-    file = p.fds.any(old)
-    if old & 0xFFFFFFFF == new & 0xFFFFFFFF or flags & ~O_CLOEXEC:
+    if old & 0xFFFFFFFF == new & 0xFFFFFFFF or flags & 0xFFFFFFFF & ~O_CLOEXEC:
         return -errno.EINVAL
     if not 0 <= s32(new) < p.fds.limit:
         return -errno.EBADF
+    file = p.fds.any(old)
     p.fds.put(s32(new), file, bool(flags & O_CLOEXEC))
     return s32(new)
 
@@ -296,6 +389,8 @@ def getdents64(p: Process, fd: int, buffer: int, count: int) -> Result:
     if not isinstance(file, DirectoryFile):
         return -errno.ENOTDIR
     assert file.node is not None
+    if s32(count) < 0:
+        return -errno.EINVAL
     entries = file.entries(p.vfs)
     data, position = pack_dirents(entries, file.position, count & 0xFFFFFFFF)
     if not data and file.position < len(entries):

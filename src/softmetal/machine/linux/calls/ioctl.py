@@ -8,7 +8,7 @@ import os
 import stat
 
 from ..abi import s32
-from ..files import DirectoryFile, File, RegularFile
+from ..files import ContentFile, DirectoryFile, File, RegularFile
 from ..process import Process
 from ..table import syscall
 from ..waits import Result
@@ -42,7 +42,10 @@ def ioctl(p: Process, fd: int, request: int, argument: int) -> Result:
     if request == FIONBIO:
         file.set_nonblocking(p.space.u32(argument) != 0)
         return 0
-    if isinstance(file, (RegularFile, DirectoryFile)):
+    if request == FIGETBSZ:
+        p.space.put32(argument, file.status().st_blksize)
+        return 0
+    if isinstance(file, (RegularFile, DirectoryFile, ContentFile)):
         return of_file(p, file, request, argument)
     if file.fd < 0 or file.node is not None:
         return -errno.ENOTTY
@@ -60,8 +63,6 @@ def of_file(p: Process, file: File, request: int, argument: int) -> Result:
         p.space.put32(argument, s32(status.st_size - file.seek(0, 1)))
     elif request == FIOQSIZE and not stat.S_ISCHR(status.st_mode):
         p.space.put64(argument, status.st_size)
-    elif request == FIGETBSZ:
-        p.space.put32(argument, status.st_blksize)
     elif request == GETFLAGS and file.fd >= 0:
         p.space.write(argument, fcntl.ioctl(file.fd, GETFLAGS, bytes(8))[:4])
     else:

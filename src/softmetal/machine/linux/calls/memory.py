@@ -6,9 +6,10 @@ import errno
 import os
 import stat
 
+from ..abi import M64
 from ..areas import GROWS_DOWN, LOCKED, NO_RESERVE, Area, page_up
 from ..cpu import PAGE
-from ..files import File, RegularFile
+from ..files import ContentFile, File, RegularFile
 from ..process import Process
 from ..space import LOWEST, PROT_EXEC, PROT_READ, PROT_WRITE, USER_END
 from ..synthfs import PlainDevice
@@ -24,16 +25,7 @@ VALIDATED = 0x7FFFF
 PROT_GROWSDOWN, PROT_GROWSUP = 0x01000000, 0x02000000
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 READ_IMPLIES_EXEC = 0x0400000
-
-
-def checked(start: int, length: int) -> tuple[int, int]:
-    """The pages of a range that the guest gave. Raises OSError(EINVAL, ENOMEM)."""
-    if start % PAGE:
-        raise fail(errno.EINVAL)
-    end = page_up(start + length)
-    if end > USER_END:
-        raise fail(errno.ENOMEM)
-    return start, end
+HUGE_PAGE = 2 << 20
 
 
 @syscall(214, "brk")
@@ -71,21 +63,23 @@ def mmap(p: Process, address: int, length: int, prot: int, flags: int, fd: int, 
     anonymous = bool(flags & MAP_ANONYMOUS)
     if not anonymous:
         p.fds.get(fd)
-    if flags & MAP_HUGETLB:
-        return -errno.ENOMEM if anonymous else -errno.EINVAL
-    if not length:
+    if not length or (flags & MAP_HUGETLB and not anonymous):
         return -errno.EINVAL
+    if flags & MAP_HUGETLB:
+        return -errno.EINVAL if length > M64 - HUGE_PAGE else -errno.ENOMEM
     size = page_up(length)
     if size > USER_END or length >> 63:
         return -errno.ENOMEM
-    if not anonymous and offset + size >= 1 << 63:
+    if not anonymous and offset + size > M64:
+        return -errno.EOVERFLOW
+    if not anonymous and offset + size >= 1 << 63 and isinstance(p.fds.get(fd), (RegularFile, ContentFile)):
         return -errno.EOVERFLOW
     if kind not in (MAP_SHARED, MAP_PRIVATE) and (anonymous or kind != MAP_SHARED_VALIDATE):
         return -errno.EINVAL
-    if kind == MAP_SHARED_VALIDATE and flags & ~(VALIDATED | MAP_FIXED_NOREPLACE):
-        return -errno.EOPNOTSUPP
     shared = kind != MAP_PRIVATE
     file, max_prot = (None, 7) if anonymous else mappable(p, fd, prot, shared)
+    if kind == MAP_SHARED_VALIDATE and flags & ~(VALIDATED | MAP_FIXED_NOREPLACE):
+        return -errno.EOPNOTSUPP
     if flags & MAP_GROWSDOWN and (shared or file is not None):
         return -errno.EINVAL
     if prot & PROT_READ and p.personality & READ_IMPLIES_EXEC:
@@ -141,13 +135,17 @@ def munmap(p: Process, address: int, length: int) -> Result:
 @syscall(226, "mprotect")
 def mprotect(p: Process, address: int, length: int, prot: int) -> Result:
     """See man 2 mprotect."""
-    if prot & ~(PROT_GROWSDOWN | PROT_GROWSUP | 0xF) or (prot & PROT_GROWSDOWN and prot & PROT_GROWSUP):
+    if address % PAGE or (prot & PROT_GROWSDOWN and prot & PROT_GROWSUP):
         return -errno.EINVAL
-    start, end = checked(address, length)
-    if start >= end:
+    if not length:
         return 0
+    start, end = address, (address + page_up(length)) & M64
+    if end <= start:
+        return -errno.ENOMEM
+    if prot & ~(PROT_GROWSDOWN | PROT_GROWSUP | 0xF):
+        return -errno.EINVAL
     space = p.space
-    area = space.find(start)
+    area = next(space.overlapping(start, min(end, USER_END)), None)
     if prot & (PROT_GROWSDOWN | PROT_GROWSUP):
         if area is None:
             return -errno.ENOMEM
@@ -189,7 +187,7 @@ def mremap(p: Process, old: int, old_size: int, new_size: int, flags: int, new: 
         return -errno.EINVAL
     if old % PAGE:
         return -errno.EINVAL
-    old_size, new_size = page_up(old_size), page_up(new_size)
+    old_size, new_size = page_up(old_size) & M64, page_up(new_size) & M64
     if not new_size or (keep_old and old_size != new_size):
         return -errno.EINVAL
     if new_size > USER_END:
@@ -202,10 +200,11 @@ def mremap(p: Process, old: int, old_size: int, new_size: int, flags: int, new: 
         return -errno.EFAULT
     if old_size == 0 and not area.shared:
         return -errno.EINVAL
-    if new_size < old_size and not flags & MREMAP_FIXED:
+    if new_size <= old_size and not flags & (MREMAP_FIXED | MREMAP_DONTUNMAP):
         if space.sealed(old, old + old_size):
             return -errno.EPERM
-        space.unmap(old + new_size, old + old_size)
+        if new_size < old_size:
+            space.unmap(old + new_size, old + old_size)
         return old
     if area.end < old + old_size:
         return -errno.EFAULT
@@ -214,8 +213,6 @@ def mremap(p: Process, old: int, old_size: int, new_size: int, flags: int, new: 
     if area.marks & LOCKED and space.locked() + new_size - old_size > space.lock_limit:
         return -errno.EAGAIN
     if not flags & MREMAP_FIXED and not keep_old and old_size:
-        if new_size == old_size:
-            return old
         if extended(p, area, old, old_size, new_size):
             return old
     if not flags & MREMAP_MAYMOVE:
