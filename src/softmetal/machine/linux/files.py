@@ -27,6 +27,9 @@ O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 
 O_DSYNC, O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW = 0o10000, 0o40000, 0o100000, 0o200000, 0o400000
 O_NOATIME, O_CLOEXEC, O_SYNC, O_PATH, O_TMPFILE = 0o1000000, 0o2000000, 0o4010000, 0o10000000, 0o20200000
 
+ALWAYS_READY = POLLIN | POLLOUT | 0x40 | 0x100
+"""What poll answers for a file that never blocks: also POLLRDNORM and POLLWRNORM."""
+
 HOST_FLAGS = (
     (O_CREAT, os.O_CREAT), (O_EXCL, os.O_EXCL), (O_TRUNC, os.O_TRUNC), (O_APPEND, os.O_APPEND),
     (O_DSYNC, os.O_DSYNC), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC), (O_TMPFILE, os.O_TMPFILE),
@@ -49,6 +52,10 @@ class File:
     """The host's descriptor, if there is one."""
     outside = False
     """Waiting for it is waiting for the world outside of the guest."""
+    event_mask = -1
+    """The events that it can have at all."""
+    soft_events = False
+    """What makes it ready is the guest's clock or signals; `refresh` tells the host's descriptor."""
     node: Node | None = None
     """For a directory: where it is."""
 
@@ -113,7 +120,10 @@ class File:
 
     def ready(self, events: int) -> int | None:
         """The poll events that are true now; None if the host's poll on `fd` knows."""
-        return None if self.fd >= 0 else events & (POLLIN | POLLOUT)
+        return None if self.fd >= 0 else events & ALWAYS_READY
+
+    def refresh(self) -> None:
+        """Bring the host's descriptor up to date with the guest's clock and signals."""
 
     def wake_time(self) -> int | None:
         """The guest time at which it becomes ready by itself."""
@@ -154,7 +164,7 @@ class RegularFile(File):
 
     def ready(self, events: int) -> int | None:
         """Always ready."""
-        return events & (POLLIN | POLLOUT)
+        return events & ALWAYS_READY
 
 
 class StreamFile(File):
@@ -169,9 +179,25 @@ class StreamFile(File):
         self.fd = fd
         self.owned = owned
         self.outside = not owned
+        self._others: list[int] = []
         self.careful = not owned and (not stat.S_ISCHR(os.fstat(fd).st_mode) or os.isatty(fd))
         if owned:
             os.set_blocking(fd, False)
+
+    def another(self, taken: list[int]) -> int:
+        """A host descriptor of this file that is not among `taken`; it lives as long as the file is open."""
+        for fd in (self.fd, *self._others):
+            if fd not in taken:
+                return fd
+        self._others.append(os.dup(self.fd))
+        return self._others[-1]
+
+    def close(self) -> None:
+        """See `File.close`."""
+        for fd in self._others:
+            os.close(fd)
+        self._others.clear()
+        super().close()
 
     def _wait_for(self, events: int) -> None:
         poller = select.poll()
@@ -261,7 +287,7 @@ class DirectoryFile(File):
 
     def ready(self, events: int) -> int | None:
         """Always ready."""
-        return events & (POLLIN | POLLOUT)
+        return events & ALWAYS_READY
 
 
 class PathFile(File):

@@ -52,6 +52,10 @@ class Scheduler:
     def block(self, thread: Thread, wait: Wait) -> None:
         """Put the current thread to sleep."""
         thread.wait = wait
+        for file in wait.holds:
+            file.retain()
+        thread.let_go()
+        thread.held = wait.holds
         if self.process.signals.deliverable(thread):
             self.interrupt(thread)
 
@@ -69,9 +73,16 @@ class Scheduler:
             if thread.wait is not None and thread.wait.kick:
                 thread.wait.ready = True
 
+    def retry_all(self) -> None:
+        """Something happened that may change what anybody waits for."""
+        for thread in self.threads:
+            if thread.wait is not None:
+                thread.wait.ready = True
+
     def complete(self, thread: Thread, result: int | None) -> None:
         """A blocked call is over."""
         thread.wait = None
+        thread.let_go()
         if result is not None:
             if thread is self.loaded:
                 self.process.cpu.x[10] = result & M64
@@ -87,6 +98,7 @@ class Scheduler:
         """The thread has ended."""
         thread.dead = True
         thread.wait = None
+        thread.let_go()
         self.threads.remove(thread)
         if thread in self.runnable:
             self.runnable.remove(thread)
@@ -116,6 +128,7 @@ class Scheduler:
         if process.signals.fd in happened:
             process.signals.take_host()
         now = process.clock.monotonic()
+        running = self.current
         for thread in waiting:
             wait = thread.wait
             if wait is None:
@@ -127,11 +140,13 @@ class Scheduler:
                 or any(fd in happened for fd, _ in wait.fds)
             ):
                 wait.ready = False
+                self.current = thread
                 result = process.guarded(wait.attempt)
                 if isinstance(result, Wait):
                     thread.wait = result
                 else:
                     self.complete(thread, result)
+        self.current = running
         return bool(happened)
 
     def _pick(self) -> Thread:
@@ -282,6 +297,7 @@ class Scheduler:
             if other is not thread:
                 other.dead = True
                 other.wait = None
+                other.let_go()
         self.threads = [thread]
         self.runnable.clear()
         self.frozen_for = None

@@ -14,13 +14,16 @@ import signal
 import struct
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from .abi import M64, SIGINFO_CHILD, SIGINFO_FAULT, SIGINFO_KILL, STACK
 from .cpu import BREAKPOINT, FETCH_FAULT, ILLEGAL, LOAD_FAULT, LOAD_MISALIGNED, STORE_FAULT, STORE_MISALIGNED, Exit
 from .errors import Fault, GuestExit
 from .threads import Pending, Thread
+from .waits import ALWAYS, AS_ASKED, NEVER, Wait
 
 if TYPE_CHECKING:
+    from .calls.eventfiles import SignalFile
     from .process import Process
 
 SIG_DFL, SIG_IGN = 0, 1
@@ -51,6 +54,14 @@ SIGNALFD_INFO = struct.Struct("<IiiIIiIIIIiiQ")
 NAMES = {int(s): s.name for s in signal.Signals}
 
 
+FROM_INSTRUCTIONS = frozenset({SIGSEGV, SIGBUS, SIGILL, SIGTRAP, 8, 31})
+"""SIGFPE and SIGSYS among them: Linux's SYNCHRONOUS_MASK."""
+
+
+def _rank(pending: Pending) -> tuple[bool, int]:
+    return pending.number not in FROM_INSTRUCTIONS, pending.number
+
+
 def name_of(number: int) -> str:
     """`SIGSEGV` for 11."""
     return NAMES.get(number, f"signal {number}")
@@ -68,6 +79,8 @@ class Signals:
         self.process = process
         self.actions: list[tuple[int, int, int]] = [(SIG_DFL, 0, 0)] * 65
         self.pending: deque[Pending] = deque()
+        self.watchers: WeakSet[SignalFile] = WeakSet()
+        """The signalfds of the process."""
         self.trampoline = 0
         self.fd = -1
         self.died_at: Exit | None = None
@@ -139,6 +152,8 @@ class Signals:
         if number < 32 and any(p.number == number for p in queue):
             return
         queue.append(signal)
+        for file in self.watchers:
+            file.arrived(number)
         sched.attention = True
         sched.kick()
         current = sched.current
@@ -155,16 +170,20 @@ class Signals:
         return any(not mask >> (p.number - 1) & 1 for q in (thread.pending, self.pending) for p in q)
 
     def take(self, thread: Thread, wanted: int) -> Pending | None:
-        """Remove and return the first pending signal of the set `wanted`, the lowest number first."""
-        best: Pending | None = None
-        place: deque[Pending] | None = None
+        """Remove and return the first pending signal of the set `wanted`.
+
+        A thread's own come before the process's, among those the ones that an instruction causes, then by number
+        (`dequeue_signal`, `next_signal`).
+        """
         for queue in (thread.pending, self.pending):
-            for p in queue:
-                if wanted >> (p.number - 1) & 1 and (best is None or p.number < best.number):
-                    best, place = p, queue
-        if best is not None and place is not None:
-            place.remove(best)
-        return best
+            if not queue:
+                continue
+            found = [p for p in queue if wanted >> (p.number - 1) & 1]
+            if found:
+                best = min(found, key=_rank)
+                queue.remove(best)
+                return best
+        return None
 
     def pending_set(self, thread: Thread) -> int:
         """The set of pending signals."""
@@ -181,6 +200,18 @@ class Signals:
         cpu = self.process.cpu
         wait = thread.interrupted
         thread.interrupted = None
+        if wait is not None:
+            result = self.process.guarded(wait.attempt)
+            if isinstance(result, Wait):
+                wait = result
+            else:
+                wait = None
+                thread.let_go()
+                if result is not None:
+                    cpu.x[10] = result & M64
+                if thread.restore_mask is not None:
+                    thread.mask, thread.restore_mask = thread.restore_mask, None
+        stopped = False
         while (pending := self.take(thread, ~thread.mask)) is not None:
             number = pending.number
             what = self.disposition(number)
@@ -188,6 +219,7 @@ class Signals:
                 raise GuestExit(128 + number, number)
             if what == "stop":
                 self.stop(number)
+                stopped = True
                 continue
             if what == "ignore":
                 continue
@@ -197,17 +229,24 @@ class Signals:
                     wait.cancel()
                 if wait.partial:
                     cpu.x[10] = wait.partial
-                elif wait.restart and flags & SA_RESTART:
+                elif wait.restart == ALWAYS or (wait.restart == AS_ASKED and flags & SA_RESTART):
                     cpu.pc -= 4
                 else:
                     cpu.x[10] = -errno.EINTR & M64
                 wait = None
+                thread.let_go()
             if flags & SA_RESETHAND:
                 self.actions[number] = (SIG_DFL, flags, mask)
             self._enter(thread, pending, handler, flags)
             thread.mask |= mask & ~UNBLOCKABLE
             if not flags & SA_NODEFER:
                 thread.mask |= 1 << (number - 1)
+        if wait is not None and stopped and wait.restart == NEVER:
+            if wait.cancel:
+                wait.cancel()
+            cpu.x[10] = -errno.EINTR & M64
+            thread.let_go()
+            wait = None
         if wait is not None:
             wait.ready = True
             self.process.sched.block(thread, wait)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .cpu import Cpu
 from .waits import Wait
+
+if TYPE_CHECKING:
+    from .files import File
 
 
 class Pending(NamedTuple):
@@ -37,11 +40,19 @@ class Thread:
         self.robust = 0
         self.wait: Wait | None = None
         self.interrupted: Wait | None = None
+        self.held: tuple[File, ...] = ()
+        """The files that its blocked call keeps open."""
         self.name = b""
         self.used = 0
         """Instructions run in finished turns."""
         self.began = 0
         self.dead = False
+
+    def let_go(self) -> None:
+        """Its blocked call is over: the files of that need not stay open."""
+        held, self.held = self.held, ()
+        for file in held:
+            file.release()
 
     def save(self, cpu: Cpu) -> None:
         """Take the registers from the CPU."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import io, memory, net, paths, poll, process, signals, system, threads, time
+from . import epoll, eventfiles, io, memory, net, paths, poll, process, signals, system, threads, time
 
-__all__ = ["io", "memory", "net", "paths", "poll", "process", "signals", "system", "threads", "time"]
+__all__ = ["epoll", "eventfiles", "io", "memory", "net", "paths", "poll", "process", "signals", "system", "threads", "time"]

@@ -71,7 +71,7 @@ def read_file(p: Process, file: File, views: list[memoryview], offset: int | Non
             return wait
 
     wait = Wait(
-        attempt, fds=file.host_waits(POLLIN), deadline=file.wake_time(), outside=file.outside, kick=file.fd < 0,
+        attempt, fds=file.host_waits(POLLIN), deadline=file.wake_time(), outside=file.outside, holds=(file,),
         interval=file.fd >= 0 and isinstance(file, StreamFile) and file.needs_interval(),
     )  # fmt: skip
     return wait
@@ -111,7 +111,7 @@ def write_file(p: Process, file: File, views: list[memoryview], offset: int | No
             views[:] = rest
 
     views_all = list(views)
-    wait = Wait(attempt, fds=file.host_waits(POLLOUT), outside=file.outside, kick=file.fd < 0)
+    wait = Wait(attempt, fds=file.host_waits(POLLOUT), outside=file.outside, holds=(file,))
     if not views:
         return 0
     return attempt()

@@ -22,7 +22,7 @@ from ..table import syscall
 from ..threads import Pending, Thread
 from ..timers import Timer
 from ..vfs import fail
-from ..waits import Result, Wait
+from ..waits import NEVER, UNLESS_HANDLED, Result, Wait
 
 
 @syscall(134, "rt_sigaction")
@@ -88,7 +88,7 @@ def rt_sigsuspend(p: Process, mask: int, size: int) -> Result:
     bits = p.space.u64(mask)
     thread = p.thread
     thread.restore_mask, thread.mask = thread.mask, bits & ~UNBLOCKABLE
-    wait = Wait(lambda: wait, restart=False)
+    wait = Wait(lambda: wait, restart=UNLESS_HANDLED)
     return wait
 
 
@@ -117,7 +117,7 @@ def rt_sigtimedwait(p: Process, mask: int, out: int, timeout: int, size: int) ->
             return -errno.EAGAIN
         return wait
 
-    wait = Wait(attempt, deadline=deadline, restart=False, kick=True)
+    wait = Wait(attempt, deadline=deadline, restart=NEVER, kick=True)
     return attempt()
 
 
