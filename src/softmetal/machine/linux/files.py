@@ -48,6 +48,7 @@ def host_flags(flags: int) -> int:
 class File:
     """An open file description. Methods raise OSError with the errno for the guest."""
 
+    _made = 0
     fd = -1
     """The host's descriptor, if there is one."""
     outside = False
@@ -63,6 +64,9 @@ class File:
         self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
         self.path = path
         self.refs = 0
+        File._made += 1
+        self.serial = File._made
+        """When it was opened: a number that grows."""
 
     def retain(self) -> File:
         """Count one more user."""
@@ -132,6 +136,10 @@ class File:
     def host_waits(self, events: int) -> list[tuple[int, int]]:
         """What to wait for on the host until it is ready."""
         return [(self.fd, events)] if self.fd >= 0 else []
+
+    def time_limit(self, event: int) -> int | None:
+        """How long a blocking call on it waits at most, in ns."""
+        return None
 
     def set_nonblocking(self, on: bool) -> None:
         """Set or clear O_NONBLOCK."""

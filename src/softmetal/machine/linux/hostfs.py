@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from .files import (
     O_ACCMODE,
@@ -235,10 +236,21 @@ class HostNode(Node):
         flags = s.f_flag | (1 if self.read_only else 0)
         return StatFs(0xEF53, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_namemax, flags)
 
-    def socket_path(self, name: bytes) -> bytes:
-        """See `Node.socket_path`."""
+    def bind_socket(self, bind: Callable[[bytes], None], temporary: bytes, name: bytes) -> None:
+        """See `Node.bind_socket`."""
         self._writable()
-        return self.magic + b"/" + name
+        bind(self.magic + b"/" + temporary)
+        try:
+            self.rename(temporary, self, name, 1)  # RENAME_NOREPLACE
+        except OSError:
+            os.unlink(temporary, dir_fd=self.fd)
+            raise
+
+    def connect_path(self) -> bytes:
+        """See `Node.connect_path`. The descriptor names the inode, so no link can be followed from here."""
+        if not stat.S_ISSOCK(self.mode):
+            raise fail(errno.ECONNREFUSED)
+        return self.magic
 
 
 def open_tree(path: bytes, read_only: bool) -> HostNode:

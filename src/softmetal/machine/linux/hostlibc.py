@@ -87,3 +87,17 @@ def system_call(name: str, *arguments: int | bytes) -> int:
         raise OSError(38, f"{name} on {platform.machine()}")
     values = [a if isinstance(a, bytes) else ctypes.c_long(a) for a in arguments]
     return _done(_LIBC.syscall(ctypes.c_long(number), *values))
+
+
+def connect(fd: int, address: bytes) -> None:
+    """man 2 connect with an address that Python has no form for."""
+    _done(_LIBC.connect(fd, address, len(address)))
+
+
+def pid_of(pidfd: int) -> int:
+    """The process number of a pidfd (man 2 pidfd_open, `/proc/self/fdinfo`); -1 if it has been waited for."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as facts:
+        for line in facts:
+            if line.startswith(b"Pid:"):
+                return int(line.split()[1])
+    return -1

@@ -23,6 +23,7 @@ from .files import FdTable, RegularFile
 from .pids import Pids
 from .sched import Scheduler
 from .signals import Signals
+from .sockets import SocketNames
 from .space import Space
 from .table import PROBED, name_of
 from .threads import Pending, Thread
@@ -80,6 +81,7 @@ class Process:
         self.timers = Timers()
         self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
+        self.socket_names = SocketNames()
         self.cwd: Node = vfs.root
         self.executable = b""
         self.program: RegularFile | None = None

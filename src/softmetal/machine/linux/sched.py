@@ -91,7 +91,7 @@ class Scheduler:
         if thread.restore_mask is not None:
             thread.mask = thread.restore_mask
             thread.restore_mask = None
-            self.attention = True
+            thread.signalled = self.attention = True
         self.runnable.append(thread)
 
     def remove(self, thread: Thread) -> None:
@@ -100,6 +100,7 @@ class Scheduler:
         thread.wait = None
         thread.let_go()
         self.threads.remove(thread)
+        self.process.signals.retarget()
         if thread in self.runnable:
             self.runnable.remove(thread)
 
@@ -129,6 +130,8 @@ class Scheduler:
             process.signals.take_host()
         now = process.clock.monotonic()
         running = self.current
+        looks = any(thread.wait is not None and thread.wait.interval for thread in waiting)
+        moment = process.pids.moment() if looks else 0
         for thread in waiting:
             wait = thread.wait
             if wait is None:
@@ -147,6 +150,8 @@ class Scheduler:
                 else:
                     self.complete(thread, result)
         self.current = running
+        if looks and not self.runnable:
+            process.pids.looked(moment)
         return bool(happened)
 
     def _pick(self) -> Thread:
@@ -181,7 +186,7 @@ class Scheduler:
             self.collect(0)
             return
         outside = any(w.outside for w in waits)
-        process.pids.block(deadline, now, outside)
+        process.pids.block(deadline, now, outside, interval)
         try:
             if deadline is None:
                 self.collect(1 if interval else None)
@@ -238,7 +243,7 @@ class Scheduler:
         while True:
             if self.attention:
                 self.attention = False
-                if thread.interrupted or thread.pending or signals.pending or thread.restore_mask is not None:
+                if thread.interrupted or thread.signalled or thread.pending or thread.restore_mask is not None:
                     signals.deliver(thread)
                     if thread.wait is not None:
                         return

@@ -107,12 +107,16 @@ class Signals:
             except BlockingIOError:
                 return
             for at in range(0, len(data), 128):
-                number, _, code, host_pid, uid, _, _, _, _, _, status, word, _ = SIGNALFD_INFO.unpack_from(data, at)
+                number, _, code, host_pid, uid, _, _, _, _, _, status, _, word = SIGNALFD_INFO.unpack_from(data, at)
                 self._from_host(number, code, host_pid, uid, status, word)
 
     def _from_host(self, number: int, code: int, host_pid: int, uid: int, status: int, word: int) -> None:
         if number == SIGPIPE and host_pid == os.getpid():
             return  # the host's own, for a write of ours that has answered EPIPE already
+        if number == SIGCONT and self.process.pids.continued():
+            for thread in self.process.sched.threads:
+                thread.stopped = True
+                self.process.sched.interrupt(thread)
         sender = self.process.pids.by_host(host_pid) if host_pid else None
         pid = sender.pid if sender else 0
         if number == SIGCHLD and code > 0:
@@ -140,12 +144,15 @@ class Signals:
             return "ignore"
         return "stop" if number in STOPPING else "kill"
 
-    def post(self, signal: Pending, thread: Thread | None = None) -> None:
-        """Make a signal pending for `thread`, or for the process; wake whoever it is for."""
+    def post(self, signal: Pending, thread: Thread | None = None, prefer: Thread | None = None) -> None:
+        """Make a signal pending for `thread`, or for the process; wake whoever it is for (`complete_signal`).
+
+        `prefer` is asked first whether it takes a signal for the process.
+        """
         number = signal.number
         sched = self.process.sched
         bit = 1 << (number - 1)
-        candidates = [thread] if thread is not None else sched.threads
+        candidates = [thread] if thread is not None else self._by_preference(prefer)
         if self.disposition(number) == "ignore" and not any(t.mask & bit for t in candidates):
             return
         queue = self.pending if thread is None else thread.pending
@@ -156,13 +163,24 @@ class Signals:
             file.arrived(number)
         sched.attention = True
         sched.kick()
-        current = sched.current
-        if current in candidates and not current.mask & bit:
-            candidates = [current]
         for t in candidates:
             if not t.mask & bit:
+                t.signalled = True
                 sched.interrupt(t)
                 return
+
+    def retarget(self) -> None:
+        """The thread that was to take a pending signal may not any more: let all of them look."""
+        if self.pending:
+            for thread in self.process.sched.threads:
+                thread.signalled = True
+            self.process.sched.attention = True
+
+    def _by_preference(self, prefer: Thread | None) -> list[Thread]:
+        """Who takes a signal of the process: the leader, unless it is a timer's, which goes to who runs."""
+        threads = self.process.sched.threads
+        first = prefer or next((t for t in threads if t.tid == self.process.pid), None)
+        return threads if first is None else [first, *(t for t in threads if t is not first)]
 
     def deliverable(self, thread: Thread) -> bool:
         """Whether a pending signal is not blocked by `thread`."""
@@ -200,6 +218,7 @@ class Signals:
         cpu = self.process.cpu
         wait = thread.interrupted
         thread.interrupted = None
+        thread.signalled = False
         if wait is not None:
             result = self.process.guarded(wait.attempt)
             if isinstance(result, Wait):
@@ -211,7 +230,7 @@ class Signals:
                     cpu.x[10] = result & M64
                 if thread.restore_mask is not None:
                     thread.mask, thread.restore_mask = thread.restore_mask, None
-        stopped = False
+        stopped, thread.stopped = thread.stopped, False
         while (pending := self.take(thread, ~thread.mask)) is not None:
             number = pending.number
             what = self.disposition(number)
@@ -253,6 +272,8 @@ class Signals:
         elif thread.restore_mask is not None:
             thread.mask = thread.restore_mask
             thread.restore_mask = None
+            if self.deliverable(thread):
+                self.deliver(thread)
 
     def stop(self, number: int) -> None:
         """Stop this process, really, until the host sends SIGCONT."""
@@ -305,7 +326,7 @@ class Signals:
         cpu.fcsr = values[64] & 0xFF
         thread.mask = mask & ~UNBLOCKABLE
         thread.stack = (base, flags & SS_DISABLE, size)
-        process.sched.attention = True
+        self.retarget()
 
     def fault(self, thread: Thread, ex: Exit) -> None:
         """Turn an exception into its signal. Raises GuestExit if the guest does not handle it."""

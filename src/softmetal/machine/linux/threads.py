@@ -31,6 +31,10 @@ class Thread:
         self.fcsr = 0
         self.mask = 0
         """Blocked signals; bit n-1 is signal n."""
+        self.signalled = False
+        """It may have a signal to take (Linux's TIF_SIGPENDING): those for the process are given to one thread."""
+        self.stopped = False
+        """It was stopped and goes on, which ends some calls (waits.NEVER)."""
         self.restore_mask: int | None = None
         """The mask to return to when the call that changed it for its duration ends."""
         self.pending: deque[Pending] = deque()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from . import epoll, eventfiles, io, memory, net, paths, poll, process, signals, system, threads, time
+from . import epoll, eventfiles, io, memory, net, paths, pidfd, poll, process, signals, system, threads, time
 
-__all__ = ["epoll", "eventfiles", "io", "memory", "net", "paths", "poll", "process", "signals", "system", "threads", "time"]
+__all__ = [
+    "epoll", "eventfiles", "io", "memory", "net", "paths", "pidfd", "poll", "process", "signals", "system", "threads", "time",
+]  # fmt: skip

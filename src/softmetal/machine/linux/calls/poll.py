@@ -56,7 +56,7 @@ def with_mask(p: Process, mask: int | None, attempt: Callable[[], Result]) -> Re
     thread = p.thread
     before = thread.mask
     thread.restore_mask, thread.mask = before, mask & ~UNBLOCKABLE
-    p.sched.attention = True
+    thread.signalled = p.sched.attention = True
     result: Result = 0
     try:
         result = attempt()

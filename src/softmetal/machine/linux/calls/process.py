@@ -9,6 +9,7 @@ import resource
 
 from ..abi import AT_EMPTY_PATH, AT_FDCWD, M64, RLIMIT, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
+from ..files import O_NONBLOCK
 from ..loader import Where, execute, find
 from ..pids import Record
 from ..process import Process
@@ -17,6 +18,7 @@ from ..table import syscall
 from ..vfs import fail
 from ..waits import Result, Wait
 from .paths import base
+from .pidfd import pid_file
 
 MOST_STRINGS = 1 << 17
 
@@ -78,7 +80,7 @@ def getppid(p: Process) -> Result:
 # Waiting for children. They are the host's children too.
 
 WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x1000000
-P_ALL, P_PID, P_PGID = 0, 1, 2
+P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
 
 
 def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, os.waitid_result] | None:
@@ -162,16 +164,33 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
 
 @syscall(95, "waitid")
 def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
-    """See man 2 waitid; no pidfds."""
+    """See man 2 waitid."""
     kind, number, options = s32(kind), s32(number), options & 0xFFFFFFFF
-    if kind not in (P_ALL, P_PID, P_PGID) or not options & (WEXITED | WUNTRACED | WCONTINUED):
+    if options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | 0xE0000000):
         return -errno.EINVAL
-    if kind == P_PGID and number == 0:
-        number = p.pids.me.group
+    if not options & (WEXITED | WUNTRACED | WCONTINUED):
+        return -errno.EINVAL
+    nothing_yet = 0
+    if kind == P_PIDFD:
+        if number < 0:
+            return -errno.EINVAL
+        file = pid_file(p, number)
+        kind, number = P_PID, file.pid
+        nothing_yet = -errno.EAGAIN if file.flags & O_NONBLOCK and not options & WNOHANG else 0
+    elif kind == P_PID and number <= 0:
+        return -errno.EINVAL
+    elif kind == P_PGID:
+        if number < 0:
+            return -errno.EINVAL
+        number = number or p.pids.me.group
+    elif kind not in (P_ALL, P_PID):
+        return -errno.EINVAL
 
     def attempt() -> Result:
         got = wait_for(p, kind, number, options)
         if got is None:
+            if nothing_yet:
+                return nothing_yet
             if not options & WNOHANG:
                 return wait
             if info:
