@@ -425,6 +425,11 @@ class FdTable:
         slots[fd] = Slot(file.retain(), cloexec)
         return fd
 
+    def check_room(self) -> None:
+        """Raises OSError(EMFILE) if there is no number left."""
+        if len(self.slots) >= self.limit:
+            raise OSError(errno.EMFILE, "too many open files")
+
     def put(self, fd: int, file: File, cloexec: bool) -> None:
         """Give `file` the number `fd`, closing what had it."""
         old = self.slots.get(fd)

@@ -13,6 +13,7 @@ import fcntl
 import mmap
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ NEVER = (1 << 63) - 1
 
 STOPPED = HEAD.size + SLOTS * SLOT.size
 """Where a byte for each slot begins: 1 if another process has stopped it with SIGSTOP, which nobody can read."""
+SAID = STOPPED + SLOTS
+"""Where a byte for each message that is printed only once begins."""
 
 FREE, RUNNING, BLOCKED, OUTSIDE, GONE, LOOKING = range(6)
 """States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give;
@@ -58,7 +61,7 @@ class Pids:
     """The shared table."""
 
     def __init__(self) -> None:
-        self._map = mmap.mmap(-1, STOPPED + SLOTS)
+        self._map = mmap.mmap(-1, SAID + 8192)
         self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
         self.index = 0
         HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0, 0)
@@ -216,6 +219,13 @@ class Pids:
         """Whether this process had been stopped; asked once, when it goes on."""
         stopped, self._map[STOPPED + self.index] = self._map[STOPPED + self.index], 0
         return bool(stopped)
+
+    def first_time(self, key: str) -> bool:
+        """Whether no process of the run has asked this before for `key`."""
+        at = SAID + zlib.crc32(key.encode()) % 8192
+        with self.locked():
+            said, self._map[at] = self._map[at], 1
+        return not said
 
     def moment(self) -> int:
         """How often processes of the run have blocked until now."""

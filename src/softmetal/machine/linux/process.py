@@ -25,7 +25,7 @@ from .sched import Scheduler
 from .signals import Signals
 from .sockets import SocketNames
 from .space import Space
-from .table import PROBED, name_of
+from .table import name_of
 from .threads import Pending, Thread
 from .timers import Timers
 from .vfs import Node, Vfs
@@ -90,7 +90,6 @@ class Process:
         self.environment: list[bytes] = []
         self.is_first = True
         self.vfork_pipe = -1
-        self.named: set[str] = set()
         self.limits: dict[int, tuple[int, int]] = {}
         self.children_used = 0
         self.disassemble: Callable[[int, int], str] | None = None
@@ -99,7 +98,9 @@ class Process:
         """The POSIX timers whose absolute times are those of the wall clock."""
         self.dumpable = 1
         self.subreaper = 0
-        self.exit_signal = sig.SIGCHLD
+        self.personality = 0
+        self.exit_signals: dict[int, int] = {}
+        """By a child's number: the signal that its end sends (man 2 clone), 0 for none."""
 
     @property
     def thread(self) -> Thread:
@@ -118,16 +119,14 @@ class Process:
         tell(f"{self.label}: {message}")
 
     def once(self, key: str, message: str) -> None:
-        """One line on stderr, the first time only."""
-        if key not in self.named:
-            self.named.add(key)
+        """One line on stderr, the first time in the run only."""
+        if self.pids.first_time(key):
             self.say(message)
 
     def missing(self, number: int) -> int:
-        """Answer a call that is not there: ENOSYS, and say so once unless programs merely probe for it."""
+        """Answer a call that is not there: ENOSYS, and say so once."""
         name = name_of(number)
-        if name not in PROBED:
-            self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
+        self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
         return -errno.ENOSYS & 0xFFFFFFFFFFFFFFFF
 
     def error(self, error: OSError) -> int:
@@ -204,6 +203,7 @@ class Process:
         self.timers = Timers()
         self.futexes.clear()
         self.children_used = 0
+        self.exit_signals.clear()
         for slot in self.fds.slots.values():
             slot.file.forked()
         return 0, -1
@@ -223,6 +223,7 @@ class Process:
         self.sched.only(thread)
         thread.tid = self.pid
         thread.clear_tid = thread.robust = 0
+        thread.rseq = None
         thread.stack = (0, sig.SS_DISABLE, 0)
         self.signals.after_exec()
         self.fds.close_on_exec()

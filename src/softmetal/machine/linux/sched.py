@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from . import rseq
 from .abi import M64
 from .cpu import BUDGET, ECALL, Exit
 from .errors import OutOfBudget
@@ -229,6 +230,8 @@ class Scheduler:
                     self.loaded.save(cpu)
                 thread.load(cpu)
                 self.loaded = thread
+                if thread.rseq is not None:
+                    rseq.interrupted(self.process, thread)
             self.current = thread
             self._turn(thread)
 

@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from . import rseq
 from .abi import M64, SIGINFO_CHILD, SIGINFO_FAULT, SIGINFO_KILL, STACK
 from .cpu import BREAKPOINT, FETCH_FAULT, ILLEGAL, LOAD_FAULT, LOAD_MISALIGNED, STORE_FAULT, STORE_MISALIGNED, Exit
 from .errors import Fault, GuestExit
@@ -126,6 +127,10 @@ class Signals:
                 self.process.reap_all()
             if flags & SA_NOCLDSTOP and code >= 4:
                 return
+            if code < 4:  # it has ended
+                number = self.process.exit_signals.get(pid, SIGCHLD)
+                if number == 0:
+                    return
             packed = SIGINFO_CHILD.pack(number, 0, code, 0, pid, uid, status, 0, 0, 0)
         else:
             packed = info(number, code, pid, uid, word)
@@ -286,6 +291,8 @@ class Signals:
 
     def _enter(self, thread: Thread, pending: Pending, handler: int, flags: int) -> None:
         cpu = self.process.cpu
+        if thread.rseq is not None:
+            rseq.interrupted(self.process, thread)
         sp = cpu.x[2]
         base, stack_flags, size = thread.stack
         if flags & SA_ONSTACK and not stack_flags & SS_DISABLE and not self.on_stack(thread, sp):

@@ -10,6 +10,7 @@ from .waits import Wait
 
 if TYPE_CHECKING:
     from .files import File
+    from .rseq import Registration
 
 
 class Pending(NamedTuple):
@@ -41,12 +42,16 @@ class Thread:
         self.stack = (0, 2, 0)
         """sigaltstack: address, flags (SS_DISABLE), size."""
         self.clear_tid = 0
+        self.rseq: Registration | None = None
         self.robust = 0
         self.wait: Wait | None = None
         self.interrupted: Wait | None = None
         self.held: tuple[File, ...] = ()
         """The files that its blocked call keeps open."""
         self.name = b""
+        self.policy = self.nice = 0
+        self.io_priority = 0
+        """Scheduling parameters: kept, and without effect."""
         self.used = 0
         """Instructions run in finished turns."""
         self.began = 0

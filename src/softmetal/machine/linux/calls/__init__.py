@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from . import epoll, eventfiles, io, memory, net, paths, pidfd, poll, process, signals, system, threads, time
+from . import (
+    epoll,
+    eventfiles,
+    inotify,
+    io,
+    memory,
+    net,
+    paths,
+    pidfd,
+    poll,
+    process,
+    schedule,
+    signals,
+    splice,
+    system,
+    threads,
+    time,
+)
 
 __all__ = [
-    "epoll", "eventfiles", "io", "memory", "net", "paths", "pidfd", "poll", "process", "signals", "system", "threads", "time",
+    "epoll", "eventfiles", "inotify", "io", "memory", "net", "paths", "pidfd", "poll", "process", "schedule", "signals",
+    "splice", "system", "threads", "time",
 ]  # fmt: skip

@@ -467,18 +467,6 @@ def times(p: Process, address: int) -> Result:
     return p.clock.monotonic() // 10**7
 
 
-@syscall(140, "setpriority")
-def setpriority(p: Process, which: int, who: int, value: int) -> Result:
-    """Accepted: priorities have no effect."""
-    return 0
-
-
-@syscall(141, "getpriority")
-def getpriority(p: Process, which: int, who: int) -> Result:
-    """Always nice 0, which the system call gives as 20."""
-    return 20
-
-
 @syscall(166, "umask")
 def umask(p: Process, mask: int) -> Result:
     """See man 2 umask; the host process's own."""
