@@ -164,7 +164,15 @@ class RegularFile(File):
 
     def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
         """See `File.write`."""
-        return os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+        done = os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+        if self.origin is not None:
+            self.origin.changed()
+        return done
+
+    def status(self) -> Status | os.stat_result:
+        """See `File.status`."""
+        st = os.fstat(self.fd)
+        return self.origin.shown(st) if self.origin is not None else st
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`. SEEK_DATA and SEEK_HOLE are the host's."""

@@ -11,7 +11,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from . import hostlibc
 from .files import (
     O_ACCMODE,
     O_CREAT,
@@ -26,15 +28,25 @@ from .files import (
     RegularFile,
     host_flags,
 )
-from .vfs import Node, StatFs, fail, join
+from .vfs import Node, StatFs, Status, fail, join
+
+if TYPE_CHECKING:
+    from .filetimes import FileTimes
 
 LOOKUP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Tree:
+    """What was mounted as one: what is renamed or linked must stay in it."""
+
+    def __init__(self, times: FileTimes) -> None:
+        self.times = times
 
 
 class HostNode(Node):
     """A file or directory of the host."""
 
-    def __init__(self, fd: int, read_only: bool, tree: object) -> None:
+    def __init__(self, fd: int, read_only: bool, tree: Tree) -> None:
         self.fd = fd
         self.read_only = read_only
         self.tree = tree
@@ -48,7 +60,7 @@ class HostNode(Node):
         except OSError:
             pass
 
-    def status(self) -> os.stat_result:
+    def status(self) -> Status | os.stat_result:
         """See `Node.status`. The first look is the one that the walk took."""
         status, self._status = self._status, None
         return status if status is not None else os.fstat(self.fd)
@@ -69,14 +81,14 @@ class HostNode(Node):
 
     def around(self, fd: int, path: bytes) -> HostNode:
         """A node for the file that was just opened as `fd` in this tree."""
-        node = HostNode(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
+        node = type(self)(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
         node.path = path
-        node.status()
+        node._status = None
         return node
 
     def lookup(self, name: bytes) -> Node:
         """See `Node.lookup`."""
-        return HostNode(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
+        return type(self)(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         """See `Node.entries`."""
@@ -215,11 +227,10 @@ class HostNode(Node):
             return
         os.chown(self.magic, uid, gid)
 
-    def utime(self, times: tuple[int, int]) -> None:
-        """See `Node.utime`; on a symbolic link it has no effect."""
+    def utime(self, times: bytes | None) -> None:
+        """See `Node.utime`."""
         self._writable()
-        if not stat.S_ISLNK(self.mode):
-            os.utime(self.magic, ns=times)
+        hostlibc.utimens(self.magic, times)
 
     def truncate(self, length: int) -> None:
         """See `Node.truncate`."""
@@ -251,8 +262,3 @@ class HostNode(Node):
         if not stat.S_ISSOCK(self.mode):
             raise fail(errno.ECONNREFUSED)
         return self.magic
-
-
-def open_tree(path: bytes, read_only: bool) -> HostNode:
-    """The host directory or file `path` as a tree of its own. Raises OSError."""
-    return HostNode(os.open(path, os.O_PATH | os.O_CLOEXEC), read_only, object())

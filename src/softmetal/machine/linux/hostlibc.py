@@ -101,3 +101,8 @@ def pid_of(pidfd: int) -> int:
             if line.startswith(b"Pid:"):
                 return int(line.split()[1])
     return -1
+
+
+def utimens(path: bytes, times: bytes | None) -> None:
+    """man 2 utimensat: times are two `struct timespec`. The last component is followed."""
+    _done(_LIBC.utimensat(-100, path, times, 0))

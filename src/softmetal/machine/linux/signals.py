@@ -176,10 +176,10 @@ class Signals:
 
     def retarget(self) -> None:
         """The thread that was to take a pending signal may not any more: let all of them look."""
+        self.process.sched.attention = True
         if self.pending:
             for thread in self.process.sched.threads:
                 thread.signalled = True
-            self.process.sched.attention = True
 
     def _by_preference(self, prefer: Thread | None) -> list[Thread]:
         """Who takes a signal of the process: the leader, unless it is a timer's, which goes to who runs."""

@@ -145,8 +145,8 @@ class Node:
         """Change the owner."""
         raise fail(errno.EROFS)
 
-    def utime(self, times: tuple[int, int]) -> None:
-        """Set access and modification time, in ns."""
+    def utime(self, times: bytes | None) -> None:
+        """Set access and modification time: two `struct timespec` as utimensat takes them, or both to now."""
         raise fail(errno.EROFS)
 
     def truncate(self, length: int) -> None:
@@ -156,6 +156,13 @@ class Node:
     def statfs(self) -> StatFs:
         """The file system's numbers; synthetic ones say that they are a tmpfs."""
         return StatFs(0x01021994, 4096, 0, 0, 0, 0, 0, 255, 1)
+
+    def shown(self, st: os.stat_result) -> Status | os.stat_result:
+        """What the guest sees of the host's status of this file."""
+        return st
+
+    def changed(self) -> None:
+        """What is in it has been changed through a descriptor."""
 
     def bind_socket(self, bind: Callable[[bytes], None], temporary: bytes, name: bytes) -> None:
         """Bind a Unix socket in this directory: under one name first, then renamed. Raises FileExistsError, OSError."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from typing import NamedTuple
 
 from ..abi import (
@@ -376,23 +375,10 @@ UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 @syscall(88, "utimensat")
 def utimensat(p: Process, fd: int, path: int, times: int, flags: int) -> Result:
-    """See man 2 utimensat. "Now" is the host's, like all file times."""
+    """See man 2 utimensat."""
     where = target(p, fd, path, flags) if path else target(p, fd, 0, AT_EMPTY_PATH)
-    status = where.status()
-    now = time.time_ns()
-    values = []
-    for index, old in enumerate((status.st_atime_ns, status.st_mtime_ns)):
-        if not times:
-            values.append(now)
-            continue
-        seconds, ns = p.space.unpack(TIMESPEC, times + 16 * index)
-        if ns == UTIME_NOW:
-            values.append(now)
-        elif ns == UTIME_OMIT:
-            values.append(old)
-        elif 0 <= ns < NS:
-            values.append(seconds * NS + ns)
-        else:
-            return -errno.EINVAL
-    node_of(where).utime((values[0], values[1]))
+    given = p.space.read(times, 2 * TIMESPEC.size) if times else None
+    if given and any(ns not in (UTIME_NOW, UTIME_OMIT) and not 0 <= ns < NS for _, ns in TIMESPEC.iter_unpack(given)):
+        return -errno.EINVAL
+    node_of(where).utime(given)
     return 0
