@@ -29,6 +29,8 @@ class Clock:
         self.host_time = host_time
         self.slept = 0
         self.wall_offset = EPOCH - UPTIME
+        self.coarse = EPOCH
+        """The wall clock when the thread's turn began: what files are dated with (Linux, too, takes a coarse clock)."""
 
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC."""
@@ -44,8 +46,9 @@ class Clock:
 
     def has_shown(self, moment: int) -> None:
         """The guest has seen a file that was changed at `moment` of the wall clock, which is no earlier from now on."""
-        if not self.host_time:
-            self.wall_offset = max(self.wall_offset, moment - self.monotonic())
+        if not self.host_time and moment > self.wall():
+            self.wall_offset = moment - self.monotonic()
+            self.coarse = moment
 
     def used(self) -> int:
         """CLOCK_PROCESS_CPUTIME_ID."""

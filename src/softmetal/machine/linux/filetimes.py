@@ -37,7 +37,7 @@ class FileTimes:
     """The guest's times of the files that one run has changed."""
 
     def __init__(self) -> None:
-        self._words = memoryview(mmap.mmap(-1, SLOTS * WORDS * 8)).cast("q")
+        self.words = memoryview(mmap.mmap(-1, SLOTS * WORDS * 8)).cast("q")
         self.began = time.time_ns() - LATE
         """On the host's clock: what is older was there before the run."""
         self.clock: Clock | None = None
@@ -48,13 +48,13 @@ class FileTimes:
         return self.clock is not None and not self.clock.host_time
 
     def now(self) -> int:
-        """The guest's wall clock."""
+        """The guest's wall clock, as coarse as a thread's turn."""
         assert self.clock is not None
-        return self.clock.wall()
+        return self.clock.coarse
 
     def slot(self, key: int) -> int:
         """The index of the words of `key`. A new one has 0 in all words but KEY; the oldest may have to go for it."""
-        words = self._words
+        words = self.words
         first = key % SLOTS
         for step in range(PROBES):
             at = (first + step) % SLOTS * WORDS
@@ -69,7 +69,7 @@ class FileTimes:
 
     def known(self, key: int) -> int | None:
         """The index of the words of `key`, if it has any."""
-        words = self._words
+        words = self.words
         first = key % SLOTS
         for step in range(PROBES):
             at = (first + step) % SLOTS * WORDS
@@ -88,7 +88,7 @@ class FileTimes:
         """What is in the file, or the directory, has changed."""
         if self.on:
             at, now = self.slot(key), self.now()
-            words = self._words
+            words = self.words
             words[at + MODIFIED] = words[at + CHANGED] = now
             words[at + SEEN] = 0
             if not words[at + ACCESSED]:
@@ -98,7 +98,7 @@ class FileTimes:
         """Its mode, owner or names have changed; it was modified at `before`, which the guest was shown."""
         if self.on:
             at = self.slot(key)
-            words = self._words
+            words = self.words
             if not words[at + MODIFIED]:
                 words[at + MODIFIED] = words[at + ACCESSED] = before
             words[at + CHANGED] = self.now()
@@ -115,7 +115,7 @@ class FileTimes:
         self._set(self.slot(key), modified, now, accessed, seen)
 
     def _set(self, at: int, modified: int, changed: int, accessed: int, seen: int) -> None:
-        words = self._words
+        words = self.words
         words[at + MODIFIED], words[at + CHANGED], words[at + ACCESSED], words[at + SEEN] = modified, changed, accessed, seen
 
     def shown(self, st: os.stat_result) -> Status | os.stat_result:
@@ -134,7 +134,7 @@ class FileTimes:
             now = self.now()
             modified = host if host < self.began else now
             self._set(at, modified, now, modified, host)
-        words = self._words
+        words = self.words
         if not words[at + SEEN]:
             words[at + SEEN] = host
         elif words[at + SEEN] != host:
@@ -162,6 +162,7 @@ class TimedNode(HostNode):
     def __init__(self, fd: int, read_only: bool, tree: Tree) -> None:
         super().__init__(fd, read_only, tree)
         self._key = 0
+        self._at = -1
 
     @property
     def key(self) -> int:
@@ -180,8 +181,17 @@ class TimedNode(HostNode):
         return self.tree.times.shown(st) if isinstance(st, os.stat_result) else st
 
     def changed(self) -> None:
-        """See `Node.changed`."""
-        self.tree.times.written(self.key)
+        """See `Node.changed`. This is on the way of each write; so the place in the table is kept."""
+        times = self.tree.times
+        clock, words, at = times.clock, times.words, self._at
+        if clock is None or clock.host_time:
+            return
+        if at < 0 or words[at] != self._key:
+            times.written(self.key)
+            self._at = times.slot(self.key)
+            return
+        words[at + 1] = words[at + 2] = clock.coarse
+        words[at + 4] = 0
 
     def _new(self, name: bytes) -> None:
         self.tree.times.made(key_of(os.stat(name, dir_fd=self.fd, follow_symlinks=False)))

@@ -241,6 +241,7 @@ class Scheduler:
         cpu, signals, timers, clock = process.cpu, process.signals, process.timers, process.clock
         run, x, lookup = cpu.run, cpu.x, TABLE.get
         end = cpu.count + QUANTUM
+        clock.coarse = clock.wall()
         limit = process.max_insns
         self.attention = True
         while True:
