@@ -126,6 +126,11 @@ def test_a_guest_that_gives_up_is_quoted(tmp_path):
 
 def test_progress_follows_the_guests_console(tmp_path):
     heard = []
-    script = "echo Unpacking a; echo noise; echo Setting up a; echo 'softmetal: the image is ready'"
-    debian.finish(tmp_path, ["sh", "-c", script], 1, lambda *told: heard.append(told[1:]))
-    assert heard == [(1, 2), (2, 2)]
+    script = "echo Unpacking a; echo noise; echo Setting up a; echo 'softmetal: step x'; echo 'softmetal: the image is ready'"
+    debian.finish(tmp_path, ["sh", "-c", script], 1, lambda *step: heard.append(step))
+    assert heard == [("installing inside the machine", 1, 2), ("installing inside the machine", 2, 2), ("x", 0, 1)]
+
+
+def test_every_step_that_the_guest_names_is_one_that_is_shown():
+    script = (Path(debian.__file__).parent / "setup.sh").read_text()
+    assert script.count("softmetal: step ") == script.count(debian.STEP) >= 3

@@ -23,10 +23,12 @@ from softmetal.host.image.packages import Notice, fetch
 
 PACKAGES = (
     "apt", "ca-certificates", "dbus", "e2fsprogs", "ifupdown-", "iproute2", "iputils-ping", "kmod", "less", "libnss-resolve",
-    "libpam-systemd", "login", "nano", "netbase", "passwd", "procps", "python3-minimal", "systemd-resolved", "systemd-sysv",
-    "udev", "whiptail", "debian-archive-keyring",
+    "libpam-systemd", "login", "mount", "nano", "netbase", "passwd", "procps", "python3-minimal", "systemd-resolved",
+    "systemd-sysv", "udev", "whiptail", "debian-archive-keyring",
 )  # fmt: skip
 READY = "softmetal: the image is ready"
+STEP = "softmetal: step "
+"""What the guest's console shows while the image installs itself (setup.sh)."""
 FILES = {
     "etc/hostname": "debian\n",
     "etc/hosts": "127.0.0.1 localhost debian\n::1 localhost\n",
@@ -107,8 +109,17 @@ class Preparation:
                 self.progress(f"preparing {folder} packages", i, len(files))
                 inflate(file, target / file.name)
         shutil.copy(self.kernel.busybox, self.tree / "softmetal/busybox")
-        shutil.copytree(self.kernel.modules, self.tree / "usr/lib/modules" / self.kernel.modules.name, symlinks=True)
+        version = self.kernel.modules.name
+        shutil.copytree(self.kernel.modules, self.tree / "usr/lib/modules" / version, symlinks=True)
+        self.list_modules(version)
         self.write("softmetal/setup", resources.files("softmetal.host.image").joinpath("setup.sh").read_text(), 0o755)
+
+    def list_modules(self, version: str) -> None:
+        """What each module needs and drives, listed by the host's depmod where it has one: the guest takes two minutes for it."""
+        depmod = shutil.which("depmod", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if depmod:
+            self.progress("listing modules", 0, 1)
+            subprocess.run([depmod, "-b", str(self.tree), version], capture_output=True, check=False)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
         """A file in the tree."""
@@ -142,6 +153,8 @@ def finish(image: Path, command: list[str], packages: int, progress: Progress) -
             if line.startswith(("Unpacking ", "Setting up ")):
                 done += 1
                 progress("installing inside the machine", min(done, 2 * packages), 2 * packages)
+            if line.startswith(STEP):
+                progress(line.removeprefix(STEP), 0, 1)
             if line == READY:
                 process.wait()
                 return

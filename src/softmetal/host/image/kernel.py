@@ -1,7 +1,7 @@
 """Debian's kernel, taken out of its packages.
 
 Up to trixie one package, linux-image-VERSION, holds the image (/boot/vmlinux-VERSION) and the modules. From forky on it only
-depends on linux-binary-VERSION, which has the image (/usr/lib/modules/VERSION/vmlinuz), and on linux-modules-VERSION.
+depends on others: linux-binary-VERSION (the image, /usr/lib/modules/VERSION/vmlinuz), linux-modules-VERSION, linux-base-VERSION.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from softmetal.host.image.apt import ImageError, unpack
 
 PACKAGES = ["linux-image-riscv64", "busybox-static"]
-HOLDERS = ("linux-image-", "linux-binary-", "linux-modules-", "busybox-static_")
+HOLDERS = ("linux-image-", "linux-base-", "linux-binary-", "linux-modules-", "busybox-static_")
 PLACES = ("boot/vmlinu[xz]-*", "usr/lib/modules/*/vmlinu[xz]")
 
 

@@ -28,13 +28,18 @@ dpkg --force-depends --force-unsafe-io --install /softmetal/essential/*.deb || f
 dpkg --force-depends --force-unsafe-io --install /softmetal/other/*.deb
 dpkg --force-unsafe-io --configure -a || finish "packages failed"
 
+echo "softmetal: step setting the system up"
 rm -f /usr/sbin/policy-rc.d
 $busybox cp -a /softmetal/files/. /
 passwd -q -d root
 : > /etc/machine-id
-depmod "$(uname -r)"
+if ! [ -s "/usr/lib/modules/$(uname -r)/modules.dep" ]; then # the host has no depmod
+    echo "softmetal: step listing modules"
+    depmod "$(uname -r)"
+fi
 systemctl -q enable systemd-networkd.service systemd-resolved.service
 systemctl -q disable systemd-networkd-wait-online.service
+echo "softmetal: step giving back free space"
 rm -rf /softmetal /var/cache/apt/archives/*.deb /var/log/dpkg.log /var/log/apt
 fstrim / # what the packages took goes back to the host
 finish "the image is ready"

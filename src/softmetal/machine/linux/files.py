@@ -67,6 +67,11 @@ class File:
         File._made += 1
         self.serial = File._made
         """When it was opened: a number that grows."""
+        self.created = False
+        """Opening it made the file."""
+        self.owner = (1, 0)
+        """Who would get SIGIO: F_OWNER_TID, PID or PGRP, and the number."""
+        self.signal = 0
 
     def retain(self) -> File:
         """Count one more user."""
@@ -91,6 +96,16 @@ class File:
                 os.close(self.fd)
             except OSError:
                 pass
+
+    @property
+    def is_path(self) -> bool:
+        """It was opened with O_PATH: it names a place and is good for nothing else."""
+        return self.flags & O_PATH != 0
+
+    @property
+    def seekable(self) -> bool:
+        """It can be read and written at offsets."""
+        return False
 
     @property
     def readable(self) -> bool:
@@ -158,6 +173,11 @@ class RegularFile(File):
         self.origin = origin
         """The node that it was opened from, for changing mode, owner and times."""
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`."""
         return os.readv(self.fd, views) if offset is None else os.preadv(self.fd, views, offset)
@@ -173,6 +193,12 @@ class RegularFile(File):
         """See `File.status`."""
         st = os.fstat(self.fd)
         return self.origin.shown(st) if self.origin is not None else st
+
+    def write_position(self, offset: int | None) -> int:
+        """Where a write at `offset` (None: at the file offset) would begin."""
+        if self.flags & O_APPEND:
+            return os.fstat(self.fd).st_size
+        return os.lseek(self.fd, 0, os.SEEK_CUR) if offset is None else offset
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`. SEEK_DATA and SEEK_HOLE are the host's."""
@@ -246,6 +272,23 @@ class StreamFile(File):
         """Whether the host's poll may miss that it has become ready."""
         return False
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        if not stat.S_ISCHR(os.fstat(self.fd).st_mode):
+            return False
+        try:
+            os.lseek(self.fd, 0, os.SEEK_CUR)
+        except OSError:
+            return False
+        return True
+
+    @property
+    def is_pipe(self) -> bool:
+        """It is a pipe or a socket: there is no seeking in it."""
+        mode = os.fstat(self.fd).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
 
 class FifoFile(StreamFile):
     """A named pipe. Reading before the first writer has come waits for it, as its `open` does on Linux."""
@@ -275,6 +318,11 @@ class DirectoryFile(File):
         self.position = 0
         self._list: list[tuple[bytes, int, int]] | None = None
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def entries(self, vfs: Vfs) -> list[tuple[bytes, int, int]]:
         """Name, inode and type of each entry: the snapshot that was made when reading began."""
         if self._list is None or self.position == 0:
@@ -291,8 +339,12 @@ class DirectoryFile(File):
         """Positions are indexes of entries."""
         if whence == 1:
             offset += self.position
+        elif whence in (2, 3, 4) and self.fd >= 0:
+            offset = os.lseek(self.fd, offset, whence)
         elif whence != 0:
             raise OSError(errno.EINVAL, "whence")
+        if offset < 0:
+            raise OSError(errno.EINVAL, "offset")
         self.position = offset
         return offset
 
@@ -343,6 +395,11 @@ class ContentFile(File):
             self._data = self._make()
         return self._data
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`."""
         if offset is None and self.position == 0:
@@ -364,7 +421,7 @@ class ContentFile(File):
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`."""
-        base = (0, self.position, len(self.data()) if whence == 2 else 0)[whence] if whence < 3 else -1
+        base = (0, self.position)[whence] if 0 <= whence < 2 else -1
         if base < 0 or base + offset < 0:
             raise OSError(errno.EINVAL, "offset")
         self.position = base + offset
@@ -382,6 +439,11 @@ class RandomFile(File):
         super().__init__(flags, path)
         self._process = process
         self._node = node
+
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
 
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`; at most 1 MiB a call."""
@@ -413,10 +475,17 @@ class FdTable:
         self.slots: dict[int, Slot] = {}
         self.limit = 1024
 
-    def get(self, fd: int) -> File:
-        """The file of descriptor `fd` (as a register holds it). Raises OSError(EBADF)."""
+    def any(self, fd: int) -> File:
+        """The file of descriptor `fd` (as a register holds it), be it one of O_PATH. Raises OSError(EBADF)."""
         slot = self.slots.get(fd & 0xFFFFFFFF)
         if slot is None:
+            raise OSError(errno.EBADF, "bad file descriptor")
+        return slot.file
+
+    def get(self, fd: int) -> File:
+        """Like `any`, for calls that do not take O_PATH descriptors. Raises OSError(EBADF)."""
+        slot = self.slots.get(fd & 0xFFFFFFFF)
+        if slot is None or slot.file.flags & O_PATH:
             raise OSError(errno.EBADF, "bad file descriptor")
         return slot.file
 

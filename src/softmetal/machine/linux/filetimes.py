@@ -282,4 +282,7 @@ def with_new_status(node: TimedNode, change: Callable[..., None], *arguments: An
 
 def open_timed(path: bytes, read_only: bool, times: FileTimes) -> TimedNode:
     """The host directory or file `path` as a tree of its own. Raises OSError."""
-    return TimedNode(os.open(path, os.O_PATH | os.O_CLOEXEC), read_only, Tree(times))
+    tree = Tree(times)
+    root = TimedNode(os.open(path, os.O_PATH | os.O_CLOEXEC), read_only, tree)
+    tree.root = root
+    return root

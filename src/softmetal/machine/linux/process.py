@@ -33,6 +33,7 @@ from .waits import Result
 
 if TYPE_CHECKING:
     from .futex import Futexes
+    from .limits import Limits
     from .loader import Program
 
 
@@ -65,6 +66,7 @@ class Process:
 
     def __init__(self, cpu: Cpu, vfs: Vfs, options: Options, label: str) -> None:
         from .futex import Futexes
+        from .limits import Limits
 
         self.cpu = cpu
         self.vfs = vfs
@@ -90,15 +92,15 @@ class Process:
         self.environment: list[bytes] = []
         self.is_first = True
         self.vfork_pipe = -1
-        self.limits: dict[int, tuple[int, int]] = {}
+        self.limits: Limits = Limits(self)
         self.children_used = 0
         self.disassemble: Callable[[int, int], str] | None = None
         self.death_signal = 0
         self.wall_timers: frozenset[int] = frozenset()
         """The POSIX timers whose absolute times are those of the wall clock."""
         self.dumpable = 1
-        self.subreaper = 0
         self.personality = 0
+        self.subreaper = 0
         self.exit_signals: dict[int, int] = {}
         """By a child's number: the signal that its end sends (man 2 clone), 0 for none."""
 
@@ -148,7 +150,9 @@ class Process:
         return f"{digits} ({self.disassemble(bits, pc)})" if self.disassemble is not None else digits
 
     def check_timers(self) -> None:
-        """Fire the timers that have run out."""
+        """Fire the timers that have run out, and see to RLIMIT_CPU."""
+        if self.limits.cpu_moment is not None:
+            self.limits.check_cpu()
         if self.timers.active:
             self.timers.check(self.clock.monotonic())
 
@@ -194,6 +198,8 @@ class Process:
         self.vfork_pipe = pipe[1]
         if flags_vfork:
             os.close(pipe[0])
+        if not flags_vfork:  # until it calls `execve` its memory is its parent's
+            self.space.forked()
         self.entropy.branch(self.pid)
         self.signals.pending.clear()
         thread = self.thread
@@ -204,6 +210,7 @@ class Process:
         self.futexes.clear()
         self.children_used = 0
         self.exit_signals.clear()
+        self.limits.forked()
         for slot in self.fds.slots.values():
             slot.file.forked()
         return 0, -1

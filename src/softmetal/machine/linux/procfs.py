@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import procmem
 from .abi import NS, RELEASE, VERSION
 from .clock import EPOCH, UPTIME
 from .cpu import PAGE
-from .synthfs import Again, Content, Directory, Link
+from .synthfs import Content, Directory, Link, behind, name_of
 from .vfs import Node
 
 if TYPE_CHECKING:
@@ -46,15 +47,12 @@ def build(p: Process) -> Directory:
         return {b"%d" % fd: descriptor(fd) for fd in p.fds}
 
     def descriptor(fd: int) -> Link:
-        file = p.fds.get(fd)
+        file = p.fds.any(fd)
 
-        def jump() -> Node:
-            return file.node if file.node is not None else Again(file)
-
-        return Link(lambda: file.path, jump)
+        return Link(lambda: name_of(file), lambda: behind(file))
 
     def descriptor_facts() -> dict[bytes, Node]:
-        return {b"%d" % fd: fixed(f"pos:\t0\nflags:\t0{p.fds.get(fd).flags:o}\nmnt_id:\t1\n") for fd in p.fds}
+        return {b"%d" % fd: fixed(f"pos:\t0\nflags:\t0{p.fds.any(fd).flags:o}\nmnt_id:\t1\n") for fd in p.fds}
 
     def tasks() -> dict[bytes, Node]:
         me = p.pids.me
@@ -68,20 +66,22 @@ def build(p: Process) -> Directory:
         }  # fmt: skip
 
     def program() -> Node | None:
-        return Again(p.program) if p.program is not None else None
+        return behind(p.program) if p.program is not None else None
 
     own = Directory({
-        b"exe": Link(lambda: p.executable, program),
-        b"cwd": Link(lambda: p.cwd.path, lambda: p.cwd),
+        b"exe": Link(lambda: name_of(p.program) if p.program is not None else p.executable, program),
+        b"cwd": Link(lambda: p.cwd.where(), lambda: p.cwd),
         b"root": Link(lambda: b"/"),
-        b"maps": Content(p.space.maps),
+        b"maps": Content(lambda: procmem.maps(p.space)),
+        b"smaps": Content(lambda: procmem.smaps(p.space)),
+        b"smaps_rollup": Content(lambda: procmem.smaps_rollup(p.space)),
         b"cmdline": Content(lambda: b"".join(a + b"\0" for a in p.arguments)),
         b"environ": Content(lambda: b"".join(e + b"\0" for e in p.environment), 0o400),
         b"comm": Content(lambda: p.pids.me.name + b"\n"),
         b"stat": text(lambda: stat_line(p, p.pids.me)),
-        b"statm": text(lambda: f"{p.space.used // PAGE} {p.space.used // PAGE} 0 0 0 {p.space.used // PAGE} 0\n"),
+        b"statm": text(lambda: procmem.statm(p.space)),
         b"status": text(lambda: status(p, p.pids.me)),
-        b"limits": text(lambda: LIMITS),
+        b"limits": text(lambda: p.limits.text()),
         b"auxv": Content(lambda: b""),
         b"cgroup": fixed("0::/\n"),
         b"oom_score_adj": fixed("0\n"),
@@ -131,13 +131,6 @@ def build(p: Process) -> Directory:
         b"devices": fixed("Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"),
         b"sys": sys_tree,
     }, numbered)  # fmt: skip
-
-
-LIMITS = (
-    "Limit                     Soft Limit           Hard Limit           Units     \n"
-    "Max stack size            8388608              unlimited            bytes     \n"
-    "Max open files            1024                 4096                 files     \n"
-)
 
 
 def placed(node: Node, path: bytes) -> Node:

@@ -213,8 +213,10 @@ class Scheduler:
             left = length - (time.monotonic_ns() - began)
             real = outside or process.pids.outside_awaited()
             if left <= 0 if real else process.pids.others_wait_longer(deadline):
-                clock.advance(deadline)
-                self.collect(0)
+                # What another process did before it fell asleep, stopped or ended is there to be found now.
+                if not self.collect(0) and not self.runnable:
+                    clock.advance(deadline)
+                    self.collect(0)
                 return
             tick = 1 if not outside else min(max(1, left // 10**6), 1000)
 

@@ -91,7 +91,8 @@ class Signals:
     def open_host(self) -> None:
         """Block the host's signals and take those that are ignored (as `nohup` does) as ignored by the guest."""
         for number in signal.valid_signals():
-            if number not in (SIGPIPE, SIGKILL, SIGSTOP) and signal.getsignal(number) == signal.SIG_IGN:
+            # CPython itself ignores SIGPIPE and SIGXFSZ
+            if number not in (SIGPIPE, signal.SIGXFSZ, SIGKILL, SIGSTOP) and signal.getsignal(number) == signal.SIG_IGN:
                 self.actions[number] = (SIG_IGN, 0, 0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -343,7 +344,7 @@ class Signals:
             if process.space.grown(address):
                 return
             area = process.space.find(address)
-            if area is not None and area.hosted and area.file is not None and process.space.beyond(area, address):
+            if area is not None and process.space.beyond(area, address):
                 number, code = SIGBUS, 2  # BUS_ADRERR
             else:
                 number, code = SIGSEGV, 2 if area is not None else 1  # SEGV_ACCERR, SEGV_MAPERR

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from . import (
+    advice,
+    attributes,
+    contents,
+    descriptors,
     epoll,
     eventfiles,
     inotify,
     io,
+    ioctl,
+    limits,
     memory,
     net,
+    opening,
     paths,
     pidfd,
     poll,
@@ -22,6 +29,27 @@ from . import (
 )
 
 __all__ = [
-    "epoll", "eventfiles", "inotify", "io", "memory", "net", "paths", "pidfd", "poll", "process", "schedule", "signals",
-    "splice", "system", "threads", "time",
-]  # fmt: skip
+    "advice",
+    "attributes",
+    "contents",
+    "descriptors",
+    "epoll",
+    "eventfiles",
+    "inotify",
+    "io",
+    "ioctl",
+    "limits",
+    "memory",
+    "net",
+    "opening",
+    "paths",
+    "pidfd",
+    "poll",
+    "process",
+    "schedule",
+    "signals",
+    "splice",
+    "system",
+    "threads",
+    "time",
+]

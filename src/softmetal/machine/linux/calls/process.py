@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
 
-from ..abi import AT_EMPTY_PATH, AT_FDCWD, M64, RLIMIT, RUSAGE, SIGINFO_CHILD, TMS, s32
+from ..abi import AT_EMPTY_PATH, AT_FDCWD, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
 from ..files import O_NONBLOCK
 from ..loader import Where, execute, find
@@ -396,56 +395,7 @@ def capset(p: Process, header: int, data: int) -> Result:
     return -errno.EPERM
 
 
-# Limits and accounts.
-
-RLIMIT_STACK, RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_NOFILE = 3, 4, 6, 7
-DEFAULT_LIMITS = {
-    RLIMIT_STACK: (8 << 20, M64), RLIMIT_CORE: (0, 0), RLIMIT_NPROC: (4096, 4096), RLIMIT_NOFILE: (1024, 4096),
-}  # fmt: skip
-
-
-def limit(p: Process, kind: int) -> tuple[int, int]:
-    """Soft and hard limit. Raises OSError(EINVAL)."""
-    if not 0 <= kind < 16:
-        raise fail(errno.EINVAL)
-    return p.limits.get(kind) or DEFAULT_LIMITS.get(kind, (M64, M64))
-
-
-@syscall(261, "prlimit64")
-def prlimit64(p: Process, pid: int, kind: int, new: int, old: int) -> Result:
-    """See man 2 prlimit; only RLIMIT_NOFILE has an effect."""
-    if s32(pid) not in (0, p.pid):
-        return -errno.ESRCH
-    kind = s32(kind)
-    before = limit(p, kind)
-    if new:
-        soft, hard = p.space.unpack(RLIMIT, new)
-        if soft > hard:
-            return -errno.EINVAL
-        if hard > before[1]:
-            return -errno.EPERM
-        p.limits[kind] = (soft, hard)
-        if kind == RLIMIT_NOFILE:
-            p.fds.limit = min(soft, 4096)
-            have = resource.getrlimit(resource.RLIMIT_NOFILE)
-            if have[0] != resource.RLIM_INFINITY and have[0] < have[1]:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (have[1], have[1]))
-    if old:
-        p.space.write(old, RLIMIT.pack(*before))
-    return 0
-
-
-@syscall(163, "getrlimit")
-def getrlimit(p: Process, kind: int, address: int) -> Result:
-    """See man 2 getrlimit."""
-    return prlimit64(p, 0, kind, 0, address)
-
-
-@syscall(164, "setrlimit")
-def setrlimit(p: Process, kind: int, address: int) -> Result:
-    """See man 2 setrlimit."""
-    return prlimit64(p, 0, kind, address, 0)
-
+# Accounts.
 
 @syscall(165, "getrusage")
 def getrusage(p: Process, who: int, address: int) -> Result:

@@ -16,9 +16,9 @@ from ..cpu import R, W
 from ..files import O_NONBLOCK, File, RegularFile, StreamFile
 from ..process import Process
 from ..table import syscall
-from ..vfs import fail
 from ..waits import POLLIN, POLLOUT, Result, Wait
-from .io import MOST, transfer, vectors
+from .contents import transfer
+from .io import MOST, vectors
 
 SPLICE_F_NONBLOCK, SPLICE_F_ALL = 2, 15
 
@@ -83,9 +83,7 @@ def splice(p: Process, fd_in: int, off_in: int, fd_out: int, off_out: int, lengt
 
     def move() -> int:
         if source.fd < 0:  # a generated file
-            done, error = transfer(p, source, sink, at_in, min(length, 1 << 16))
-            if not isinstance(error, int) or error:
-                raise fail(errno.EINVAL)
+            done = transfer(source, sink, at_in, min(length, 1 << 16))
         else:
             done = hostlibc.splice(source.fd, at_in, sink.fd, at_out, length, flags | SPLICE_F_NONBLOCK)
         for address, before in ((off_in, at_in), (off_out, at_out)):

@@ -9,6 +9,7 @@ from ..cpu import W
 from ..process import Process
 from ..table import syscall
 from ..waits import Result
+from .io import TASK_SIZE_MAX
 
 
 @syscall(160, "uname")
@@ -33,14 +34,21 @@ def sysinfo(p: Process, out: int) -> Result:
     return 0
 
 
+MOST_RANDOM = (1 << 25) - 1
+"""Bytes of one getrandom at most, as man 4 random says."""
+
+
 @syscall(278, "getrandom")
 def getrandom(p: Process, buffer: int, count: int, flags: int) -> Result:
     """See man 2 getrandom: bytes from the seed."""
     if flags & ~7:
         return -errno.EINVAL
+    count = min(count, MOST_RANDOM)
+    if buffer + count > TASK_SIZE_MAX:
+        return -errno.EFAULT
     if count == 0:
         return 0
-    view = p.space.prefix(buffer, min(count, 1 << 20), W)
+    view = p.space.prefix(buffer, count, W)
     view[:] = p.entropy.take(len(view))
     return len(view)
 
@@ -78,14 +86,10 @@ ADDR_NO_RANDOMIZE = 0x0040000
 
 @syscall(92, "personality")
 def personality(p: Process, wanted: int) -> Result:
-    """See man 2 personality. PER_LINUX is all there is; addresses come from the seed, whatever ADDR_NO_RANDOMIZE says."""
-    wanted &= 0xFFFFFFFF
+    """See man 2 personality: PER_LINUX; of its flags READ_IMPLIES_EXEC has an effect, the others are remembered."""
     before = p.personality
-    if wanted != 0xFFFFFFFF:
-        if wanted & ~ADDR_NO_RANDOMIZE:
-            p.once(f"personality {wanted:x}", f"personality {wanted:#x} is not implemented")
-            return -errno.EINVAL
-        p.personality = wanted
+    if wanted & 0xFFFFFFFF != 0xFFFFFFFF:
+        p.personality = wanted & 0xFFFFFFFF
     return before
 
 
@@ -123,13 +127,3 @@ def ptrace(p: Process, request: int, pid: int, address: int, data: int) -> Resul
 def process_vm_readv(p: Process, pid: int, a: int, b: int, c: int, d: int, flags: int) -> Result:
     """Not allowed."""
     return -errno.EPERM
-
-
-for _number, _name in ((5, "setxattr"), (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"),
-                       (10, "fgetxattr"), (11, "listxattr"), (12, "llistxattr"), (13, "flistxattr"),
-                       (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr")):  # fmt: skip
-
-    @syscall(_number, _name)
-    def no_attributes(p: Process) -> Result:
-        """As on a file system without extended attributes."""
-        return -errno.EOPNOTSUPP
