@@ -27,6 +27,9 @@ O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 
 O_DSYNC, O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW = 0o10000, 0o40000, 0o100000, 0o200000, 0o400000
 O_NOATIME, O_CLOEXEC, O_SYNC, O_PATH, O_TMPFILE = 0o1000000, 0o2000000, 0o4010000, 0o10000000, 0o20200000
 
+ALWAYS_READY = POLLIN | POLLOUT | 0x40 | 0x100
+"""What poll answers for a file that never blocks: also POLLRDNORM and POLLWRNORM."""
+
 HOST_FLAGS = (
     (O_CREAT, os.O_CREAT), (O_EXCL, os.O_EXCL), (O_TRUNC, os.O_TRUNC), (O_APPEND, os.O_APPEND),
     (O_DSYNC, os.O_DSYNC), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC), (O_TMPFILE, os.O_TMPFILE),
@@ -45,10 +48,15 @@ def host_flags(flags: int) -> int:
 class File:
     """An open file description. Methods raise OSError with the errno for the guest."""
 
+    _made = 0
     fd = -1
     """The host's descriptor, if there is one."""
     outside = False
     """Waiting for it is waiting for the world outside of the guest."""
+    event_mask = -1
+    """The events that it can have at all."""
+    soft_events = False
+    """What makes it ready is the guest's clock or signals; `refresh` tells the host's descriptor."""
     node: Node | None = None
     """For a directory: where it is."""
 
@@ -56,6 +64,9 @@ class File:
         self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
         self.path = path
         self.refs = 0
+        File._made += 1
+        self.serial = File._made
+        """When it was opened: a number that grows."""
         self.created = False
         """Opening it made the file."""
         self.owner = (1, 0)
@@ -128,7 +139,10 @@ class File:
 
     def ready(self, events: int) -> int | None:
         """The poll events that are true now; None if the host's poll on `fd` knows."""
-        return None if self.fd >= 0 else events & (POLLIN | POLLOUT)
+        return None if self.fd >= 0 else events & ALWAYS_READY
+
+    def refresh(self) -> None:
+        """Bring the host's descriptor up to date with the guest's clock and signals."""
 
     def wake_time(self) -> int | None:
         """The guest time at which it becomes ready by itself."""
@@ -137,6 +151,10 @@ class File:
     def host_waits(self, events: int) -> list[tuple[int, int]]:
         """What to wait for on the host until it is ready."""
         return [(self.fd, events)] if self.fd >= 0 else []
+
+    def time_limit(self, event: int) -> int | None:
+        """How long a blocking call on it waits at most, in ns."""
+        return None
 
     def set_nonblocking(self, on: bool) -> None:
         """Set or clear O_NONBLOCK."""
@@ -166,7 +184,15 @@ class RegularFile(File):
 
     def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
         """See `File.write`."""
-        return os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+        done = os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+        if self.origin is not None:
+            self.origin.changed()
+        return done
+
+    def status(self) -> Status | os.stat_result:
+        """See `File.status`."""
+        st = os.fstat(self.fd)
+        return self.origin.shown(st) if self.origin is not None else st
 
     def write_position(self, offset: int | None) -> int:
         """Where a write at `offset` (None: at the file offset) would begin."""
@@ -180,7 +206,7 @@ class RegularFile(File):
 
     def ready(self, events: int) -> int | None:
         """Always ready."""
-        return events & (POLLIN | POLLOUT)
+        return events & ALWAYS_READY
 
 
 class StreamFile(File):
@@ -195,9 +221,25 @@ class StreamFile(File):
         self.fd = fd
         self.owned = owned
         self.outside = not owned
+        self._others: list[int] = []
         self.careful = not owned and (not stat.S_ISCHR(os.fstat(fd).st_mode) or os.isatty(fd))
         if owned:
             os.set_blocking(fd, False)
+
+    def another(self, taken: list[int]) -> int:
+        """A host descriptor of this file that is not among `taken`; it lives as long as the file is open."""
+        for fd in (self.fd, *self._others):
+            if fd not in taken:
+                return fd
+        self._others.append(os.dup(self.fd))
+        return self._others[-1]
+
+    def close(self) -> None:
+        """See `File.close`."""
+        for fd in self._others:
+            os.close(fd)
+        self._others.clear()
+        super().close()
 
     def _wait_for(self, events: int) -> None:
         poller = select.poll()
@@ -313,7 +355,7 @@ class DirectoryFile(File):
 
     def ready(self, events: int) -> int | None:
         """Always ready."""
-        return events & (POLLIN | POLLOUT)
+        return events & ALWAYS_READY
 
 
 class PathFile(File):
@@ -466,6 +508,11 @@ class FdTable:
             raise OSError(errno.EMFILE, "too many open files")
         slots[fd] = Slot(file.retain(), cloexec)
         return fd
+
+    def check_room(self) -> None:
+        """Raises OSError(EMFILE) if there is no number left."""
+        if len(self.slots) >= self.limit:
+            raise OSError(errno.EMFILE, "too many open files")
 
     def put(self, fd: int, file: File, cloexec: bool) -> None:
         """Give `file` the number `fd`, closing what had it."""

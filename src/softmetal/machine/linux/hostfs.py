@@ -11,6 +11,8 @@ import errno
 import os
 import stat
 import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from . import host
 from .files import (
@@ -28,7 +30,10 @@ from .files import (
     RegularFile,
     host_flags,
 )
-from .vfs import Node, StatFs, fail, join
+from .vfs import Node, StatFs, Status, fail, join
+
+if TYPE_CHECKING:
+    from .filetimes import FileTimes
 
 STATX_BTIME = 0x800
 LOOKUP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,6 +43,9 @@ class Tree:
     """What was mounted as one: what is renamed or linked must stay in it."""
 
     root: HostNode
+
+    def __init__(self, times: FileTimes) -> None:
+        self.times = times
 
 
 class HostNode(Node):
@@ -56,7 +64,7 @@ class HostNode(Node):
         except OSError:
             pass
 
-    def status(self) -> os.stat_result:
+    def status(self) -> Status | os.stat_result:
         """See `Node.status`. The first look is the one that the walk took."""
         status, self._status = self._status, None
         return status if status is not None else os.fstat(self.fd)
@@ -113,14 +121,14 @@ class HostNode(Node):
 
     def around(self, fd: int, path: bytes) -> HostNode:
         """A node for the file that was just opened as `fd` in this tree."""
-        node = HostNode(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
+        node = type(self)(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
         node.path = path
-        node.status()
+        node._status = None
         return node
 
     def lookup(self, name: bytes) -> Node:
         """See `Node.lookup`."""
-        return HostNode(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
+        return type(self)(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         """See `Node.entries`."""
@@ -267,14 +275,18 @@ class HostNode(Node):
         flags = s.f_flag | (1 if self.read_only else 0)
         return StatFs(0xEF53, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_namemax, flags)
 
-    def socket_path(self, name: bytes) -> bytes:
-        """See `Node.socket_path`."""
+    def bind_socket(self, bind: Callable[[bytes], None], temporary: bytes, name: bytes) -> None:
+        """See `Node.bind_socket`."""
         self._writable()
-        return self.magic + b"/" + name
+        bind(self.magic + b"/" + temporary)
+        try:
+            self.rename(temporary, self, name, 1)  # RENAME_NOREPLACE
+        except OSError:
+            os.unlink(temporary, dir_fd=self.fd)
+            raise
 
-
-def open_tree(path: bytes, read_only: bool) -> HostNode:
-    """The host directory or file `path` as a tree of its own. Raises OSError."""
-    tree = Tree()
-    tree.root = HostNode(os.open(path, os.O_PATH | os.O_CLOEXEC), read_only, tree)
-    return tree.root
+    def connect_path(self) -> bytes:
+        """See `Node.connect_path`. The descriptor names the inode, so no link can be followed from here."""
+        if not stat.S_ISSOCK(self.mode):
+            raise fail(errno.ECONNREFUSED)
+        return self.magic

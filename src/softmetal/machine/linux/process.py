@@ -23,8 +23,9 @@ from .files import FdTable, RegularFile
 from .pids import Pids
 from .sched import Scheduler
 from .signals import Signals
+from .sockets import SocketNames
 from .space import Space
-from .table import PROBED, name_of
+from .table import name_of
 from .threads import Pending, Thread
 from .timers import Timers
 from .vfs import Node, Vfs
@@ -82,6 +83,7 @@ class Process:
         self.timers = Timers()
         self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
+        self.socket_names = SocketNames()
         self.cwd: Node = vfs.root
         self.executable = b""
         self.program: RegularFile | None = None
@@ -90,7 +92,6 @@ class Process:
         self.environment: list[bytes] = []
         self.is_first = True
         self.vfork_pipe = -1
-        self.named: set[str] = set()
         self.limits: Limits = Limits(self)
         self.children_used = 0
         self.disassemble: Callable[[int, int], str] | None = None
@@ -103,7 +104,8 @@ class Process:
         self.auxiliary = b""
         """The auxiliary vector that the program was started with."""
         self.subreaper = 0
-        self.exit_signal = sig.SIGCHLD
+        self.exit_signals: dict[int, int] = {}
+        """By a child's number: the signal that its end sends (man 2 clone), 0 for none."""
 
     @property
     def thread(self) -> Thread:
@@ -122,16 +124,14 @@ class Process:
         tell(f"{self.label}: {message}")
 
     def once(self, key: str, message: str) -> None:
-        """One line on stderr, the first time only."""
-        if key not in self.named:
-            self.named.add(key)
+        """One line on stderr, the first time in the run only."""
+        if self.pids.first_time(key):
             self.say(message)
 
     def missing(self, number: int) -> int:
-        """Answer a call that is not there: ENOSYS, and say so once unless programs merely probe for it."""
+        """Answer a call that is not there: ENOSYS, and say so once."""
         name = name_of(number)
-        if name not in PROBED:
-            self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
+        self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
         return -errno.ENOSYS & 0xFFFFFFFFFFFFFFFF
 
     def error(self, error: OSError) -> int:
@@ -212,6 +212,7 @@ class Process:
         self.timers = Timers()
         self.futexes.clear()
         self.children_used = 0
+        self.exit_signals.clear()
         self.limits.forked()
         for slot in self.fds.slots.values():
             slot.file.forked()
@@ -232,6 +233,7 @@ class Process:
         self.sched.only(thread)
         thread.tid = self.pid
         thread.clear_tid = thread.robust = 0
+        thread.rseq = None
         thread.stack = (0, sig.SS_DISABLE, 0)
         self.signals.after_exec()
         self.fds.close_on_exec()

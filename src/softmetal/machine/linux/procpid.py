@@ -268,7 +268,7 @@ def stat_line(p: Process, record: Record, tid: int) -> str:
     fields[17:20] = [20, 0, len(p.sched.threads) if mine else 1]
     fields[21] = UPTIME // 10**7
     fields[24] = 0xFFFFFFFFFFFFFFFF
-    fields[37] = p.exit_signal if mine else 17
+    fields[37] = 17
     if mine:
         stack = next((a for a in p.space.areas if a.name == b"[stack]"), None)
         fields[22], fields[23] = p.space.total(), int(procmem.statm(p.space).split()[1])

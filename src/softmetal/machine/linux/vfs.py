@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -190,9 +191,20 @@ class Node:
         """The file system's numbers; synthetic ones say that they are a tmpfs."""
         return StatFs(0x01021994, 4096, 0, 0, 0, 0, 0, 255, 1)
 
-    def socket_path(self, name: bytes) -> bytes:
-        """A host path for binding or connecting a Unix socket in this directory."""
+    def shown(self, st: os.stat_result) -> Status | os.stat_result:
+        """What the guest sees of the host's status of this file."""
+        return st
+
+    def changed(self) -> None:
+        """What is in it has been changed through a descriptor."""
+
+    def bind_socket(self, bind: Callable[[bytes], None], temporary: bytes, name: bytes) -> None:
+        """Bind a Unix socket in this directory: under one name first, then renamed. Raises FileExistsError, OSError."""
         raise fail(errno.EROFS)
+
+    def connect_path(self) -> bytes:
+        """A host path of this socket. Raises ConnectionRefusedError if it is none."""
+        raise fail(errno.ECONNREFUSED)
 
 
 class Place(NamedTuple):

@@ -27,7 +27,7 @@ from ..process import Process
 from ..synthfs import PlainDevice
 from ..table import syscall
 from ..vfs import StatFs, fail
-from ..waits import POLLIN, POLLOUT, Result, Wait
+from ..waits import AS_ASKED, NEVER, POLLIN, POLLOUT, Result, Wait
 
 MOST = 0x7FFFF000
 """Bytes that one read or write moves at most (Linux's MAX_RW_COUNT)."""
@@ -131,15 +131,21 @@ def read_file(p: Process, file: File, views: list[memoryview] | int, offset: int
         if file.flags & O_NONBLOCK:
             return -errno.EAGAIN
 
+    limit = file.time_limit(POLLIN)
+    end = p.clock.monotonic() + limit if limit else None
+
     def attempt() -> Result:
         try:
             return file.read(views, offset)
         except BlockingIOError:
-            wait.deadline = file.wake_time()
+            if end is not None and p.clock.monotonic() >= end:
+                return -errno.EAGAIN
+            wait.deadline = file.wake_time() if end is None else end
             return wait
 
     wait = Wait(
-        attempt, fds=file.host_waits(POLLIN), deadline=file.wake_time(), outside=file.outside, kick=file.fd < 0,
+        attempt, fds=file.host_waits(POLLIN), deadline=file.wake_time() if end is None else end, outside=file.outside,
+        holds=(file,), restart=NEVER if limit else AS_ASKED,
         interval=file.fd >= 0 and isinstance(file, StreamFile) and file.needs_interval(),
     )  # fmt: skip
     return wait
@@ -163,8 +169,7 @@ def write_file(p: Process, file: File, views: list[memoryview] | int, offset: in
             except BlockingIOError:
                 if file.flags & O_NONBLOCK:
                     return done or -errno.EAGAIN
-                wait.partial = done
-                return wait
+                return blocked()
             except OSError:
                 if done:
                     return done
@@ -181,8 +186,17 @@ def write_file(p: Process, file: File, views: list[memoryview] | int, offset: in
                     skip = 0
             parts[:] = rest
 
+    def blocked() -> Result:
+        wait.partial = done
+        if wait.deadline is None and (limit := file.time_limit(POLLOUT)):
+            wait.deadline = p.clock.monotonic() + limit
+            wait.restart = NEVER
+        elif wait.deadline is not None and p.clock.monotonic() >= wait.deadline:
+            return done or -errno.EAGAIN
+        return wait
+
     views_all = list(parts)
-    wait = Wait(attempt, fds=file.host_waits(POLLOUT), outside=file.outside, kick=file.fd < 0)
+    wait = Wait(attempt, fds=file.host_waits(POLLOUT), outside=file.outside, holds=(file,))
     if not parts:
         return 0
     return attempt()

@@ -8,6 +8,7 @@ import os
 
 from ..abi import AT_EMPTY_PATH, AT_FDCWD, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
+from ..files import O_NONBLOCK
 from ..loader import Where, execute, find
 from ..pids import Record
 from ..process import Process
@@ -16,6 +17,7 @@ from ..table import syscall
 from ..vfs import fail
 from ..waits import Result, Wait
 from .paths import base
+from .pidfd import pid_file
 
 MOST_STRINGS = 1 << 17
 
@@ -77,7 +79,7 @@ def getppid(p: Process) -> Result:
 # Waiting for children. They are the host's children too.
 
 WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x1000000
-P_ALL, P_PID, P_PGID = 0, 1, 2
+P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
 
 
 def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, os.waitid_result] | None:
@@ -161,16 +163,33 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
 
 @syscall(95, "waitid")
 def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
-    """See man 2 waitid; no pidfds."""
+    """See man 2 waitid."""
     kind, number, options = s32(kind), s32(number), options & 0xFFFFFFFF
-    if kind not in (P_ALL, P_PID, P_PGID) or not options & (WEXITED | WUNTRACED | WCONTINUED):
+    if options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | 0xE0000000):
         return -errno.EINVAL
-    if kind == P_PGID and number == 0:
-        number = p.pids.me.group
+    if not options & (WEXITED | WUNTRACED | WCONTINUED):
+        return -errno.EINVAL
+    nothing_yet = 0
+    if kind == P_PIDFD:
+        if number < 0:
+            return -errno.EINVAL
+        file = pid_file(p, number)
+        kind, number = P_PID, file.pid
+        nothing_yet = -errno.EAGAIN if file.flags & O_NONBLOCK and not options & WNOHANG else 0
+    elif kind == P_PID and number <= 0:
+        return -errno.EINVAL
+    elif kind == P_PGID:
+        if number < 0:
+            return -errno.EINVAL
+        number = number or p.pids.me.group
+    elif kind not in (P_ALL, P_PID):
+        return -errno.EINVAL
 
     def attempt() -> Result:
         got = wait_for(p, kind, number, options)
         if got is None:
+            if nothing_yet:
+                return nothing_yet
             if not options & WNOHANG:
                 return wait
             if info:
@@ -396,18 +415,6 @@ def times(p: Process, address: int) -> Result:
     if address:
         p.space.write(address, TMS.pack(p.clock.used() // 10**7, 0, 0, 0))
     return p.clock.monotonic() // 10**7
-
-
-@syscall(140, "setpriority")
-def setpriority(p: Process, which: int, who: int, value: int) -> Result:
-    """Accepted: priorities have no effect."""
-    return 0
-
-
-@syscall(141, "getpriority")
-def getpriority(p: Process, which: int, who: int) -> Result:
-    """Always nice 0, which the system call gives as 20."""
-    return 20
 
 
 @syscall(166, "umask")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from .. import hostlibc
 from ..abi import ITIMERSPEC, M64, NS, SIGACTION, STACK, TIMESPEC, s32
 from ..process import Process
 from ..signals import (
@@ -22,7 +23,7 @@ from ..table import syscall
 from ..threads import Pending, Thread
 from ..timers import Timer
 from ..vfs import fail
-from ..waits import Result, Wait
+from ..waits import NEVER, UNLESS_HANDLED, Result, Wait
 
 
 @syscall(134, "rt_sigaction")
@@ -64,7 +65,7 @@ def rt_sigprocmask(p: Process, how: int, new: int, old: int, size: int) -> Resul
         else:
             return -errno.EINVAL
         thread.mask = after & ~UNBLOCKABLE & M64
-        p.sched.attention = True
+        p.signals.retarget()
     if old:
         p.space.put64(old, before)
     return 0
@@ -88,7 +89,7 @@ def rt_sigsuspend(p: Process, mask: int, size: int) -> Result:
     bits = p.space.u64(mask)
     thread = p.thread
     thread.restore_mask, thread.mask = thread.mask, bits & ~UNBLOCKABLE
-    wait = Wait(lambda: wait, restart=False)
+    wait = Wait(lambda: wait, restart=UNLESS_HANDLED)
     return wait
 
 
@@ -117,7 +118,7 @@ def rt_sigtimedwait(p: Process, mask: int, out: int, timeout: int, size: int) ->
             return -errno.EAGAIN
         return wait
 
-    wait = Wait(attempt, deadline=deadline, restart=False, kick=True)
+    wait = Wait(attempt, deadline=deadline, restart=NEVER, kick=True)
     return attempt()
 
 
@@ -162,7 +163,25 @@ def send(p: Process, pid: int, number: int) -> None:
     record = p.pids.by_pid(pid)
     if record is None or not record.host:
         raise fail(errno.ESRCH)
+    if number == SIGSTOP:
+        p.pids.stop(pid)
     os.kill(record.host, number)
+
+
+def queue(p: Process, pid: int, number: int, data: bytes) -> None:
+    """Send a signal with its siginfo to a process. Raises OSError(ESRCH, EPERM, EAGAIN)."""
+    if pid == p.pid:
+        if number:
+            p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]))
+        return
+    record = p.pids.by_pid(pid)
+    if record is None or not record.host:
+        raise fail(errno.ESRCH)
+    code = s32(int.from_bytes(data[8:12], "little"))
+    if code >= 0 or code == SI_TKILL:
+        raise fail(errno.EPERM)
+    if number:
+        hostlibc.queue_signal(record.host, number, code, int.from_bytes(data[24:32], "little"))
 
 
 @syscall(129, "kill")
@@ -216,15 +235,12 @@ def tgkill(p: Process, group: int, tid: int, number: int) -> Result:
 
 @syscall(138, "rt_sigqueueinfo")
 def rt_sigqueueinfo(p: Process, pid: int, number: int, address: int) -> Result:
-    """See man 2 rt_sigqueueinfo; another process gets the signal without its value."""
+    """See man 2 rt_sigqueueinfo."""
     pid, number = s32(pid), s32(number)
     data = p.space.read(address, 128)
     if not 0 <= number <= 64:
         return -errno.EINVAL
-    if pid != p.pid:
-        send(p, pid, number)
-    elif number:
-        p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]))
+    queue(p, pid, number, data)
     return 0
 
 
@@ -278,7 +294,7 @@ def setitimer(p: Process, which: int, new: int, old: int) -> Result:
     number = ITIMER_SIGNALS[which]
     timer = p.timers.all.get(("itimer", which))
     if timer is None:
-        timer = Timer(lambda times: p.signals.post(Pending(number, info(number, SI_KERNEL, 0))))
+        timer = Timer(lambda times: p.signals.post(Pending(number, info(number, SI_KERNEL, 0)), prefer=p.thread))
         p.timers.all[("itimer", which)] = timer
     value = s * NS + us * 1000
     p.timers.set(timer, p.clock.monotonic() + value if value else 0, interval_s * NS + interval_us * 1000)
@@ -309,7 +325,7 @@ def timer_create(p: Process, clock: int, event: int, out: int) -> Result:
     def fire(times: int) -> None:
         if how != 1:
             packed = info(number, SI_TIMER, key, timer.overrun, value)
-            p.signals.post(Pending(number, packed), thread)
+            p.signals.post(Pending(number, packed), thread, prefer=p.thread)
 
     timer = Timer(fire)
     p.timers.all[("posix", key)] = timer

@@ -1,10 +1,10 @@
-"""The machine and its kernel: names, memory, scheduling parameters, randomness. Sources: man section 2."""
+"""The machine and its kernel: names, memory, randomness. Sources: man section 2."""
 
 from __future__ import annotations
 
 import errno
 
-from ..abi import HWPROBE, NS, RELEASE, SYSINFO, TIMESPEC, UTSNAME, VERSION, s32
+from ..abi import HWPROBE, NS, RELEASE, SYSINFO, UTSNAME, VERSION
 from ..cpu import W
 from ..process import Process
 from ..table import syscall
@@ -81,94 +81,7 @@ def riscv_hwprobe(p: Process, pairs: int, count: int, size: int, cpus: int, flag
     return 0
 
 
-# Scheduling: one CPU, one policy.
-
-
-@syscall(124, "sched_yield")
-def sched_yield(p: Process) -> Result:
-    """Let the other threads run: the quantum ends here."""
-    p.sched.give_up = True
-    return 0
-
-
-@syscall(122, "sched_setaffinity")
-def sched_setaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
-    """See man 2 sched_setaffinity; there is CPU 0 only."""
-    return 0 if p.space.read(mask, min(size, 128))[:1] and p.space.read(mask, 1)[0] & 1 else -errno.EINVAL
-
-
-@syscall(123, "sched_getaffinity")
-def sched_getaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
-    """See man 2 sched_getaffinity; the system call answers the bytes written."""
-    if size < 8 or size % 8:
-        return -errno.EINVAL
-    p.space.put64(mask, 1)
-    return 8
-
-
-@syscall(168, "getcpu")
-def getcpu(p: Process, cpu: int, node: int) -> Result:
-    """See man 2 getcpu."""
-    for address in (cpu, node):
-        if address:
-            p.space.put32(address, 0)
-    return 0
-
-
-@syscall(120, "sched_getscheduler")
-def sched_getscheduler(p: Process, pid: int) -> Result:
-    """SCHED_OTHER."""
-    return 0
-
-
-@syscall(119, "sched_setscheduler")
-def sched_setscheduler(p: Process, pid: int, policy: int, parameters: int) -> Result:
-    """SCHED_OTHER, BATCH and IDLE are accepted; real-time policies are not allowed."""
-    return 0 if s32(policy) & ~0x40000000 in (0, 3, 5) else -errno.EPERM
-
-
-@syscall(121, "sched_getparam")
-def sched_getparam(p: Process, pid: int, out: int) -> Result:
-    """Priority 0."""
-    p.space.put32(out, 0)
-    return 0
-
-
-@syscall(118, "sched_setparam")
-def sched_setparam(p: Process, pid: int, value: int) -> Result:
-    """Only priority 0."""
-    return 0 if p.space.u32(value) == 0 else -errno.EINVAL
-
-
-@syscall(125, "sched_get_priority_max")
-def sched_get_priority_max(p: Process, policy: int) -> Result:
-    """See man 2 sched_get_priority_max."""
-    return 99 if s32(policy) in (1, 2) else 0
-
-
-@syscall(126, "sched_get_priority_min")
-def sched_get_priority_min(p: Process, policy: int) -> Result:
-    """See man 2 sched_get_priority_min."""
-    return 1 if s32(policy) in (1, 2) else 0
-
-
-@syscall(127, "sched_rr_get_interval")
-def sched_rr_get_interval(p: Process, pid: int, out: int) -> Result:
-    """See man 2 sched_rr_get_interval."""
-    p.space.write(out, TIMESPEC.pack(0, 100_000_000))
-    return 0
-
-
-@syscall(31, "ioprio_get")
-def ioprio_get(p: Process, which: int, who: int) -> Result:
-    """No I/O priority."""
-    return 0
-
-
-@syscall(30, "ioprio_set")
-def ioprio_set(p: Process, which: int, who: int, value: int) -> Result:
-    """Accepted."""
-    return 0
+ADDR_NO_RANDOMIZE = 0x0040000
 
 
 @syscall(92, "personality")

@@ -8,7 +8,7 @@ from ..abi import NS, TIMESPEC, s32
 from ..process import Process
 from ..table import syscall
 from ..vfs import fail
-from ..waits import Result, Wait
+from ..waits import UNLESS_HANDLED, Result, Wait
 
 REALTIME, MONOTONIC, PROCESS_CPU, THREAD_CPU = 0, 1, 2, 3
 WALL = frozenset({0, 5, 8, 11})
@@ -88,7 +88,7 @@ def sleep(p: Process, deadline: int, remaining: int) -> Result:
             left = max(0, deadline - p.clock.monotonic())
             p.space.write(remaining, TIMESPEC.pack(left // NS, left % NS))
 
-    wait = Wait(attempt, deadline=deadline, restart=False, cancel=cancel)
+    wait = Wait(attempt, deadline=deadline, restart=UNLESS_HANDLED, cancel=cancel)
     return attempt()
 
 
