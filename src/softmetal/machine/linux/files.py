@@ -382,9 +382,12 @@ class PathFile(File):
 class ContentFile(File):
     """A synthetic file: its bytes are made when reading starts at its beginning."""
 
-    def __init__(self, make: Callable[[], bytes], flags: int, path: bytes, node: Node) -> None:
+    def __init__(
+        self, make: Callable[[], bytes], flags: int, path: bytes, node: Node, write: Callable[[bytes], None] | None = None
+    ) -> None:
         super().__init__(flags, path)
         self._make = make
+        self._write = write
         self._node = node
         self._data: bytes | None = None
         self.position = 0
@@ -416,8 +419,12 @@ class ContentFile(File):
         return done
 
     def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
-        """Synthetic files cannot be written."""
-        raise OSError(errno.EACCES, "read-only")
+        """One write is one new value, for those that can be written."""
+        data = b"".join(bytes(view) for view in views)
+        if self._write is None:
+            raise OSError(errno.EACCES, "read-only")
+        self._write(data)
+        return len(data)
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`."""

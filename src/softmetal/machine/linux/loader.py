@@ -251,6 +251,7 @@ def build_stack(process: Process, program: Program, environment: list[bytes], to
     words = [count, *pointers[:count], 0, *pointers[count:], 0]
     for key, value in vector:
         words += [key, value]
+    process.auxiliary = b"".join(word.to_bytes(8, "little") for pair in vector for word in pair)
     sp = (at - len(strings) - 8 * len(words)) & -16
     table = b"".join(word.to_bytes(8, "little") for word in words)
     space.view(sp, top - sp, W)[: len(table)] = table

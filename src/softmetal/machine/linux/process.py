@@ -103,6 +103,9 @@ class Process:
         """The POSIX timers whose absolute times are those of the wall clock."""
         self.dumpable = 1
         self.personality = 0
+        self.oom_score_adj = 0
+        self.auxiliary = b""
+        """The auxiliary vector that the program was started with."""
         self.subreaper = 0
         self.no_new_privileges = 0
         self.keep_capabilities = 0

@@ -116,6 +116,10 @@ def give(world: World, vfs: Vfs, host: str) -> bytes:
     return absolute
 
 
+OWN = ("/dev/", "/proc/", "/sys/")
+"""What the guest has of its own, so that a name on the command line means the guest's."""
+
+
 def locate(world: World, vfs: Vfs, program: str, arguments: list[str]) -> bytes:
     """The guest path of the program, and let the guest see what the command line names. Raises RunError."""
     options = world.options
@@ -145,7 +149,8 @@ def locate(world: World, vfs: Vfs, program: str, arguments: list[str]) -> bytes:
         for argument in arguments:
             for piece in {argument, argument.partition("=")[2]}:
                 if piece and "\0" not in piece and os.path.isfile(piece) and os.access(piece, os.R_OK):
-                    give(world, vfs, piece)
+                    if not os.path.abspath(piece).startswith(OWN):
+                        give(world, vfs, piece)
     return path
 
 
@@ -262,7 +267,7 @@ def locate_all(world: World, vfs: Vfs, program: str, arguments: list[str]) -> tu
 
 def prepare(world: World, process: Process, program: Program) -> None:
     """Open the standard streams, mount `/dev` and `/proc`, load the program. Raises RunError."""
-    from . import calls, procfs
+    from . import calls, procfs, sysfs
 
     assert calls
     options, vfs = world.options, process.vfs
@@ -272,6 +277,7 @@ def prepare(world: World, process: Process, program: Program) -> None:
     vfs.mount(b"/dev", devices(process))
     vfs.mount(b"/dev/shm", world.temporary())
     vfs.mount(b"/proc", procfs.build(process))
+    vfs.mount(b"/sys", sysfs.build(process))
     thread = Thread(process.pid)
     process.sched.current = process.sched.loaded = thread
     environment = {**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb"), **options.env}

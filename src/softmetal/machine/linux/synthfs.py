@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import host
 from .files import O_ACCMODE, O_PATH, O_TMPFILE, ContentFile, DirectoryFile, File, PathFile, RandomFile, StreamFile
+from .terminals import Terminals
 from .vfs import Node, Status, fail
 
 if TYPE_CHECKING:
@@ -61,11 +62,16 @@ def number(path: bytes) -> int:
 
 
 class Content(Node):
-    """A generated file."""
+    """A generated file; `write`, if there is one, is given what is written to it."""
 
-    def __init__(self, make: Callable[[], bytes], mode: int = 0o444) -> None:
+    def __init__(self, make: Callable[[], bytes], mode: int = 0o444, write: Callable[[bytes], None] | None = None) -> None:
         self.make = make
         self._permissions = mode
+        self._write = write
+
+    def access(self, mode: int) -> bool:
+        """See `Node.access`."""
+        return not (mode & 1 or (mode & 2 and self._write is None))
 
     def status(self) -> Status:
         """See `Node.status`; like those of `/proc`, its size says 0."""
@@ -75,9 +81,9 @@ class Content(Node):
         """See `Node.open`."""
         if flags & O_PATH:
             return PathFile(self, flags)
-        if flags & O_ACCMODE:
+        if flags & O_ACCMODE and self._write is None:
             raise fail(errno.EACCES)
-        return ContentFile(self.make, flags, self.path, self)
+        return ContentFile(self.make, flags, self.path, self, self._write)
 
 
 class Link(Node):
@@ -254,8 +260,12 @@ def devices(process: Process) -> Directory:
     def random(flags: int, path: bytes, node: Node) -> File:
         return RandomFile(process, flags, path, node)
 
+    session = os.getsid(0)
+    terminals = Terminals()
+
     def tty(flags: int, path: bytes, node: Node) -> File:
-        if not any(os.isatty(fd) for fd in (0, 1, 2)):
+        # The user's own terminal only if the guest has it already; in a session of the guest's it is one of the guest's.
+        if os.getsid(0) == session and not any(os.isatty(fd) for fd in (0, 1, 2)):
             raise fail(errno.ENXIO)
         fd = os.open(b"/dev/tty", flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY)
         return StreamFile(fd, flags, path, owned=False)
@@ -270,6 +280,8 @@ def devices(process: Process) -> Directory:
         b"random": Device(1, 8, random),
         b"urandom": Device(1, 9, random),
         b"tty": Device(5, 0, tty),
+        b"ptmx": Device(5, 2, terminals.make),
+        b"pts": Directory({b"ptmx": Device(5, 2, terminals.make)}, terminals.nodes),
         b"fd": to(b"/proc/self/fd"),
         b"stdin": to(b"/proc/self/fd/0"),
         b"stdout": to(b"/proc/self/fd/1"),

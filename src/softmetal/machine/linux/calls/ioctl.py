@@ -8,9 +8,10 @@ import os
 import stat
 
 from ..abi import s32
-from ..files import ContentFile, DirectoryFile, File, RegularFile
+from ..files import O_CLOEXEC, O_NOCTTY, ContentFile, DirectoryFile, File, RegularFile
 from ..process import Process
 from ..table import syscall
+from ..terminals import Master, SlaveFile
 from ..waits import Result
 
 TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCEXCL, TIOCNXCL = (
@@ -27,6 +28,15 @@ TERMINAL = {
 }  # fmt: skip
 """Terminal requests that are passed on: size of the structure, and whether the guest gives it. TIOCSTI is not among
 them, for it types into the user's own shell."""
+TIOCSCTTY, TIOCPKT, TIOCNOTTY, TIOCGPTPEER = 0x540E, 0x5420, 0x5422, 0x5441
+TIOCGPTN, TIOCSPTLCK, TIOCSIG, TIOCGPKT, TIOCGPTLCK, TIOCGEXCL = (
+    0x80045430, 0x40045431, 0x40045436, 0x80045438, 0x80045439, 0x80045440,
+)  # fmt: skip
+OWN = {
+    TIOCPKT: (4, True), TIOCSPTLCK: (4, True), TIOCGPKT: (4, False), TIOCGPTLCK: (4, False), TIOCGEXCL: (4, False),
+}  # fmt: skip
+"""What is passed on for the guest's own pseudo-terminals besides."""
+OWN_NUMBERED = frozenset({TIOCSCTTY, TIOCNOTTY, TIOCSIG, TIOCEXCL, TIOCNXCL})
 NUMBERED = frozenset({TCSBRK, TCXONC, TCFLSH, TCSBRKP})
 """Those whose argument is a number."""
 
@@ -72,18 +82,32 @@ def of_file(p: Process, file: File, request: int, argument: int) -> Result:
 
 def of_terminal(p: Process, file: File, request: int, argument: int) -> Result:
     """Requests on a terminal."""
-    if request in TERMINAL:
-        size, given = TERMINAL[request]
+    mine = isinstance(file, (Master, SlaveFile))
+    passed = TERMINAL.get(request) or (OWN.get(request) if mine else None)
+    if passed is not None:
+        size, given = passed
         if given:
             fcntl.ioctl(file.fd, request, p.space.read(argument, size))
         else:
             p.space.write(argument, fcntl.ioctl(file.fd, request, bytes(size)))
         return 0
-    if request in NUMBERED:
+    if request in NUMBERED or (mine and request in OWN_NUMBERED):
         fcntl.ioctl(file.fd, request, s32(argument))
         return 0
+    if isinstance(file, Master) and request == TIOCGPTN:
+        p.space.put32(argument, file.number)
+        return 0
+    if isinstance(file, Master) and request == TIOCGPTPEER:
+        slave = p.vfs.walk(b"/dev/pts/%d" % file.number).existing()
+        return p.fds.add(slave.open(argument | O_NOCTTY), bool(argument & O_CLOEXEC))
     if request in (TIOCGPGRP, TIOCGSID):
-        host = os.tcgetpgrp(file.fd) if request == TIOCGPGRP else os.getsid(0)
+        if mine:
+            host = int.from_bytes(fcntl.ioctl(file.fd, request, bytes(4)), "little")
+        else:
+            host = os.tcgetpgrp(file.fd) if request == TIOCGPGRP else os.getsid(0)
+        if not host:  # no foreground group
+            p.space.put32(argument, 0)
+            return 0
         record = p.pids.by_host(host)
         p.space.put32(argument, record.pid if record else p.pids.me.session)
         return 0
