@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, str]] = {
     "room": {"good": "buffer", "bad": "1", "readonly": "constant"},
     "most": {"one": "1", "zero": "0", "minus": "-1", "few": "4", "huge": "0x7fffffff"},
     "length": {"zero": "0", "some": "8", "four": "4", "minus": "-1"},
+    "bytes": {"zero": "0", "some": "8", "four": "4"},
     "mask": {"null": "0", "good": "&mask", "bad": "1"},
     "masksize": {"good": "8", "zero": "0", "four": "4", "more": "128"},
     "time": {"null": "0", "zero": "&zero_time", "bad_ns": "&bad_ns", "bad_s": "&bad_s", "bad": "1"},
@@ -36,7 +37,7 @@ KINDS: dict[str, dict[str, str]] = {
     "flags": {"zero": "0", "one": "1", "two": "2", "cloexec": "02000000", "nonblock": "04000", "both": "02004000",
               "odd": "1 << 30", "all": "-1"},
     "zero": {"zero": "0"},
-    "clock": {str(n).replace("-", "minus_"): str(n) for n in (*range(13), 16, 99, -1)},
+    "clock": {str(n).replace("-", "minus_"): str(n) for n in (*range(8), 10, 11, 12, 16, 99, -1)},
     "polls": {"good": "polls", "null": "0", "bad": "1"},
     "polled": {"zero": "0", "one": "1", "three": "3", "minus": "-1", "many": "100000"},
     "selected": {"zero": "0", "ten": "10", "most": "1024", "minus": "-1"},
@@ -93,7 +94,7 @@ KINDS: dict[str, dict[str, str]] = {
     "wait_kind": {"all": "0", "pid": "1", "group": "2", "pidfd": "3", "bad": "4", "minus": "-1"},
     "wait_id": {"zero": "0", "missing": "4000000", "minus": "-1", "pidfd": "pidfd", "self": "getpid()"},
     "priority_kind": {"process": "0", "group": "1", "user": "2", "bad": "3", "minus": "-1"},
-    "io_kind": {"zero": "0", "process": "1", "group": "2", "user": "3", "bad": "4"},
+    "io_kind": {"zero": "0", "process": "1", "group": "2", "bad": "4"},
     "io_priority": {"best": "2 << 13 | 4", "idle": "3 << 13", "class": "5 << 13", "none": "0", "level": "3", "real": "1 << 13"},
     "policy": {"other": "0", "fifo": "1", "round": "2", "batch": "3", "idle": "5", "bad": "9", "minus": "-1", "four": "4"},
     "parameter": {"zero": "&zero_priority", "ten": "&ten_priority", "hundred": "&hundred_priority", "null": "0", "bad": "1"},
@@ -105,7 +106,7 @@ KINDS: dict[str, dict[str, str]] = {
     "usage": {"self": "0", "children": "-1", "thread": "1", "bad": "2", "far": "-2"},
     "groups": {"zero": "0", "minus": "-1", "many": "70000"},
     "futex": {"wait": "0", "wake": "1", "fd": "2", "requeue": "3", "cmp": "4", "op": "5", "bits": "9", "wake_bits": "10",
-              "bad": "15", "wait_private": "128", "bits_real": "265", "wait_real": "256", "unlock": "7", "trylock": "8"},
+              "bad": "15", "wait_private": "128", "bits_real": "265", "wait_real": "256"},
     "word": {"good": "&word", "odd": "(char *)&word + 1", "null": "0", "bad": "4", "pi": "&free_word"},
     "value": {"one": "1", "zero": "0", "minus": "-1"},
     "robust": {"good": "24", "zero": "0", "more": "32"},
@@ -115,7 +116,8 @@ KINDS: dict[str, dict[str, str]] = {
     "index": {"file": "file", "event": "event", "far": "9999", "minus": "-1"},
     "clone_size": {"short": "32", "zero": "0", "long": "5000"},
     "prctl": {"name": "15", "get_name": "16", "dumpable": "4", "get_dumpable": "3", "death": "1", "bad": "9999", "minus": "-1",
-              "slack": "30", "no_new": "38", "get_no_new": "39", "keep": "8", "seccomp": "21", "subreaper": "36", "bounding": "23"},
+              "slack": "30", "no_new": "38", "get_no_new": "39", "keep": "8", "seccomp": "21", "subreaper": "36",
+              "bounding": "23"},
     "prctl_value": {"zero": "0", "one": "1", "two": "2", "far": "99", "buffer": "buffer"},
     "signal_action_size": {"good": "8", "four": "4", "zero": "0"},
     "only_wrong_size": {"four": "4", "zero": "0", "more": "128"},
@@ -133,25 +135,30 @@ CALLS: dict[str, str] = {
     "inotify_rm_watch": "fd watch", "socket": "family kind protocol", "socketpair": "family kind protocol buffer",
     "bind": "socket bound address_size", "listen": "socket backlog", "accept4": "socket buffer size_at flags",
     "connect": "socket address address_size", "getsockname": "socket buffer size_at", "getpeername": "socket buffer size_at",
-    "sendto": "socket buffer length send address address_size", "recvfrom": "socket buffer length receive buffer size_at",
+    "sendto": "socket buffer bytes send address address_size", "recvfrom": "socket buffer bytes receive buffer size_at",
     "setsockopt": "socket level option buffer option_size", "getsockopt": "socket level option buffer size_at",
     "shutdown": "socket how", "sendmsg": "socket message send", "recvmsg": "socket message receive",
     "sendmmsg": "socket messages message_count send", "recvmmsg": "socket messages message_count receive time",
     "rt_sigaction": "signal action buffer signal_action_size", "rt_sigprocmask": "how_mask mask buffer masksize",
-    "rt_sigpending": "buffer masksize", "rt_sigtimedwait": "mask buffer no_time masksize", "rt_sigsuspend": "mask only_wrong_size",
+    "rt_sigpending": "buffer masksize", "rt_sigtimedwait": "mask buffer no_time masksize",
+    "rt_sigsuspend": "mask only_wrong_size",
     "sigaltstack": "stack buffer", "kill": "own no_signal", "tkill": "pid no_signal", "tgkill": "pid pid no_signal",
     "rt_sigqueueinfo": "own no_signal info", "rt_tgsigqueueinfo": "pid pid no_signal info", "getitimer": "which buffer",
-    "setitimer": "which interval buffer", "timer_create": "clock event buffer", "timer_settime": "timer_id absolute timer_spec buffer",
-    "timer_gettime": "timer_id buffer", "timer_getoverrun": "timer_id", "timer_delete": "timer_id", "clock_gettime": "clock buffer",
+    "setitimer": "which interval buffer", "timer_create": "clock event buffer",
+    "timer_settime": "timer_id absolute timer_spec buffer",
+    "timer_gettime": "timer_id buffer", "timer_getoverrun": "timer_id", "timer_delete": "timer_id",
+    "clock_gettime": "clock buffer",
     "clock_getres": "clock buffer", "clock_nanosleep": "clock zero no_time buffer", "nanosleep": "no_time buffer",
     "wait4": "pid buffer wait buffer", "waitid": "wait_kind wait_id buffer wait buffer", "getpgid": "pid", "getsid": "pid",
-    "setpgid": "pid pid", "getpriority": "priority_kind pid", "setpriority": "priority_kind pid value", "ioprio_get": "io_kind pid",
+    "setpgid": "pid pid", "getpriority": "priority_kind pid", "setpriority": "priority_kind pid value",
+    "ioprio_get": "io_kind pid",
     "ioprio_set": "io_kind pid io_priority", "sched_setscheduler": "pid policy parameter", "sched_getscheduler": "pid",
     "sched_setparam": "pid parameter", "sched_getparam": "pid buffer", "sched_setattr": "pid attribute flags",
     "sched_getattr": "pid buffer attribute_size flags", "sched_setaffinity": "pid cpu_size cpus",
     "sched_getaffinity": "pid cpu_size buffer", "sched_get_priority_max": "policy", "sched_get_priority_min": "policy",
     "sched_rr_get_interval": "pid buffer", "getrusage": "usage buffer", "times": "buffer", "getgroups": "groups buffer",
-    "futex": "word futex unblocked no_time word value", "set_robust_list": "buffer robust", "get_robust_list": "pid buffer buffer",
+    "futex": "word futex unblocked no_time word value", "set_robust_list": "buffer robust",
+    "get_robust_list": "pid buffer buffer",
     "membarrier": "command zero", "pidfd_open": "pid flags", "pidfd_send_signal": "pidfds no_signal info zero",
     "pidfd_getfd": "pidfds fd zero", "kcmp": "own own compared index index", "clone3": "buffer clone_size",
     "prctl": "prctl prctl_value zero zero zero", "sysinfo": "buffer", "uname": "buffer", "getcpu": "buffer buffer",
@@ -186,8 +193,8 @@ HEAD = r"""
 
 static const char constant[8192] = "x";
 static char *buffer;
-static int file, folder, path, null, pipes[2], event, timer, signals, epoll, inner, inotify, pidfd, stream[2], datagram[2], packet[2];
-static int listener, fresh, unbound, posix;
+static int file, folder, path, null, pipes[2], event, timer, signals, epoll, inner, inotify, pidfd;
+static int stream[2], datagram[2], packet[2], listener, fresh, unbound, posix;
 static struct epoll_event watch = {EPOLLIN}, watch_edge = {EPOLLIN | EPOLLET}, watch_exclusive = {EPOLLIN | EPOLLEXCLUSIVE},
     watch_odd = {EPOLLIN | EPOLLONESHOT | EPOLLEXCLUSIVE};
 static uint64_t mask = 1 << 9;
@@ -258,6 +265,7 @@ static void prepare(void) {
     thread_event.sigev_notify = SIGEV_THREAD_ID; thread_event.sigev_signo = SIGUSR1;
     signal(SIGPIPE, SIG_IGN); signal(SIGUSR1, SIG_IGN);
     syscall(SYS_timer_create, CLOCK_MONOTONIC, &no_event, &posix);
+    setpgid(0, 0);
     if (setgid(65534) || setuid(65534)) {}
 }
 static void try(const char *what, int closes, long number, long a, long b, long c, long d, long e, long f) {
@@ -275,7 +283,7 @@ int main(int argc, char **argv) {
     umask(0);
     char home[20];
 """
-OPENS = ("epoll_create1", "eventfd2", "timerfd_create", "signalfd4", "inotify_init1", "socket", "accept4", "pidfd_open", "pidfd_getfd")
+OPENS = ("epoll_create1", "eventfd2", "timerfd_create", "inotify_init1", "socket", "accept4", "pidfd_open", "pidfd_getfd")
 GROUP = 40
 
 
@@ -294,7 +302,7 @@ def source(seed: int, samples: int) -> str:
             texts = [f"(long)({KINDS[kind][value]})" for kind, value in zip(kinds, chosen, strict=True)]
             texts += ["0L"] * (6 - len(texts))
             label = " ".join([name, *chosen])
-            lines.append(f'try("{label}", {int(name in OPENS and "signalfd4" != name)}, SYS_{name}, {", ".join(texts)});')
+            lines.append(f'try("{label}", {int(name in OPENS)}, SYS_{name}, {", ".join(texts)});')
     rng.shuffle(lines)
     parts = [HEAD]
     for index in range(0, len(lines), GROUP):

@@ -481,6 +481,8 @@ class FdTable:
     def __init__(self) -> None:
         self.slots: dict[int, Slot] = {}
         self.limit = 1024
+        self.capacity = 64
+        """How many descriptors the table has room for; it grows as Linux's does, and `select` looks at no others."""
 
     def any(self, fd: int) -> File:
         """The file of descriptor `fd` (as a register holds it), be it one of O_PATH. Raises OSError(EBADF)."""
@@ -507,7 +509,12 @@ class FdTable:
                 file.close()
             raise OSError(errno.EMFILE, "too many open files")
         slots[fd] = Slot(file.retain(), cloexec)
+        if fd >= self.capacity:
+            self._grow(fd)
         return fd
+
+    def _grow(self, fd: int) -> None:
+        self.capacity = 128 << (fd // 128).bit_length()
 
     def check_room(self) -> None:
         """Raises OSError(EMFILE) if there is no number left."""
@@ -518,6 +525,8 @@ class FdTable:
         """Give `file` the number `fd`, closing what had it."""
         old = self.slots.get(fd)
         self.slots[fd] = Slot(file.retain(), cloexec)
+        if fd >= self.capacity:
+            self._grow(fd)
         if old is not None:
             old.file.release()
 

@@ -288,5 +288,5 @@ class HostNode(Node):
     def connect_path(self) -> bytes:
         """See `Node.connect_path`. The descriptor names the inode, so no link can be followed from here."""
         if not stat.S_ISSOCK(self.mode):
-            raise fail(errno.ECONNREFUSED)
+            raise fail(errno.ECONNREFUSED if os.access(self.magic, os.W_OK) else errno.EACCES)
         return self.magic

@@ -57,6 +57,11 @@ def queue_signal(host: int, number: int, code: int, value: int) -> None:
     system_call("rt_sigqueueinfo", host, number, info)
 
 
+def prctl(option: int, value: int) -> None:
+    """man 2 prctl."""
+    _done(_LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
 def inotify_init() -> int:
     """man 2 inotify_init1, non-blocking and close-on-exec."""
     return _done(_LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))

@@ -94,6 +94,9 @@ class Process:
         self.vfork_pipe = -1
         self.limits: Limits = Limits(self)
         self.children_used = 0
+        """What the instruction count was at the fork: before that it is the parent's."""
+        self.children_time = 0
+        """Instructions of the children that have been waited for, and of theirs."""
         self.disassemble: Callable[[int, int], str] | None = None
         self.death_signal = 0
         self.wall_timers: frozenset[int] = frozenset()
@@ -104,6 +107,11 @@ class Process:
         self.auxiliary = b""
         """The auxiliary vector that the program was started with."""
         self.subreaper = 0
+        self.no_new_privileges = 0
+        self.keep_capabilities = 0
+        self.timer_slack = 50_000
+        self.membarriers = 0
+        """The kinds of membarrier that it has registered for."""
         self.exit_signals: dict[int, int] = {}
         """By a child's number: the signal that its end sends (man 2 clone), 0 for none."""
 
@@ -212,6 +220,7 @@ class Process:
         self.timers = Timers()
         self.futexes.clear()
         self.children_used = 0
+        self.children_time = 0
         self.exit_signals.clear()
         self.limits.forked()
         for slot in self.fds.slots.values():
@@ -255,6 +264,7 @@ class Process:
         from .vforks import give_back
 
         self.pids.me.clock = self.clock.monotonic()
+        self.pids.me.count = self.cpu.count - self.children_used + self.children_time
         self.pids.save()
         give_back(self)
         self.fds.close_all()

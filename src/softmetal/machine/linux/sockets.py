@@ -199,6 +199,8 @@ def bind_unix(p: Process, file: SocketFile, data: bytes) -> None:
     """Give a Unix socket its name. Raises OSError."""
     names = p.socket_names
     if data[:2] == b"\1\0" and len(data) == 2:
+        if file.sock.getsockname():
+            return
         name = names.unused(p)
     else:
         name = unix_name(data)
@@ -235,9 +237,9 @@ def guest_address(p: Process, sock: socket.socket, address: object) -> bytes:
 
 def put_address(p: Process, data: bytes, address: int, size: int) -> None:
     """Give the guest an address, cut to the room that it has. Raises Fault, OSError(EINVAL)."""
-    if address:
-        room = p.space.u32(size)
-        if room >> 31:
-            raise fail(errno.EINVAL)
+    room = p.space.u32(size)
+    if room >> 31:
+        raise fail(errno.EINVAL)
+    if room:
         p.space.write(address, data[:room])
-        p.space.put32(size, len(data))
+    p.space.put32(size, len(data))

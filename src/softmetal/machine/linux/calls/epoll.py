@@ -13,6 +13,7 @@ from .. import hostlibc
 from ..abi import EPOLL_EVENT, NS, s32
 from ..files import O_CLOEXEC, O_PATH, O_RDWR, StreamFile
 from ..process import Process
+from ..synthfs import PlainDevice
 from ..table import syscall
 from ..waits import NEVER, POLLIN, Result, Wait
 from .poll import deadline_of, mask_at, with_mask
@@ -94,7 +95,7 @@ def epoll_ctl(p: Process, epfd: int, operation: int, fd: int, event: int) -> Res
     file = p.fds.get(fd)
     if O_PATH & (epoll.flags | file.flags):
         return -errno.EBADF
-    if not isinstance(file, StreamFile):
+    if not isinstance(file, StreamFile) or isinstance(file, PlainDevice):
         return -errno.EPERM
     if not isinstance(epoll, EpollFile):
         return -errno.EINVAL
@@ -105,9 +106,9 @@ def epoll_ctl(p: Process, epfd: int, operation: int, fd: int, event: int) -> Res
 def wait(p: Process, epfd: int, events: int, most: int, deadline: int | None, mask: int | None) -> Result:
     """Wait for up to `most` events. A signal ends it even if no handler runs (man 7 signal, after a stop)."""
     most = s32(most)
+    epoll = p.fds.get(epfd)
     if most <= 0 or most > 0x7FFFFFFF // EPOLL_EVENT.size:
         return -errno.EINVAL
-    epoll = p.fds.get(epfd)
     if not isinstance(epoll, EpollFile):
         return -errno.EINVAL
     most = min(most, 1024)

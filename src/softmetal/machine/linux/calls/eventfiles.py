@@ -241,9 +241,11 @@ def signalfd_info(info: bytes) -> bytes:
 @syscall(74, "signalfd4")
 def signalfd4(p: Process, fd: int, mask: int, size: int, flags: int) -> Result:
     """See man 2 signalfd."""
-    if size != 8 or flags & 0xFFFFFFFF & ~(O_CLOEXEC | O_NONBLOCK):
+    if size != 8:
         return -errno.EINVAL
     bits = p.space.u64(mask) & ~UNBLOCKABLE
+    if flags & 0xFFFFFFFF & ~(O_CLOEXEC | O_NONBLOCK):
+        return -errno.EINVAL
     if s32(fd) != -1:
         file = p.fds.get(fd)
         if not isinstance(file, SignalFile):

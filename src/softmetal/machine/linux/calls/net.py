@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from .. import hostlibc
 from ..abi import MSGHDR, s32
-from ..cpu import R, W
+from ..cpu import MEMORY_SIZE, R, W
 from ..errors import Fault
 from ..files import O_CLOEXEC, O_NONBLOCK, O_RDWR, File, RegularFile, StreamFile
 from ..process import Process
@@ -38,7 +38,7 @@ from ..table import syscall
 from ..vfs import fail
 from ..waits import AS_ASKED, NEVER, POLLIN, POLLOUT, Result, Wait
 from .epoll import EpollFile
-from .io import vectors
+from .io import MOST, vectors
 from .pidfd import PidFile
 from .poll import deadline_of
 
@@ -47,7 +47,7 @@ MSG_WAITFORONE, MSG_CMSG_CLOEXEC = 0x10000, 0x40000000
 OURS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL | MSG_WAITFORONE | MSG_CMSG_CLOEXEC
 """Flags that are this module's business and not the host's, whose sockets never block."""
 SOL_SOCKET, SCM_RIGHTS, SCM_CREDENTIALS, SCM_PIDFD = 1, 1, 2, 4
-SO_PASSCRED, SO_PEERCRED, SO_PEERPIDFD = 16, 17, 77
+SO_PASSCRED, SO_PEERCRED, SO_BINDTODEVICE, SO_PEERPIDFD = 16, 17, 25, 77
 CMSG = struct.Struct("<QII")
 CREDENTIALS = struct.Struct("<iII")
 WITH_POINTERS = frozenset({(1, 26), (1, 50), (1, 51), (1, 52), (6, 31), (6, 35), (0, 64), (41, 64)})
@@ -69,6 +69,8 @@ def socket_(p: Process, family: int, kind: int, protocol: int) -> Result:
         return -errno.EAFNOSUPPORT
     if family not in (AF_UNIX, AF_INET, AF_INET6):
         return -errno.EAFNOSUPPORT
+    if protocol < 0 or (family == AF_UNIX and protocol > 1):
+        return -errno.EPROTONOSUPPORT if family == AF_UNIX else -errno.EINVAL
     sock = socket.socket(family, kind & 0xF, protocol)
     return p.fds.add(SocketFile(sock, kind & O_NONBLOCK, outside=family != AF_UNIX), bool(kind & O_CLOEXEC))
 
@@ -76,13 +78,19 @@ def socket_(p: Process, family: int, kind: int, protocol: int) -> Result:
 @syscall(199, "socketpair")
 def socketpair(p: Process, family: int, kind: int, protocol: int, out: int) -> Result:
     """See man 2 socketpair: Unix sockets."""
-    family, kind = s32(family), s32(kind)
-    if kind & ~(0xF | O_CLOEXEC | O_NONBLOCK) or kind & 0xF > 10:
+    family, kind, protocol = s32(family), s32(kind), s32(protocol)
+    if kind & ~(0xF | O_CLOEXEC | O_NONBLOCK):
+        return -errno.EINVAL
+    p.space.view(out, 8, W)
+    if not 0 <= family < 46:
+        return -errno.EAFNOSUPPORT
+    if kind & 0xF > 10:
         return -errno.EINVAL
     if family != AF_UNIX:
         return -errno.EOPNOTSUPP if p.options.net and family in (AF_INET, AF_INET6) else -errno.EAFNOSUPPORT
-    p.space.view(out, 8, W)
-    pair = socket.socketpair(family, kind & 0xF, s32(protocol))
+    if protocol not in (0, 1):
+        return -errno.EPROTONOSUPPORT
+    pair = socket.socketpair(family, kind & 0xF, protocol)
     fds: list[int] = []
     try:
         for sock in pair:
@@ -155,6 +163,7 @@ def accept(p: Process, fd: int, address: int, size: int) -> Result:
 @syscall(242, "accept4")
 def accept4(p: Process, fd: int, address: int, size: int, flags: int) -> Result:
     """See man 2 accept4."""
+    p.fds.get(fd)
     if s32(flags) & ~(O_NONBLOCK | O_CLOEXEC):
         return -errno.EINVAL
     file = socket_of(p, fd)
@@ -163,7 +172,8 @@ def accept4(p: Process, fd: int, address: int, size: int, flags: int) -> Result:
         sock, peer = file.sock.accept()
         outside = file.outside or (sock.family == socket.AF_UNIX and not of_this_run(p, sock))
         try:
-            put_address(p, guest_address(p, sock, peer), address, size)
+            if address:
+                put_address(p, guest_address(p, sock, peer), address, size)
         except OSError:
             sock.close()
             raise
@@ -181,9 +191,10 @@ def of_this_run(p: Process, sock: socket.socket) -> bool:
 @syscall(203, "connect")
 def connect(p: Process, fd: int, address: int, size: int) -> Result:
     """See man 2 connect."""
+    p.fds.get(fd)
+    data = read_address(p, address, s32(size))
     file = socket_of(p, fd)
     sock = file.sock
-    data = read_address(p, address, s32(size))
     if data[:2] == b"\0\0" and (sock.type == socket.SOCK_DGRAM or sock.family != socket.AF_UNIX):
         hostlibc.connect(file.fd, data.ljust(16, b"\0"))  # dissolve the association
         return 0
@@ -212,18 +223,16 @@ def name_if_asked(p: Process, file: SocketFile) -> None:
 def getsockname(p: Process, fd: int, address: int, size: int) -> Result:
     """See man 2 getsockname."""
     sock = socket_of(p, fd).sock
-    p.space.u32(size)
     put_address(p, guest_address(p, sock, sock.getsockname()), address, size)
-    return 0 if address else -errno.EFAULT
+    return 0
 
 
 @syscall(205, "getpeername")
 def getpeername(p: Process, fd: int, address: int, size: int) -> Result:
     """See man 2 getpeername."""
     sock = socket_of(p, fd).sock
-    p.space.u32(size)
     put_address(p, guest_address(p, sock, sock.getpeername()), address, size)
-    return 0 if address else -errno.EFAULT
+    return 0
 
 
 # Sending
@@ -269,9 +278,34 @@ def send(p: Process, file: SocketFile, views: list[memoryview], control: Ancilla
 @syscall(206, "sendto")
 def sendto(p: Process, fd: int, buffer: int, length: int, flags: int, address: int, size: int) -> Result:
     """See man 2 sendto."""
+    length = in_range(buffer, length)
     file = socket_of(p, fd)
-    target = target_of(p, file.sock, read_address(p, address, s32(size))) if address else None
+    target = destination(p, file, read_address(p, address, s32(size)) if address else b"")
     return send(p, file, [p.space.view(buffer, length, R)], [], s32(flags), target)
+
+
+def in_range(buffer: int, length: int) -> int:
+    """The length of a buffer, cut as Linux cuts it. Raises Fault if it ends beyond all user space."""
+    length = min(length, MOST)
+    if buffer + length > MEMORY_SIZE:
+        raise Fault(buffer)
+    return length
+
+
+def destination(p: Process, file: SocketFile, data: bytes) -> Target | None:
+    """Where a message is sent. Raises OSError: a Unix stream takes no address, and has to be connected."""
+    if file.sock.family == socket.AF_UNIX and file.sock.type != socket.SOCK_DGRAM:
+        connected = True
+        try:
+            file.sock.getpeername()
+        except OSError:
+            connected = False
+        if file.sock.type == socket.SOCK_STREAM and data:
+            raise fail(errno.EISCONN if connected else errno.EOPNOTSUPP)
+        if not connected:
+            raise fail(errno.ENOTCONN)
+        return None
+    return target_of(p, file.sock, data) if data else None
 
 
 def control_to_host(p: Process, control: int, length: int) -> Ancillary:
@@ -318,9 +352,10 @@ def sendmsg(p: Process, fd: int, message: int, flags: int) -> Result:
     """See man 2 sendmsg."""
     file = socket_of(p, fd)
     name, name_size, iov, count, control, control_size = header(p, message)
-    target = target_of(p, file.sock, read_address(p, name, min(name_size, 128))) if name and name_size else None
     views = vectors(p, iov, count, R)
-    return send(p, file, views, control_to_host(p, control, min(control_size, 1 << 16)), s32(flags), target)
+    data = read_address(p, name, min(name_size, 128)) if name and name_size else b""
+    sent_along = control_to_host(p, control, min(control_size, 1 << 16))
+    return send(p, file, views, sent_along, s32(flags), destination(p, file, data))
 
 
 # Receiving
@@ -329,8 +364,8 @@ def sendmsg(p: Process, fd: int, message: int, flags: int) -> Result:
 @syscall(207, "recvfrom")
 def recvfrom(p: Process, fd: int, buffer: int, length: int, flags: int, address: int, size: int) -> Result:
     """See man 2 recvfrom."""
+    length = in_range(buffer, length)
     file = socket_of(p, fd)
-    view = p.space.view(buffer, length, W)
 
     def store(peer: object) -> None:
         if address:
@@ -342,6 +377,11 @@ def recvfrom(p: Process, fd: int, buffer: int, length: int, flags: int, address:
 
     def once() -> int:
         nonlocal got
+        try:
+            view = p.space.prefix(buffer, length, W) if length else memoryview(bytearray())
+        except Fault:
+            file.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)  # whether there is anything comes first
+            raise
         while True:
             step, _, _, peer = file.sock.recvmsg_into([view[got:]], 0, flags & ~OURS)
             got += step
@@ -467,9 +507,13 @@ def adopt(p: Process, host: int) -> File:
 def setsockopt(p: Process, fd: int, level: int, option: int, value: int, size: int) -> Result:
     """See man 2 setsockopt; numbers and structures are the host's own (asm-generic)."""
     level, option, size = s32(level), s32(option), s32(size)
+    file = socket_of(p, fd)
     if size < 0:
         return -errno.EINVAL
-    file = socket_of(p, fd)
+    if level != SOL_SOCKET and file.sock.family == socket.AF_UNIX:
+        return -errno.EOPNOTSUPP
+    if level == SOL_SOCKET and size < 4 and option != SO_BINDTODEVICE:
+        return -errno.EINVAL
     if (level, option) in WITH_POINTERS:
         p.once(f"option {level} {option}", f"socket option {option} of level {level} is not implemented")
         return -errno.ENOPROTOOPT
@@ -487,6 +531,8 @@ def getsockopt(p: Process, fd: int, level: int, option: int, value: int, size: i
     file = socket_of(p, fd)
     if (level, option) in WITH_POINTERS:
         return -errno.ENOPROTOOPT
+    if level != SOL_SOCKET and file.sock.family == socket.AF_UNIX:
+        return -errno.EOPNOTSUPP
     room = s32(p.space.u32(size))
     if room < 0:
         return -errno.EINVAL

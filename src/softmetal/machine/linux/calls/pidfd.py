@@ -67,8 +67,6 @@ def pidfd_send_signal(p: Process, fd: int, number: int, address: int, flags: int
     if flags & 0xFFFFFFFF:
         return -errno.EINVAL
     pid = pid_file(p, fd).pid
-    if not 0 <= number <= 64:
-        return -errno.EINVAL
     if address:
         data = p.space.read(address, 128)
         given, _, code = (s32(int.from_bytes(data[i : i + 4], "little")) for i in (0, 4, 8))
@@ -76,7 +74,11 @@ def pidfd_send_signal(p: Process, fd: int, number: int, address: int, flags: int
             return -errno.EINVAL
         if pid != p.pid and (code >= 0 or code == SI_TKILL):
             return -errno.EPERM
+        if not 0 <= number <= 64:
+            return -errno.EINVAL
         queue(p, pid, number, data)
+    elif not 0 <= number <= 64:
+        return -errno.EINVAL
     elif pid == p.pid and number:
         p.signals.post(Pending(number, info(number, SI_USER, p.pid, os.getuid())))
     else:
@@ -91,7 +93,7 @@ def pidfd_getfd(p: Process, fd: int, target: int, flags: int) -> Result:
         return -errno.EINVAL
     file = pid_file(p, fd)
     if file.pid == p.pid:
-        return p.fds.add(p.fds.get(target), True)
+        return p.fds.add(p.fds.any(target), True)
     return -errno.EPERM if p.pids.by_pid(file.pid) else -errno.ESRCH
 
 

@@ -162,14 +162,12 @@ def ppoll(p: Process, fds: int, count: int, timeout: int, mask: int, size: int) 
 def pselect6(p: Process, count: int, read: int, write: int, error: int, timeout: int, mask: int) -> Result:
     """See man 2 pselect."""
     count = s32(count)
-    new_mask = None
-    if mask:
-        pointer, mask_size = p.space.unpack(TIMESPEC, mask)
-        new_mask = mask_at(p, pointer & M64, mask_size)
+    pointer, mask_size = p.space.unpack(TIMESPEC, mask) if mask else (0, 0)
     deadline = deadline_of(p, timeout)
+    new_mask = mask_at(p, pointer & M64, mask_size)
     if count < 0:
         return -errno.EINVAL
-    count = min(count, max(64, *(fd + 1 for fd in p.fds.slots), 64))
+    count = min(count, p.fds.capacity)
     size = (count + 63) // 64 * 8
     sets = [p.space.view(a, size, W) if a else None for a in (read, write, error)]
     wanted: dict[int, int] = {}

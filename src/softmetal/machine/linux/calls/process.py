@@ -71,9 +71,12 @@ def getpid(p: Process) -> Result:
 
 @syscall(173, "getppid")
 def getppid(p: Process) -> Result:
-    """See man 2 getppid; 1 when the parent has ended."""
+    """See man 2 getppid; a subreaper or 1 when the parent has ended."""
     parent = p.pids.me.parent
-    return parent if p.is_first or p.pids.by_pid(parent) is not None else 1
+    if p.is_first or p.pids.by_pid(parent) is not None:
+        return parent
+    adopter = p.pids.by_host(os.getppid())
+    return adopter.pid if adopter is not None and p.pids.by_pid(adopter.pid) is not None else 1
 
 
 # Waiting for children. They are the host's children too.
@@ -87,11 +90,10 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
     host_options = os.WNOHANG
     for bit, host_bit in ((WUNTRACED, os.WSTOPPED), (WEXITED, os.WEXITED), (WCONTINUED, os.WCONTINUED)):
         host_options |= host_bit if options & bit else 0
-    me = p.pids.me.pid
     if kind == P_ALL:
         found = os.waitid(os.P_ALL, 0, host_options | os.WNOWAIT)
     else:
-        records = [r for r in p.pids.all() if r.parent == me]
+        records = p.pids.all()
         if kind == P_PID:
             records = [r for r in records if r.pid == number]
         else:
@@ -120,6 +122,7 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
         os.waitid(os.P_PID, found.si_pid, host_options & ~os.WNOHANG)
         if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
             p.clock.advance(record_found.clock)
+            p.children_time += record_found.count
             p.pids.reaped(record_found)
     return record_found, found
 
@@ -130,6 +133,8 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
     pid, options = s32(pid), options & 0xFFFFFFFF
     if options & ~(WNOHANG | WUNTRACED | WCONTINUED | 0xE0000000):
         return -errno.EINVAL
+    if pid == -(1 << 31):
+        return -errno.ESRCH
     if pid == -1:
         kind, number = P_ALL, 0
     elif pid > 0:
@@ -154,7 +159,7 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
                 word = code << 8 | 0x7F
             p.space.put32(status, word)
         if usage:
-            p.space.write(usage, RUSAGE.pack(*[0] * 18))
+            p.space.write(usage, rusage(record.count, 0))
         return record.pid
 
     wait = Wait(attempt, kick=True)
@@ -163,8 +168,18 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
 
 @syscall(95, "waitid")
 def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
-    """See man 2 waitid."""
-    kind, number, options = s32(kind), s32(number), options & 0xFFFFFFFF
+    """See man 2 waitid. Linux stores into `info` whatever the answer is."""
+    try:
+        result = wait_id(p, s32(kind), s32(number), info, options & 0xFFFFFFFF, usage)
+    except OSError as error:
+        result = p.error(error)
+    if info and isinstance(result, int) and result < 0:
+        p.space.write(info, bytes(24))
+    return result
+
+
+def wait_id(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
+    """What `waitid` answers."""
     if options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | 0xE0000000):
         return -errno.EINVAL
     if not options & (WEXITED | WUNTRACED | WCONTINUED):
@@ -200,7 +215,7 @@ def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: i
             data = SIGINFO_CHILD.pack(SIGCHLD, 0, found.si_code, 0, record.pid, found.si_uid, found.si_status, 0, 0, 0)
             p.space.write(info, data)
         if usage:
-            p.space.write(usage, RUSAGE.pack(*[0] * 18))
+            p.space.write(usage, rusage(record.count, 0))
         return 0
 
     wait = Wait(attempt, kick=True)
@@ -214,6 +229,7 @@ def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: i
 def setpgid(p: Process, pid: int, group: int) -> Result:
     """See man 2 setpgid."""
     pid, group = s32(pid) or p.pid, s32(group)
+    group = group or pid
     if group < 0:
         return -errno.EINVAL
     record = p.pids.by_pid(pid)
@@ -403,17 +419,24 @@ def getrusage(p: Process, who: int, address: int) -> Result:
     who = s32(who)
     if who not in (0, 1, -1):
         return -errno.EINVAL
-    used = {0: p.clock.used() - p.children_used, 1: p.thread.used, -1: 0}[who] // 1000
-    resident = p.space.used // 1024 if who >= 0 else 0
-    p.space.write(address, RUSAGE.pack(used // 10**6, used % 10**6, 0, 0, resident, *[0] * 13))
+    thread = p.thread.used + p.cpu.count - p.thread.began
+    used = {0: p.clock.used() - p.children_used, 1: thread, -1: p.children_time}[who]
+    p.space.write(address, rusage(used, p.space.used // 1024 if who >= 0 else 0))
     return 0
+
+
+def rusage(used: int, resident: int) -> bytes:
+    """`struct rusage`: ns of user time, resident size in KiB."""
+    us = used // 1000
+    return RUSAGE.pack(us // 10**6, us % 10**6, 0, 0, resident, *[0] * 13)
 
 
 @syscall(153, "times")
 def times(p: Process, address: int) -> Result:
     """See man 2 times; 100 ticks a second."""
     if address:
-        p.space.write(address, TMS.pack(p.clock.used() // 10**7, 0, 0, 0))
+        own = p.clock.used() - p.children_used
+        p.space.write(address, TMS.pack(own // 10**7, 0, p.children_time // 10**7, 0))
     return p.clock.monotonic() // 10**7
 
 
@@ -421,46 +444,3 @@ def times(p: Process, address: int) -> Result:
 def umask(p: Process, mask: int) -> Result:
     """See man 2 umask; the host process's own."""
     return os.umask(mask & 0o777)
-
-
-PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 4
-PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ = 7, 8, 15, 16, 23
-PR_SET_SECCOMP, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 22, 29, 30, 36
-PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_VMA = 38, 39, 0x53564D41
-
-
-@syscall(167, "prctl")
-def prctl(p: Process, option: int, a: int, b: int, c: int, d: int) -> Result:
-    """See man 2 prctl: names, dumpable, death signal and a few that need no action."""
-    option = s32(option)
-    if option == PR_SET_NAME:
-        p.thread.name = bytes(p.space.prefix(a, 16, 1)).split(b"\0")[0][:15]
-        return 0
-    if option == PR_GET_NAME:
-        p.space.write(a, (p.thread.name or p.pids.me.name)[:15].ljust(16, b"\0"))
-        return 0
-    if option == PR_GET_DUMPABLE:
-        return p.dumpable
-    if option == PR_SET_DUMPABLE:
-        if a not in (0, 1):
-            return -errno.EINVAL
-        p.dumpable = a
-        return 0
-    if option == PR_SET_PDEATHSIG:
-        p.death_signal = s32(a)
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(a), 0, 0, 0)
-        return 0
-    if option == PR_GET_PDEATHSIG:
-        p.space.put32(a, p.death_signal)
-        return 0
-    if option == PR_CAPBSET_READ:
-        return 0
-    if option in (PR_GET_KEEPCAPS, PR_GET_NO_NEW_PRIVS):
-        return 0
-    if option == PR_GET_TIMERSLACK:
-        return 50000
-    if option in (PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_TIMERSLACK, PR_SET_CHILD_SUBREAPER):
-        return 0
-    return -errno.EINVAL

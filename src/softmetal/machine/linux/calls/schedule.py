@@ -75,6 +75,8 @@ def sched_setaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
     """See man 2 sched_setaffinity; there is CPU 0 only."""
     size &= 0xFFFFFFFF
     data = p.space.read(mask, min(size, 8)) if size else b""
+    if s32(pid) < 0:
+        return -errno.ESRCH
     own(p, pid)
     return 0 if data and data[0] & 1 else -errno.EINVAL
 
@@ -85,6 +87,8 @@ def sched_getaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
     size &= 0xFFFFFFFF
     if size < 8 or size % 8:
         return -errno.EINVAL
+    if s32(pid) < 0:
+        return -errno.ESRCH
     thread_at(p, pid)
     p.space.put64(mask, 1)
     return 8
@@ -245,10 +249,10 @@ def ioprio_get(p: Process, which: int, who: int) -> Result:
 def ioprio_set(p: Process, which: int, who: int, value: int) -> Result:
     """See man 2 ioprio_set."""
     kind, level = s32(value) >> 13 & 7, value & 7
-    if s32(which) not in (1, 2, 3) or kind > IOPRIO_CLASS_IDLE or (kind == 0 and level):
-        return -errno.EINVAL
     if kind == IOPRIO_CLASS_RT:
         return -errno.EPERM
+    if s32(which) not in (1, 2, 3) or kind > IOPRIO_CLASS_IDLE or (kind == 0 and level):
+        return -errno.EINVAL
     for thread in chosen(p, s32(which) - 1, who):
         thread.io_priority = value & 0xFFFF
     return 0

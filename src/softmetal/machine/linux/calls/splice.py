@@ -11,7 +11,7 @@ import select
 import stat
 
 from .. import hostlibc
-from ..abi import s32, s64
+from ..abi import IOVEC, s32, s64
 from ..cpu import R, W
 from ..files import O_NONBLOCK, File, RegularFile, StreamFile
 from ..process import Process
@@ -44,7 +44,7 @@ def until_moved(p: Process, source: File, sink: File, nonblocking: bool, move: o
     def attempt() -> Result:
         try:
             for file, event in ((source, POLLIN), (sink, POLLOUT)):
-                if not ready(file, event):
+                if isinstance(file, StreamFile) and file.careful and not ready(file, event):
                     raise BlockingIOError
             result: int = move()
         except BlockingIOError:
@@ -68,16 +68,16 @@ def splice(p: Process, fd_in: int, off_in: int, fd_out: int, off_out: int, lengt
     if flags & ~SPLICE_F_ALL:
         return -errno.EINVAL
     source, sink = p.fds.get(fd_in), p.fds.get(fd_out)
-    if not source.readable or not sink.writable:
-        return -errno.EBADF
     from_pipe, to_pipe = is_pipe(source), is_pipe(sink)
     if (from_pipe and off_in) or (to_pipe and off_out):
         return -errno.ESPIPE
+    at_out = s64(p.space.u64(off_out)) if off_out else None
+    at_in = s64(p.space.u64(off_in)) if off_in else None
+    if not source.readable or not sink.writable:
+        return -errno.EBADF
     if not from_pipe and not to_pipe:
         return -errno.EINVAL
     length = min(length, MOST)
-    at_in = s64(p.space.u64(off_in)) if off_in else None
-    at_out = s64(p.space.u64(off_out)) if off_out else None
     pipes = [file for file, pipe in ((source, from_pipe), (sink, to_pipe)) if pipe]
     nonblocking = bool(flags & SPLICE_F_NONBLOCK) or any(file.flags & O_NONBLOCK for file in pipes)
 
@@ -123,7 +123,9 @@ def vmsplice(p: Process, fd: int, iov: int, count: int, flags: int) -> Result:
     if flags & ~SPLICE_F_ALL:
         return -errno.EINVAL
     file = p.fds.get(fd)
-    if not is_pipe(file) or s32(fd) < 0:
+    count = s32(count)
+    lengths = p.space.view(iov, 16 * count, R) if 0 <= count <= 1024 else b""
+    if not is_pipe(file) and all(not length >> 63 for _, length in IOVEC.iter_unpack(lengths)) and 0 < count <= 1024:
         return -errno.EBADF
     views = vectors(p, iov, count, R if file.writable else W)
     if not views:

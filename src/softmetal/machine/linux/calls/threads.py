@@ -242,7 +242,7 @@ def rseq_(p: Process, address: int, size: int, flags: int, signature: int) -> Re
     return 0
 
 
-FUTEX_CLOCK_REALTIME = 256
+FUTEX_PRIVATE, FUTEX_CLOCK_REALTIME = 128, 256
 
 
 @syscall(98, "futex")
@@ -252,8 +252,20 @@ def futex(p: Process, address: int, operation: int, value: int, timeout: int, ad
     command = operation & 127
     value &= 0xFFFFFFFF
     f = p.futexes
+    if command not in (0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 13):
+        return -errno.ENOSYS
+    if command in (0, 6, 9, 13) and timeout:
+        moment(p, timeout)
+    if operation & FUTEX_CLOCK_REALTIME and command not in (9, 13):
+        return -errno.ENOSYS
+    if command in (9, 10) and not value3 & 0xFFFFFFFF:
+        return -errno.EINVAL
     if address % 4:
         return -errno.EINVAL
+    if command in (1, 10, 3, 4, 5) and not operation & FUTEX_PRIVATE:
+        p.space.u32(address)  # a futex that processes may share is found by its page
+        if command in (3, 4, 5):
+            p.space.u32(address2)
     if command in (0, 9):
         deadline = None
         if timeout:
@@ -325,7 +337,11 @@ def membarrier(p: Process, command: int, flags: int, cpu: int) -> Result:
     command = s32(command)
     if flags:
         return -errno.EINVAL
-    known = 0x1 | 0x8 | 0x10 | 0x20 | 0x40
+    known = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40
     if command == 0:
         return known
-    return 0 if command & known == command and command & (command - 1) == 0 else -errno.EINVAL
+    if command & ~known or command & (command - 1) or command < 0:
+        return -errno.EINVAL
+    if command in (0x10, 0x40):
+        p.membarriers |= command
+    return -errno.EPERM if command in (0x8, 0x20) and not p.membarriers & command << 1 else 0
