@@ -134,15 +134,24 @@ def load_elf(data: bytes, name: str) -> Loaded:
             kind = MACHINES.get(machine, "RISC-V" if machine == EM_RISCV else f"machine {machine}")
             raise LoadError(f"{name}: for {kind} ({elf.elfclass} bits); this board runs riscv64")
         pieces, end = [], 0
-        entry: int = elf.header["e_entry"]
+        header = elf.header
+        headers = max(header["e_ehsize"], header["e_phoff"] + header["e_phnum"] * header["e_phentsize"])
+        entry: int = header["e_entry"]
         physical = entry
         for segment in elf.iter_segments("PT_LOAD"):
             address: int = segment["p_paddr"]
-            if segment["p_filesz"]:
-                pieces.append((address, segment.data()))
-            end = max(end, address + segment["p_memsz"])
+            contents = segment.data()
+            if len(contents) < segment["p_filesz"]:
+                raise LoadError(f"{name}: damaged: the segment at {address:#x} reaches beyond the end of the file")
+            below = min(RAM_BASE - address, len(contents))
+            if below > 0 and not any(contents[max(0, headers - segment["p_offset"]) : below]):
+                contents = contents[below:]  # a linker has put the file's own headers before the first section
+                address += below
+            if contents:
+                pieces.append((address, contents))
+            end = max(end, segment["p_paddr"] + segment["p_memsz"])
             if segment["p_vaddr"] <= entry < segment["p_vaddr"] + segment["p_memsz"]:
-                physical = entry - segment["p_vaddr"] + address
+                physical = entry - segment["p_vaddr"] + segment["p_paddr"]
         table: Any = elf.get_section_by_name(".symtab")
         symbols = table.get_symbol_by_name("tohost") if table else None
         tohost: int = symbols[0]["st_value"] if symbols else 0

@@ -225,3 +225,7 @@ def test_signals_reach_no_process_outside(build: Callable[..., Path], run: Calla
         "kill(-1,SIGTERM));}"
     )
     assert run(build("kill.c", "-static", text=text)).stdout == "-1 -1 -1\n"
+
+
+def test_a_name_in_proc_on_the_command_line_means_the_guests_own(reader: Path, run: Callable[..., Any]) -> None:
+    assert run(reader, "r:/proc/self/comm", "/proc/self/comm").stdout == "reader\n\n" * 2

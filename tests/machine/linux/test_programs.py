@@ -34,7 +34,13 @@ def cross_root() -> Path:
     return root
 
 
-@pytest.mark.parametrize("source", ["processes.c", "memory.c", "polling.c", "files.c"])
+PROGRAMS = (
+    "processes.c", "memory.c", "mapping.c", "limits.c", "polling.c", "edges.c", "interrupts.c",
+    "sockets.c", "files.c", "places.c", "terminals.c",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("source", PROGRAMS)
 def test_a_program_prints_and_exits_as_on_the_hosts_own_kernel(
     source: str, build: Callable[..., Path], run: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -48,10 +48,6 @@ CASES = {
         elf((0, 0x10000, 9000, 9000)),
         "truncated ELF file: the segment at 0x10000 ends at byte 9000, the file has 4096",
     ),
-    "overlap": (
-        elf((0, 0x10000, 4096, 4096), (0x800, 0x10800, 16, 16)),
-        "bad ELF file: the segments at 0x10000 and 0x10800 overlap",
-    ),
     "too high": (
         elf((0, 1 << 40, 4096, 4096)),
         "bad ELF file: the segment at 0x10000000000 (0x1000 bytes) is outside of the address space",

@@ -71,12 +71,13 @@ def pack_stat(st: Status | os.stat_result) -> bytes:
     )  # fmt: skip
 
 
-def pack_statx(st: Status | os.stat_result) -> bytes:
-    """A `struct statx` with the basic fields; no birth time, as on file systems that have none."""
+def pack_statx(st: Status | os.stat_result, birth: int | None = None) -> bytes:
+    """A `struct statx` with the basic fields, and the time of birth in ns if there is one."""
     a, m, c = st.st_atime_ns, st.st_mtime_ns, st.st_ctime_ns
+    mask, born = (0x7FF, 0) if birth is None else (0xFFF, birth)
     return STATX.pack(
-        0x7FF, st.st_blksize, 0, st.st_nlink, st.st_uid, st.st_gid, st.st_mode, 0, st.st_ino & M64, st.st_size,
-        st.st_blocks, 0, a // NS, a % NS, 0, 0, 0, 0, c // NS, c % NS, 0, m // NS, m % NS, 0,
+        mask, st.st_blksize, 0, st.st_nlink, st.st_uid, st.st_gid, st.st_mode, 0, st.st_ino & M64, st.st_size,
+        st.st_blocks, 0, a // NS, a % NS, 0, born // NS, born % NS, 0, c // NS, c % NS, 0, m // NS, m % NS, 0,
         os.major(st.st_rdev), os.minor(st.st_rdev), os.major(st.st_dev), os.minor(st.st_dev), 0, 0, 0,
     )  # fmt: skip
 

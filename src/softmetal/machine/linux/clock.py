@@ -3,7 +3,7 @@
 Time: one instruction is one nanosecond (a machine of 1000 million instructions a second), plus the time slept.
 A sleep does not wait for the host; it moves the clock. The wall clock starts at `EPOCH`, the monotonic one at
 `UPTIME`. With `--host-time` both are the host's, sleeping is real, and runs differ.
-File times are always the host's, so a file that the guest writes looks newer than the guest's wall clock.
+The wall clock jumps forward when the guest is shown a file that is newer (`filetimes`).
 
 Randomness: SplitMix64 (Steele, Lea, Flood 2014), seeded with `--seed`; every byte the guest can get comes from it.
 """
@@ -29,6 +29,8 @@ class Clock:
         self.host_time = host_time
         self.slept = 0
         self.wall_offset = EPOCH - UPTIME
+        self.coarse = EPOCH
+        """The wall clock when the thread's turn began: what files are dated with (Linux, too, takes a coarse clock)."""
 
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC."""
@@ -41,6 +43,12 @@ class Clock:
         if self.host_time:
             return time.time_ns()
         return self.monotonic() + self.wall_offset
+
+    def has_shown(self, moment: int) -> None:
+        """The guest has seen a file that was changed at `moment` of the wall clock, which is no earlier from now on."""
+        if not self.host_time and moment > self.wall():
+            self.wall_offset = moment - self.monotonic()
+            self.coarse = moment
 
     def used(self) -> int:
         """CLOCK_PROCESS_CPUTIME_ID."""

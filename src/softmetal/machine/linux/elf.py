@@ -29,7 +29,8 @@ PF_R = 4
 
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SEGMENT = struct.Struct("<IIQQQQQQ")
-MAX_SEGMENTS = 64
+MAX_SEGMENTS = 65536 // 56
+"""Linux reads 64 KiB of program headers at most."""
 
 MACHINES = {
     2: "SPARC", 3: "x86 (32-bit)", 4: "Motorola 68000", 8: "MIPS", 20: "PowerPC", 21: "PowerPC 64", 22: "S/390",
@@ -50,6 +51,7 @@ class Segment:
     address: int
     file_size: int
     memory_size: int
+    align: int = PAGE
 
     @property
     def start(self) -> int:
@@ -72,6 +74,8 @@ class Elf:
     interpreter: bytes | None
     headers_address: int
     headers_count: int
+    executable_stack: bool = False
+    """PT_GNU_STACK asks for one. Without that header Linux on riscv gives a stack that is not."""
 
     @property
     def low(self) -> int:
@@ -83,11 +87,20 @@ class Elf:
         """The address after the highest page that a segment covers."""
         return max(s.end for s in self.segments)
 
+    @property
+    def alignment(self) -> int:
+        """What the load bias must be a multiple of: the largest `p_align` that is a power of two."""
+        return max([PAGE, *(s.align for s in self.segments if s.align & (s.align - 1) == 0)])
 
-def parse(data: bytes | memoryview, size: int, name: str) -> Elf:
-    """Parse the ELF file whose first bytes are `data` and whose length is `size` bytes.
 
-    `data` must hold the header and the program headers if the file does (the caller reads the first 64 KiB).
+Read = Callable[[int, int], bytes]
+"""Bytes of a file, by offset and length; fewer at its end."""
+
+
+def parse(read: Read, size: int, name: str) -> Elf:
+    """Parse the ELF file of `size` bytes that `read` reads.
+
+    Its program headers and the interpreter's name may lie anywhere in it (patchelf puts them at the end).
     Raises RunError (exit code 126) naming `name` and, where there is one, the address that is wrong.
     """
 
@@ -96,7 +109,8 @@ def parse(data: bytes | memoryview, size: int, name: str) -> Elf:
 
     if size == 0:
         raise bad("the file is empty")
-    if bytes(data[:4]) != b"\x7fELF":
+    data = read(0, HEADER.size)
+    if data[:4] != b"\x7fELF":
         raise bad(f"not an ELF file and not a #! script; {SUPPORTED}")
     if len(data) < HEADER.size:
         raise bad(f"truncated ELF file: {size} bytes, the header alone has {HEADER.size}")
@@ -114,30 +128,31 @@ def parse(data: bytes | memoryview, size: int, name: str) -> Elf:
         raise bad(f"not a program but {what}")
     if phentsize != SEGMENT.size or not 0 < phnum <= MAX_SEGMENTS:
         raise bad(f"bad ELF file: {phnum} program headers of {phentsize} bytes")
-    if phoff + phnum * phentsize > min(size, len(data)):
+    headers = read(phoff, phnum * phentsize) if phoff < size else b""
+    if len(headers) < phnum * phentsize:
         raise bad(f"truncated ELF file: its program headers end at byte {phoff + phnum * phentsize}, the file has {size}")
     segments: list[Segment] = []
     interpreter: bytes | None = None
     headers_address = 0
-    for index in range(phnum):
-        ptype, flags, offset, address, _, file_size, memory_size, _ = SEGMENT.unpack_from(data, phoff + index * phentsize)
+    executable_stack = False
+    for ptype, flags, offset, address, _, file_size, memory_size, align in SEGMENT.iter_unpack(headers):
         if ptype == PT_LOAD and memory_size:
             check_segment(bad, size, offset, address, file_size, memory_size)
-            segments.append(Segment(flags, offset, address, file_size, memory_size))
+            segments.append(Segment(flags, offset, address, file_size, memory_size, align))
             if offset <= phoff < offset + file_size:
                 headers_address = address + phoff - offset
-        elif ptype == PT_INTERP:
-            if offset + file_size > min(size, len(data)) or not 1 < file_size <= 4096:
+        elif ptype == PT_INTERP and interpreter is None:
+            text = read(offset, file_size) if offset < size and file_size <= 4096 else b""
+            if len(text) < file_size or not 1 < file_size <= 4096:
                 raise bad("truncated ELF file: the interpreter's name is outside of it")
-            interpreter = bytes(data[offset : offset + file_size]).split(b"\0")[0]
+            if text[-1]:
+                raise bad("bad ELF file: the interpreter's name does not end with a NUL byte")
+            interpreter = text.split(b"\0")[0]
+        elif ptype == PT_GNU_STACK:
+            executable_stack = bool(flags & PF_X)
     if not segments:
         raise bad("bad ELF file: nothing to load in it")
-    previous = None
-    for segment in sorted(segments, key=lambda s: s.address):
-        if previous is not None and segment.address < previous.address + previous.memory_size:
-            raise bad(f"bad ELF file: the segments at {previous.address:#x} and {segment.address:#x} overlap")
-        previous = segment
-    return Elf(entry, kind == ET_DYN, tuple(segments), interpreter, headers_address, phnum)
+    return Elf(entry, kind == ET_DYN, tuple(segments), interpreter, headers_address, phnum, executable_stack)
 
 
 def check_segment(bad: Callable[[str], RunError], size: int, offset: int, address: int, file_size: int, memory_size: int) -> None:
@@ -146,7 +161,7 @@ def check_segment(bad: Callable[[str], RunError], size: int, offset: int, addres
         raise bad(f"bad ELF file: the segment at {address:#x} has more bytes in the file than in memory")
     if address + memory_size > MEMORY_SIZE - PAGE or memory_size > MEMORY_SIZE:
         raise bad(f"bad ELF file: the segment at {address:#x} ({memory_size:#x} bytes) is outside of the address space")
-    if offset + file_size > size:
+    if file_size and offset + file_size > size:
         raise bad(f"truncated ELF file: the segment at {address:#x} ends at byte {offset + file_size}, the file has {size}")
-    if (offset - address) % PAGE:
+    if file_size and (offset - address) % PAGE:
         raise bad(f"bad ELF file: the segment at {address:#x} is not aligned with its place in the file")

@@ -27,6 +27,9 @@ O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 
 O_DSYNC, O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW = 0o10000, 0o40000, 0o100000, 0o200000, 0o400000
 O_NOATIME, O_CLOEXEC, O_SYNC, O_PATH, O_TMPFILE = 0o1000000, 0o2000000, 0o4010000, 0o10000000, 0o20200000
 
+ALWAYS_READY = POLLIN | POLLOUT | 0x40 | 0x100
+"""What poll answers for a file that never blocks: also POLLRDNORM and POLLWRNORM."""
+
 HOST_FLAGS = (
     (O_CREAT, os.O_CREAT), (O_EXCL, os.O_EXCL), (O_TRUNC, os.O_TRUNC), (O_APPEND, os.O_APPEND),
     (O_DSYNC, os.O_DSYNC), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC), (O_TMPFILE, os.O_TMPFILE),
@@ -45,10 +48,15 @@ def host_flags(flags: int) -> int:
 class File:
     """An open file description. Methods raise OSError with the errno for the guest."""
 
+    _made = 0
     fd = -1
     """The host's descriptor, if there is one."""
     outside = False
     """Waiting for it is waiting for the world outside of the guest."""
+    event_mask = -1
+    """The events that it can have at all."""
+    soft_events = False
+    """What makes it ready is the guest's clock or signals; `refresh` tells the host's descriptor."""
     node: Node | None = None
     """For a directory: where it is."""
 
@@ -56,6 +64,14 @@ class File:
         self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
         self.path = path
         self.refs = 0
+        File._made += 1
+        self.serial = File._made
+        """When it was opened: a number that grows."""
+        self.created = False
+        """Opening it made the file."""
+        self.owner = (1, 0)
+        """Who would get SIGIO: F_OWNER_TID, PID or PGRP, and the number."""
+        self.signal = 0
 
     def retain(self) -> File:
         """Count one more user."""
@@ -80,6 +96,16 @@ class File:
                 os.close(self.fd)
             except OSError:
                 pass
+
+    @property
+    def is_path(self) -> bool:
+        """It was opened with O_PATH: it names a place and is good for nothing else."""
+        return self.flags & O_PATH != 0
+
+    @property
+    def seekable(self) -> bool:
+        """It can be read and written at offsets."""
+        return False
 
     @property
     def readable(self) -> bool:
@@ -113,7 +139,10 @@ class File:
 
     def ready(self, events: int) -> int | None:
         """The poll events that are true now; None if the host's poll on `fd` knows."""
-        return None if self.fd >= 0 else events & (POLLIN | POLLOUT)
+        return None if self.fd >= 0 else events & ALWAYS_READY
+
+    def refresh(self) -> None:
+        """Bring the host's descriptor up to date with the guest's clock and signals."""
 
     def wake_time(self) -> int | None:
         """The guest time at which it becomes ready by itself."""
@@ -122,6 +151,10 @@ class File:
     def host_waits(self, events: int) -> list[tuple[int, int]]:
         """What to wait for on the host until it is ready."""
         return [(self.fd, events)] if self.fd >= 0 else []
+
+    def time_limit(self, event: int) -> int | None:
+        """How long a blocking call on it waits at most, in ns."""
+        return None
 
     def set_nonblocking(self, on: bool) -> None:
         """Set or clear O_NONBLOCK."""
@@ -140,13 +173,37 @@ class RegularFile(File):
         self.origin = origin
         """The node that it was opened from, for changing mode, owner and times."""
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`."""
         return os.readv(self.fd, views) if offset is None else os.preadv(self.fd, views, offset)
 
     def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
         """See `File.write`."""
-        return os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+        done = os.writev(self.fd, views) if offset is None else os.pwritev(self.fd, views, offset)
+        if self.origin is not None:
+            self.origin.changed()
+        return done
+
+    def status(self) -> Status | os.stat_result:
+        """See `File.status`."""
+        st = os.fstat(self.fd)
+        return self.origin.shown(st) if self.origin is not None else st
+
+    def altered(self) -> None:
+        """Its contents have been changed in another way than by `write`."""
+        if self.origin is not None:
+            self.origin.changed()
+
+    def write_position(self, offset: int | None) -> int:
+        """Where a write at `offset` (None: at the file offset) would begin."""
+        if self.flags & O_APPEND:
+            return os.fstat(self.fd).st_size
+        return os.lseek(self.fd, 0, os.SEEK_CUR) if offset is None else offset
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`. SEEK_DATA and SEEK_HOLE are the host's."""
@@ -154,7 +211,7 @@ class RegularFile(File):
 
     def ready(self, events: int) -> int | None:
         """Always ready."""
-        return events & (POLLIN | POLLOUT)
+        return events & ALWAYS_READY
 
 
 class StreamFile(File):
@@ -169,9 +226,25 @@ class StreamFile(File):
         self.fd = fd
         self.owned = owned
         self.outside = not owned
+        self._others: list[int] = []
         self.careful = not owned and (not stat.S_ISCHR(os.fstat(fd).st_mode) or os.isatty(fd))
         if owned:
             os.set_blocking(fd, False)
+
+    def another(self, taken: list[int]) -> int:
+        """A host descriptor of this file that is not among `taken`; it lives as long as the file is open."""
+        for fd in (self.fd, *self._others):
+            if fd not in taken:
+                return fd
+        self._others.append(os.dup(self.fd))
+        return self._others[-1]
+
+    def close(self) -> None:
+        """See `File.close`."""
+        for fd in self._others:
+            os.close(fd)
+        self._others.clear()
+        super().close()
 
     def _wait_for(self, events: int) -> None:
         poller = select.poll()
@@ -204,6 +277,23 @@ class StreamFile(File):
         """Whether the host's poll may miss that it has become ready."""
         return False
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        if not stat.S_ISCHR(os.fstat(self.fd).st_mode):
+            return False
+        try:
+            os.lseek(self.fd, 0, os.SEEK_CUR)
+        except OSError:
+            return False
+        return True
+
+    @property
+    def is_pipe(self) -> bool:
+        """It is a pipe or a socket: there is no seeking in it."""
+        mode = os.fstat(self.fd).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
 
 class FifoFile(StreamFile):
     """A named pipe. Reading before the first writer has come waits for it, as its `open` does on Linux."""
@@ -233,6 +323,11 @@ class DirectoryFile(File):
         self.position = 0
         self._list: list[tuple[bytes, int, int]] | None = None
 
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
+
     def entries(self, vfs: Vfs) -> list[tuple[bytes, int, int]]:
         """Name, inode and type of each entry: the snapshot that was made when reading began."""
         if self._list is None or self.position == 0:
@@ -249,8 +344,12 @@ class DirectoryFile(File):
         """Positions are indexes of entries."""
         if whence == 1:
             offset += self.position
+        elif whence in (2, 3, 4) and self.fd >= 0:
+            offset = os.lseek(self.fd, offset, whence)
         elif whence != 0:
             raise OSError(errno.EINVAL, "whence")
+        if offset < 0:
+            raise OSError(errno.EINVAL, "offset")
         self.position = offset
         return offset
 
@@ -261,7 +360,7 @@ class DirectoryFile(File):
 
     def ready(self, events: int) -> int | None:
         """Always ready."""
-        return events & (POLLIN | POLLOUT)
+        return events & ALWAYS_READY
 
 
 class PathFile(File):
@@ -288,9 +387,12 @@ class PathFile(File):
 class ContentFile(File):
     """A synthetic file: its bytes are made when reading starts at its beginning."""
 
-    def __init__(self, make: Callable[[], bytes], flags: int, path: bytes, node: Node) -> None:
+    def __init__(
+        self, make: Callable[[], bytes], flags: int, path: bytes, node: Node, write: Callable[[bytes], None] | None = None
+    ) -> None:
         super().__init__(flags, path)
         self._make = make
+        self._write = write
         self._node = node
         self._data: bytes | None = None
         self.position = 0
@@ -300,6 +402,11 @@ class ContentFile(File):
         if self._data is None:
             self._data = self._make()
         return self._data
+
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
 
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`."""
@@ -317,12 +424,16 @@ class ContentFile(File):
         return done
 
     def write(self, views: list[memoryview] | list[bytes], offset: int | None = None) -> int:
-        """Synthetic files cannot be written."""
-        raise OSError(errno.EACCES, "read-only")
+        """One write is one new value, for those that can be written."""
+        data = b"".join(bytes(view) for view in views)
+        if self._write is None:
+            raise OSError(errno.EACCES, "read-only")
+        self._write(data)
+        return len(data)
 
     def seek(self, offset: int, whence: int) -> int:
         """See `File.seek`."""
-        base = (0, self.position, len(self.data()) if whence == 2 else 0)[whence] if whence < 3 else -1
+        base = (0, self.position)[whence] if 0 <= whence < 2 else -1
         if base < 0 or base + offset < 0:
             raise OSError(errno.EINVAL, "offset")
         self.position = base + offset
@@ -340,6 +451,11 @@ class RandomFile(File):
         super().__init__(flags, path)
         self._process = process
         self._node = node
+
+    @property
+    def seekable(self) -> bool:
+        """See `File.seekable`."""
+        return True
 
     def read(self, views: list[memoryview], offset: int | None = None) -> int:
         """See `File.read`; at most 1 MiB a call."""
@@ -370,11 +486,20 @@ class FdTable:
     def __init__(self) -> None:
         self.slots: dict[int, Slot] = {}
         self.limit = 1024
+        self.capacity = 64
+        """How many descriptors the table has room for; it grows as Linux's does, and `select` looks at no others."""
 
-    def get(self, fd: int) -> File:
-        """The file of descriptor `fd` (as a register holds it). Raises OSError(EBADF)."""
+    def any(self, fd: int) -> File:
+        """The file of descriptor `fd` (as a register holds it), be it one of O_PATH. Raises OSError(EBADF)."""
         slot = self.slots.get(fd & 0xFFFFFFFF)
         if slot is None:
+            raise OSError(errno.EBADF, "bad file descriptor")
+        return slot.file
+
+    def get(self, fd: int) -> File:
+        """Like `any`, for calls that do not take O_PATH descriptors. Raises OSError(EBADF)."""
+        slot = self.slots.get(fd & 0xFFFFFFFF)
+        if slot is None or slot.file.flags & O_PATH:
             raise OSError(errno.EBADF, "bad file descriptor")
         return slot.file
 
@@ -389,12 +514,24 @@ class FdTable:
                 file.close()
             raise OSError(errno.EMFILE, "too many open files")
         slots[fd] = Slot(file.retain(), cloexec)
+        if fd >= self.capacity:
+            self._grow(fd)
         return fd
+
+    def _grow(self, fd: int) -> None:
+        self.capacity = 128 << (fd // 128).bit_length()
+
+    def check_room(self) -> None:
+        """Raises OSError(EMFILE) if there is no number left."""
+        if len(self.slots) >= self.limit:
+            raise OSError(errno.EMFILE, "too many open files")
 
     def put(self, fd: int, file: File, cloexec: bool) -> None:
         """Give `file` the number `fd`, closing what had it."""
         old = self.slots.get(fd)
         self.slots[fd] = Slot(file.retain(), cloexec)
+        if fd >= self.capacity:
+            self._grow(fd)
         if old is not None:
             old.file.release()
 

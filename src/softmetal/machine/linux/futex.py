@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .abi import ROBUST_HEAD, s64
 from .errors import Fault
-from .waits import Result, Wait
+from .waits import ALWAYS, AS_ASKED, UNLESS_HANDLED, Result, Wait
 
 if TYPE_CHECKING:
     from .process import Process
@@ -70,7 +70,8 @@ class Futexes:
                 return -errno.ETIMEDOUT
             return wait
 
-        wait = Wait(attempt, deadline=deadline, restart=True, interval=shared, cancel=lambda: self.forget(sleeper))
+        restart = AS_ASKED if deadline is None else UNLESS_HANDLED
+        wait = Wait(attempt, deadline=deadline, restart=restart, interval=shared, cancel=lambda: self.forget(sleeper))
         return wait
 
     def forget(self, sleeper: Sleeper) -> None:
@@ -133,7 +134,7 @@ class Futexes:
                 return -errno.ETIMEDOUT
             return wait
 
-        wait = Wait(attempt, deadline=deadline, restart=True, cancel=lambda: self.forget(sleeper))
+        wait = Wait(attempt, deadline=deadline, restart=ALWAYS, cancel=lambda: self.forget(sleeper))
         return wait
 
     def unlock_pi(self, address: int) -> Result:

@@ -10,13 +10,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from . import host
 from .files import (
     O_ACCMODE,
     O_CREAT,
     O_EXCL,
     O_NOFOLLOW,
     O_PATH,
+    O_TMPFILE,
     O_TRUNC,
     DirectoryFile,
     FifoFile,
@@ -25,19 +30,31 @@ from .files import (
     RegularFile,
     host_flags,
 )
-from .vfs import Node, StatFs, fail, join
+from .vfs import Node, StatFs, Status, fail, join
 
+if TYPE_CHECKING:
+    from .filetimes import FileTimes
+
+STATX_BTIME = 0x800
 LOOKUP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Tree:
+    """What was mounted as one: what is renamed or linked must stay in it."""
+
+    root: HostNode
+
+    def __init__(self, times: FileTimes) -> None:
+        self.times = times
 
 
 class HostNode(Node):
     """A file or directory of the host."""
 
-    def __init__(self, fd: int, read_only: bool, tree: object) -> None:
+    def __init__(self, fd: int, read_only: bool, tree: Tree) -> None:
         self.fd = fd
         self.read_only = read_only
         self.tree = tree
-        """What is renamed or linked must stay in one tree."""
         self._status: os.stat_result | None = os.fstat(fd)
         self._mode = self._status.st_mode
 
@@ -47,10 +64,16 @@ class HostNode(Node):
         except OSError:
             pass
 
-    def status(self) -> os.stat_result:
+    def status(self) -> Status | os.stat_result:
         """See `Node.status`. The first look is the one that the walk took."""
         status, self._status = self._status, None
         return status if status is not None else os.fstat(self.fd)
+
+    def birth(self) -> int | None:
+        """See `Node.birth`."""
+        data = host.statx_of(self.fd, STATX_BTIME)
+        mask, seconds, ns = struct.unpack_from("<I76xqI", data)
+        return seconds * 10**9 + ns if mask & STATX_BTIME else None
 
     @property
     def mode(self) -> int:
@@ -62,20 +85,50 @@ class HostNode(Node):
         """A host path that names this inode."""
         return b"/proc/self/fd/%d" % self.fd
 
+    def where(self) -> bytes:
+        """See `Node.where`: the host knows what was renamed, by whomever."""
+        root = self.tree.root
+        here, top = os.readlink(self.magic), os.readlink(root.magic).rstrip(b"/")
+        if here == top:
+            return root.path
+        return join(root.path, here[len(top) + 1 :]) if here.startswith(top + b"/") else self.path
+
+    def is_gone(self) -> bool:
+        """See `Node.is_gone`."""
+        return os.fstat(self.fd).st_nlink == 0
+
+    def get_attribute(self, name: bytes) -> bytes:
+        """See `Node.get_attribute`."""
+        return os.getxattr(self.magic, name)
+
+    def set_attribute(self, name: bytes, value: bytes, flags: int) -> None:
+        """See `Node.set_attribute`."""
+        self._writable()
+        os.setxattr(self.magic, name, value, flags)
+
+    def remove_attribute(self, name: bytes) -> None:
+        """See `Node.remove_attribute`."""
+        self._writable()
+        os.removexattr(self.magic, name)
+
+    def attributes(self) -> list[bytes]:
+        """See `Node.attributes`."""
+        return [os.fsencode(name) for name in os.listxattr(self.magic)]
+
     def _writable(self) -> None:
         if self.read_only:
             raise fail(errno.EROFS)
 
     def around(self, fd: int, path: bytes) -> HostNode:
         """A node for the file that was just opened as `fd` in this tree."""
-        node = HostNode(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
+        node = type(self)(os.open(b"/proc/self/fd/%d" % fd, os.O_PATH | os.O_CLOEXEC), self.read_only, self.tree)
         node.path = path
-        node.status()
+        node._status = None
         return node
 
     def lookup(self, name: bytes) -> Node:
         """See `Node.lookup`."""
-        return HostNode(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
+        return type(self)(os.open(name, LOOKUP, dir_fd=self.fd), self.read_only, self.tree)
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         """See `Node.entries`."""
@@ -103,7 +156,7 @@ class HostNode(Node):
             raise fail(errno.EINVAL)
         return os.readlink(b"", dir_fd=self.fd)
 
-    def open(self, flags: int) -> File:
+    def open(self, flags: int, mode: int = 0) -> File:
         """See `Node.open`."""
         if flags & O_PATH:
             return PathFile(self, flags)
@@ -113,20 +166,19 @@ class HostNode(Node):
         if (flags & O_ACCMODE or flags & O_TRUNC) and kind != stat.S_IFIFO:
             if kind != stat.S_IFDIR:
                 self._writable()
-        host = host_flags(flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW))
+        how = host_flags(flags & ~(O_CREAT | O_NOFOLLOW | (0 if flags & O_TMPFILE == O_TMPFILE else O_EXCL)))
         if kind == stat.S_IFDIR:
-            fd = os.open(self.magic, host)
-            if flags & O_ACCMODE:  # O_TMPFILE
-                if self.read_only:
-                    os.close(fd)
-                    raise fail(errno.EROFS)
-                path = join(self.path, b"#tmp")
+            if flags & O_TMPFILE == O_TMPFILE:
+                self._writable()
+            fd = os.open(self.magic, how, mode & 0o7777)
+            if flags & O_ACCMODE:
+                path = join(self.path, b"#%d (deleted)" % os.fstat(fd).st_ino)
                 return RegularFile(fd, flags, path, self.around(fd, path))
             return DirectoryFile(self, flags, fd)
         if kind == stat.S_IFREG:
-            return RegularFile(os.open(self.magic, host), flags, self.path, self)
+            return RegularFile(os.open(self.magic, how), flags, self.path, self)
         if kind == stat.S_IFIFO:
-            return FifoFile(os.open(self.magic, host | os.O_NONBLOCK), flags, self.path, owned=True)
+            return FifoFile(os.open(self.magic, how | os.O_NONBLOCK), flags, self.path, owned=True)
         if kind == stat.S_IFSOCK:
             raise fail(errno.ENXIO)
         raise fail(errno.EACCES)
@@ -142,10 +194,12 @@ class HostNode(Node):
     def create(self, name: bytes, flags: int, mode: int) -> File:
         """See `Node.create`."""
         self._writable()
-        host = host_flags(flags) | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
-        fd = os.open(name, host, mode & 0o7777, dir_fd=self.fd)
+        how = host_flags(flags) | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+        fd = os.open(name, how, mode & 0o7777, dir_fd=self.fd)
         path = join(self.path, name)
-        return RegularFile(fd, flags, path, self.around(fd, path))
+        file = RegularFile(fd, flags, path, self.around(fd, path))
+        file.created = True
+        return file
 
     def mkdir(self, name: bytes, mode: int) -> None:
         """See `Node.mkdir`."""
@@ -178,11 +232,7 @@ class HostNode(Node):
         if not isinstance(target, HostNode) or target.tree is not self.tree:
             raise fail(errno.EXDEV)
         if flags:
-            import ctypes
-
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.renameat2(self.fd, name, target.fd, new_name, flags):
-                raise fail(ctypes.get_errno())
+            host.renameat2(self.fd, name, target.fd, new_name, flags)
         else:
             os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=target.fd)
 
@@ -191,9 +241,7 @@ class HostNode(Node):
         if not isinstance(target, HostNode) or target.tree is not self.tree:
             raise fail(errno.EXDEV)
         target._writable()
-        if stat.S_ISLNK(self.mode):
-            raise fail(errno.EPERM)
-        os.link(self.magic, new_name, dst_dir_fd=target.fd, follow_symlinks=True)
+        os.link(self.magic, new_name, dst_dir_fd=target.fd, follow_symlinks=True)  # of the magic link, not of this one
 
     def chmod(self, mode: int) -> None:
         """See `Node.chmod`."""
@@ -205,20 +253,12 @@ class HostNode(Node):
     def chown(self, uid: int, gid: int) -> None:
         """See `Node.chown`."""
         self._writable()
-        if stat.S_ISLNK(self.mode):
-            import ctypes
+        host.chown_of(self.fd, uid, gid)
 
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.fchownat(self.fd, b"", ctypes.c_uint(uid & 0xFFFFFFFF), ctypes.c_uint(gid & 0xFFFFFFFF), 0x1000):
-                raise fail(ctypes.get_errno())
-            return
-        os.chown(self.magic, uid, gid)
-
-    def utime(self, times: tuple[int, int]) -> None:
-        """See `Node.utime`; on a symbolic link it has no effect."""
+    def utime(self, times: bytes | None) -> None:
+        """See `Node.utime`."""
         self._writable()
-        if not stat.S_ISLNK(self.mode):
-            os.utime(self.magic, ns=times)
+        host.utimens(self.magic, times)
 
     def truncate(self, length: int) -> None:
         """See `Node.truncate`."""
@@ -235,12 +275,18 @@ class HostNode(Node):
         flags = s.f_flag | (1 if self.read_only else 0)
         return StatFs(0xEF53, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_namemax, flags)
 
-    def socket_path(self, name: bytes) -> bytes:
-        """See `Node.socket_path`."""
+    def bind_socket(self, bind: Callable[[bytes], None], temporary: bytes, name: bytes) -> None:
+        """See `Node.bind_socket`."""
         self._writable()
-        return self.magic + b"/" + name
+        bind(self.magic + b"/" + temporary)
+        try:
+            self.rename(temporary, self, name, 1)  # RENAME_NOREPLACE
+        except OSError:
+            os.unlink(temporary, dir_fd=self.fd)
+            raise
 
-
-def open_tree(path: bytes, read_only: bool) -> HostNode:
-    """The host directory or file `path` as a tree of its own. Raises OSError."""
-    return HostNode(os.open(path, os.O_PATH | os.O_CLOEXEC), read_only, object())
+    def connect_path(self) -> bytes:
+        """See `Node.connect_path`. The descriptor names the inode, so no link can be followed from here."""
+        if not stat.S_ISSOCK(self.mode):
+            raise fail(errno.ECONNREFUSED if os.access(self.magic, os.W_OK) else errno.EACCES)
+        return self.magic

@@ -14,21 +14,25 @@ from typing import TYPE_CHECKING, NamedTuple
 from softmetal.isa.riscv.extensions import PROGRAMS, letters
 
 from . import elf
+from .areas import GROWS_DOWN, page_up
 from .cpu import PAGE, W
 from .elf import Elf, Segment
 from .errors import NOT_FOUND, RunError
 from .files import RegularFile
 from .signals import TRAMPOLINE
-from .space import PROT_EXEC, PROT_READ, PROT_WRITE, USER_END, page_up
+from .space import PROT_EXEC, PROT_READ, PROT_WRITE, USER_END
 from .vfs import Node, Vfs
 
 if TYPE_CHECKING:
     from .process import Process
 
-HEAD = 1 << 16
 SCRIPT_DEPTH = 5
-STACK_SIZE = 8 << 20
-ARGUMENTS_LIMIT = STACK_SIZE // 4
+FIRST_STACK = 128 << 10
+"""Bytes of stack below the arguments from the start; it grows from there."""
+STACK_GAP = 128 << 20
+"""What is kept free for the stack at least, whatever its limit is."""
+MOST_ARGUMENTS, LEAST_ARGUMENTS = 6 << 20, 128 << 10
+"""Bounds of what arguments and environment may take; between them it is a quarter of RLIMIT_STACK (man 2 execve)."""
 PIE_BASE = 0x2AAAAAA000
 """Two thirds of the address space, as Linux places a position-independent program."""
 
@@ -89,9 +93,9 @@ def open_program(where: Where, path: bytes) -> RegularFile:
     return file
 
 
-def read_image(file: RegularFile, name: str) -> tuple[bytes, int]:
-    """The first bytes of a program and its size."""
-    return os.pread(file.fd, HEAD, 0), os.fstat(file.fd).st_size
+def read_image(file: RegularFile, name: str) -> Elf:
+    """What the loader needs to know of a program. Raises RunError."""
+    return elf.parse(lambda offset, length: os.pread(file.fd, length, offset), os.fstat(file.fd).st_size, name)
 
 
 def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> Program:
@@ -102,7 +106,7 @@ def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> 
         name = show(path)
         if need_mode and not os.fstat(file.fd).st_mode & 0o111:
             raise RunError(f"{name}: permission denied: the file is not executable", error=errno.EACCES)
-        data, size = read_image(file, name)
+        data = os.pread(file.fd, 256, 0)
         if data[:2] == b"#!":
             line = data[2:256].split(b"\n")[0].strip(b" \t\r")
             parts = line.split(None, 1)
@@ -120,7 +124,7 @@ def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> 
             arguments = [interpreter, *extra, path, *arguments[1:]]
             path = interpreter
             continue
-        main = Image(file, elf.parse(data, size, name), name)
+        main = Image(file, read_image(file, name), name)
         loader: Image | None = None
         if main.elf.interpreter is not None:
             wanted = main.elf.interpreter
@@ -128,8 +132,7 @@ def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> 
                 opened = open_program(where, wanted)
             except RunError as error:
                 raise RunError(f"{name}: its interpreter {show(wanted)} is not there{where.advice}", error=error.errno) from None
-            data, size = read_image(opened, show(wanted))
-            loader = Image(opened, elf.parse(data, size, show(wanted)), show(wanted))
+            loader = Image(opened, read_image(opened, show(wanted)), show(wanted))
         return Program(main, loader, arguments, asked)
     raise RunError(f"{show(asked)}: too many #! scripts one after the other", error=errno.ELOOP)
 
@@ -141,42 +144,47 @@ def place(process: Process, image: Image, bias: int) -> None:
 
 
 def place_segment(process: Process, image: Image, segment: Segment, bias: int) -> None:
-    """Map one segment: the file's part is copied, the rest stays zero."""
+    """Map one segment, over what is there, as Linux's `elf_load` does: whole pages of the file, what the segment has
+    of its last page beyond them cleared, and zeros for the rest."""
     space = process.space
     prot = 0
     for flag, bit in ((elf.PF_R, PROT_READ), (elf.PF_W, PROT_WRITE), (elf.PF_X, PROT_EXEC)):
         prot |= bit if segment.flags & flag else 0
     start, end = segment.start + bias, segment.end + bias
-    below = space.find(start)
-    if below is not None:  # two segments in one page: keep what is there and allow what both allow
-        prot_shared = prot | below.prot
-        space.protect(start, start + PAGE, prot_shared)
-        if end > start + PAGE:
-            space.map(start + PAGE, end, prot, name=image.file.path)
-    else:
-        space.map(start, end, prot, name=image.file.path)
-    got = space.fill(segment.address + bias, image.file.fd, segment.offset, segment.file_size)
-    if got < segment.file_size:
-        raise RunError(f"{image.name}: truncated while it was loaded")
+    file_end = segment.address + segment.file_size + bias
+    zeros = page_up(file_end) if segment.file_size else start
+    if segment.file_size:
+        fd, path = image.file.fd, image.file.path
+        offset = segment.offset - segment.address % PAGE
+        space.map(start, zeros, prot, name=path, file=space.backing(fd, path), offset=offset)
+        if space.fill(start, fd, offset, zeros - start) < file_end - start:
+            raise RunError(f"{image.name}: truncated while it was loaded")
+        if segment.memory_size > segment.file_size and prot & PROT_WRITE:
+            space.ram[file_end:zeros] = bytes(zeros - file_end)
+    if end > zeros:
+        space.map(zeros, end, prot)
 
 
 def execute(process: Process, program: Program, environment: list[bytes]) -> None:
     """Replace what runs in `process` by `program`. Raises RunError or OSError only before anything is lost."""
     arguments = program.arguments
-    if sum(len(s) + 9 for s in arguments) + sum(len(s) + 9 for s in environment) > ARGUMENTS_LIMIT:
-        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+    room = sum(len(s) + 9 for s in arguments) + sum(len(s) + 9 for s in environment)
     space, entropy = process.space, process.entropy
+    if room > min(max(space.stack_limit // 4, LEAST_ARGUMENTS), MOST_ARGUMENTS):
+        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
     main = program.main
     process.exec_begins()
     space.clear()
 
     stack_top = USER_END - entropy.below(1 << 14) * PAGE
-    stack_bottom = stack_top - STACK_SIZE
-    space.top = stack_bottom - (1 + entropy.below(1 << 12)) * PAGE
+    stack_bottom = stack_top - page_up(room) - FIRST_STACK
+    gap = min(max(space.stack_limit, STACK_GAP), USER_END // 6 * 5)
+    space.top = stack_top - page_up(gap) - (1 + entropy.below(1 << 12)) * PAGE
     bias = 0
     if main.elf.relocatable:
-        bias = PIE_BASE + entropy.below(1 << 12) * PAGE - main.elf.low
-    space.map(stack_bottom, stack_top, PROT_READ | PROT_WRITE, name=b"[stack]")
+        bias = (PIE_BASE + entropy.below(1 << 12) * PAGE - main.elf.low) & -main.elf.alignment
+    stack_prot = PROT_READ | PROT_WRITE | (PROT_EXEC if main.elf.executable_stack else 0)
+    space.map(stack_bottom, stack_top, stack_prot, name=b"[stack]", marks=GROWS_DOWN)
     try:
         place(process, main, bias)
         base = 0
@@ -184,7 +192,8 @@ def execute(process: Process, program: Program, environment: list[bytes]) -> Non
         if program.interpreter is not None:
             inner = program.interpreter.elf
             if inner.relocatable:
-                base = space.gap(inner.high - inner.low) - inner.low
+                slack = inner.alignment - PAGE
+                base = (space.gap(inner.high - inner.low + slack) + slack & -inner.alignment) - inner.low
             place(process, program.interpreter, base)
             entry = inner.entry + base
     except OSError as error:
@@ -244,6 +253,7 @@ def build_stack(process: Process, program: Program, environment: list[bytes], to
     words = [count, *pointers[:count], 0, *pointers[count:], 0]
     for key, value in vector:
         words += [key, value]
+    process.auxiliary = b"".join(word.to_bytes(8, "little") for pair in vector for word in pair)
     sp = (at - len(strings) - 8 * len(words)) & -16
     table = b"".join(word.to_bytes(8, "little") for word in words)
     space.view(sp, top - sp, W)[: len(table)] = table

@@ -13,19 +13,27 @@ import fcntl
 import mmap
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 FIRST_PID = 1000
 PARENT_OF_FIRST = 1
-SLOT = struct.Struct("<iiiiiiqqQ16s")
-HEAD = struct.Struct("<iiQQ")
+SLOT = struct.Struct("<iiiiiiqqQQ16s")
+HEAD = struct.Struct("<iiQQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
 
-FREE, RUNNING, BLOCKED, OUTSIDE, GONE = range(5)
-"""States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give."""
+STOPPED = HEAD.size + SLOTS * SLOT.size
+"""Where a byte for each slot begins: 1 if another process has stopped it with SIGSTOP, which nobody can read."""
+SAID = STOPPED + SLOTS
+"""Where a byte for each message that is printed only once begins."""
+
+FREE, RUNNING, BLOCKED, OUTSIDE, GONE, LOOKING = range(6)
+"""States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give;
+LOOKING is blocked on something that it must look at again and again, since nothing tells when it has come."""
+ALIVE = (RUNNING, BLOCKED, OUTSIDE, LOOKING)
 
 
 @dataclass(slots=True)
@@ -44,6 +52,8 @@ class Record:
     """Its monotonic clock when it last told."""
     count: int
     """Instructions that it has run in all, told at its end."""
+    seen: int
+    """The moment (a count of blockings in the run) at which it last looked, if it is LOOKING."""
     name: bytes
 
 
@@ -51,13 +61,14 @@ class Pids:
     """The shared table."""
 
     def __init__(self) -> None:
-        self._map = mmap.mmap(-1, HEAD.size + SLOTS * SLOT.size)
+        self._map = mmap.mmap(-1, SAID + 8192)
         self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
         self.index = 0
-        HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0)
-        self.me = Record(FIRST_PID, os.getpid(), PARENT_OF_FIRST, FIRST_PID, FIRST_PID, RUNNING, NEVER, 0, 0, b"")
+        HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0, 0)
+        self.me = Record(FIRST_PID, os.getpid(), PARENT_OF_FIRST, FIRST_PID, FIRST_PID, RUNNING, NEVER, 0, 0, 0, b"")
         self.save()
         self._alone = True
+        self._moment = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,6 +97,7 @@ class Pids:
             r.deadline,
             r.clock,
             r.count,
+            r.seen,
             r.name[:15],
         )
 
@@ -100,33 +112,33 @@ class Pids:
             return self._next()
 
     def _next(self) -> int:
-        number, used, count, blocks = HEAD.unpack_from(self._map, 0)
-        HEAD.pack_into(self._map, 0, number + 1, used, count, blocks)
+        number, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
+        HEAD.pack_into(self._map, 0, number + 1, used, count, blocks, moment)
         return int(number) + 1
 
     def add_total(self, instructions: int, translations: int) -> None:
         """Count the instructions and decoded blocks of a process that ends."""
         with self.locked():
-            number, used, count, blocks = HEAD.unpack_from(self._map, 0)
-            HEAD.pack_into(self._map, 0, number, used, count + instructions, blocks + translations)
+            number, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
+            HEAD.pack_into(self._map, 0, number, used, count + instructions, blocks + translations, moment)
 
     def totals(self) -> tuple[int, int]:
         """Instructions and decoded blocks of the processes that have ended."""
-        _, _, count, blocks = HEAD.unpack_from(self._map, 0)
+        _, _, count, blocks, _ = HEAD.unpack_from(self._map, 0)
         return int(count), int(blocks)
 
     def prepare(self, clock: int) -> int:
         """Before a fork: reserve a slot and a number for the child. Raises OSError(EAGAIN) if the table is full."""
         with self.locked():
             number = self._next()
-            _, used, count, blocks = HEAD.unpack_from(self._map, 0)
+            _, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
             index = next((i for i in range(used) if self._load(i).state in (FREE, GONE) and i != self.index), used)
             if index >= SLOTS:
                 raise OSError(11, "too many processes")
             if index == used:
-                HEAD.pack_into(self._map, 0, number, used + 1, count, blocks)
+                HEAD.pack_into(self._map, 0, number, used + 1, count, blocks, moment)
             me = self.me
-            child = Record(number, 0, me.pid, me.group, me.session, RUNNING, NEVER, clock, 0, me.name)
+            child = Record(number, 0, me.pid, me.group, me.session, RUNNING, NEVER, clock, 0, 0, me.name)
             self._store(index, child)
             self._alone = False
             return index
@@ -155,7 +167,7 @@ class Pids:
     def all(self) -> list[Record]:
         """The processes that live or have not been waited for."""
         used = HEAD.unpack_from(self._map, 0)[1]
-        return [r for r in map(self._load, range(used)) if r.state in (RUNNING, BLOCKED, OUTSIDE)]
+        return [r for r in map(self._load, range(used)) if r.state in ALIVE]
 
     def by_pid(self, pid: int) -> Record | None:
         """The living process with the guest number `pid`."""
@@ -185,11 +197,43 @@ class Pids:
         record.state = GONE
         self.update(record)
 
-    def block(self, deadline: int | None, clock: int, outside: bool) -> None:
+    def block(self, deadline: int | None, clock: int, outside: bool, looking: bool) -> None:
         """Publish that this process sleeps."""
-        self.me.state = OUTSIDE if outside else BLOCKED
+        self.me.state = OUTSIDE if outside else LOOKING if looking else BLOCKED
+        if not self._alone and not looking:
+            with self.locked():
+                number, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
+                self._moment = moment + 1
+                HEAD.pack_into(self._map, 0, number, used, count, blocks, moment + 1)
         self.me.deadline = NEVER if deadline is None else deadline
         self.me.clock = clock
+        self.save()
+
+    def stop(self, pid: int) -> None:
+        """Note that the process with the guest number `pid` is about to be stopped."""
+        for index in range(HEAD.unpack_from(self._map, 0)[1]):
+            if self._load(index).pid == pid:
+                self._map[STOPPED + index] = 1
+
+    def continued(self) -> bool:
+        """Whether this process had been stopped; asked once, when it goes on."""
+        stopped, self._map[STOPPED + self.index] = self._map[STOPPED + self.index], 0
+        return bool(stopped)
+
+    def first_time(self, key: str) -> bool:
+        """Whether no process of the run has asked this before for `key`."""
+        at = SAID + zlib.crc32(key.encode()) % 8192
+        with self.locked():
+            said, self._map[at] = self._map[at], 1
+        return not said
+
+    def moment(self) -> int:
+        """How often processes of the run have blocked until now."""
+        return int(HEAD.unpack_from(self._map, 0)[4])
+
+    def looked(self, moment: int) -> None:
+        """Publish that this process has looked since `moment` and found nothing."""
+        self.me.seen = moment
         self.save()
 
     def unblock(self) -> None:
@@ -213,8 +257,12 @@ class Pids:
                 if r.host:
                     continue
                 return False
-            if r.state != BLOCKED or r.deadline < deadline or sleeping not in ("S", "T"):
+            if sleeping == "T":  # stopped: it does nothing until another process lets it go on
+                continue
+            if r.state not in (BLOCKED, LOOKING) or r.deadline < deadline or sleeping != "S":
                 return False
+            if r.state == LOOKING and r.seen < self._moment:
+                return False  # it may yet find what this process has done
             if r.deadline == deadline and r.pid < self.me.pid:
                 return False
         return True

@@ -23,8 +23,9 @@ from .files import FdTable, RegularFile
 from .pids import Pids
 from .sched import Scheduler
 from .signals import Signals
+from .sockets import SocketNames
 from .space import Space
-from .table import PROBED, name_of
+from .table import name_of
 from .threads import Pending, Thread
 from .timers import Timers
 from .vfs import Node, Vfs
@@ -32,6 +33,7 @@ from .waits import Result
 
 if TYPE_CHECKING:
     from .futex import Futexes
+    from .limits import Limits
     from .loader import Program
 
 
@@ -64,6 +66,7 @@ class Process:
 
     def __init__(self, cpu: Cpu, vfs: Vfs, options: Options, label: str) -> None:
         from .futex import Futexes
+        from .limits import Limits
 
         self.cpu = cpu
         self.vfs = vfs
@@ -80,6 +83,7 @@ class Process:
         self.timers = Timers()
         self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
+        self.socket_names = SocketNames()
         self.cwd: Node = vfs.root
         self.executable = b""
         self.program: RegularFile | None = None
@@ -88,16 +92,28 @@ class Process:
         self.environment: list[bytes] = []
         self.is_first = True
         self.vfork_pipe = -1
-        self.named: set[str] = set()
-        self.limits: dict[int, tuple[int, int]] = {}
+        self.limits: Limits = Limits(self)
         self.children_used = 0
+        """What the instruction count was at the fork: before that it is the parent's."""
+        self.children_time = 0
+        """Instructions of the children that have been waited for, and of theirs."""
         self.disassemble: Callable[[int, int], str] | None = None
         self.death_signal = 0
         self.wall_timers: frozenset[int] = frozenset()
         """The POSIX timers whose absolute times are those of the wall clock."""
         self.dumpable = 1
+        self.personality = 0
+        self.oom_score_adj = 0
+        self.auxiliary = b""
+        """The auxiliary vector that the program was started with."""
         self.subreaper = 0
-        self.exit_signal = sig.SIGCHLD
+        self.no_new_privileges = 0
+        self.keep_capabilities = 0
+        self.timer_slack = 50_000
+        self.membarriers = 0
+        """The kinds of membarrier that it has registered for."""
+        self.exit_signals: dict[int, int] = {}
+        """By a child's number: the signal that its end sends (man 2 clone), 0 for none."""
 
     @property
     def thread(self) -> Thread:
@@ -116,16 +132,14 @@ class Process:
         tell(f"{self.label}: {message}")
 
     def once(self, key: str, message: str) -> None:
-        """One line on stderr, the first time only."""
-        if key not in self.named:
-            self.named.add(key)
+        """One line on stderr, the first time in the run only."""
+        if self.pids.first_time(key):
             self.say(message)
 
     def missing(self, number: int) -> int:
-        """Answer a call that is not there: ENOSYS, and say so once unless programs merely probe for it."""
+        """Answer a call that is not there: ENOSYS, and say so once."""
         name = name_of(number)
-        if name not in PROBED:
-            self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
+        self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
         return -errno.ENOSYS & 0xFFFFFFFFFFFFFFFF
 
     def error(self, error: OSError) -> int:
@@ -147,7 +161,9 @@ class Process:
         return f"{digits} ({self.disassemble(bits, pc)})" if self.disassemble is not None else digits
 
     def check_timers(self) -> None:
-        """Fire the timers that have run out."""
+        """Fire the timers that have run out, and see to RLIMIT_CPU."""
+        if self.limits.cpu_moment is not None:
+            self.limits.check_cpu()
         if self.timers.active:
             self.timers.check(self.clock.monotonic())
 
@@ -193,6 +209,8 @@ class Process:
         self.vfork_pipe = pipe[1]
         if flags_vfork:
             os.close(pipe[0])
+        if not flags_vfork:  # until it calls `execve` its memory is its parent's
+            self.space.forked()
         self.entropy.branch(self.pid)
         self.signals.pending.clear()
         thread = self.thread
@@ -202,6 +220,9 @@ class Process:
         self.timers = Timers()
         self.futexes.clear()
         self.children_used = 0
+        self.children_time = 0
+        self.exit_signals.clear()
+        self.limits.forked()
         for slot in self.fds.slots.values():
             slot.file.forked()
         return 0, -1
@@ -221,6 +242,7 @@ class Process:
         self.sched.only(thread)
         thread.tid = self.pid
         thread.clear_tid = thread.robust = 0
+        thread.rseq = None
         thread.stack = (0, sig.SS_DISABLE, 0)
         self.signals.after_exec()
         self.fds.close_on_exec()
@@ -242,6 +264,7 @@ class Process:
         from .vforks import give_back
 
         self.pids.me.clock = self.clock.monotonic()
+        self.pids.me.count = self.cpu.count - self.children_used + self.children_time
         self.pids.save()
         give_back(self)
         self.fds.close_all()

@@ -1,9 +1,10 @@
-"""The guest's `/proc`: its own processes and a few facts about the machine, as far as programs look there."""
+"""The root of the guest's `/proc`: its processes, and a few facts about the machine, as far as programs look there.
+
+Source: man 5 proc and its pages. Numbers that only a real machine has (interrupts, disks) are 0.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from softmetal.isa.riscv.extensions import PROGRAMS, isa_string
@@ -11,135 +12,101 @@ from softmetal.isa.riscv.extensions import PROGRAMS, isa_string
 from .abi import NS, RELEASE, VERSION
 from .clock import EPOCH, UPTIME
 from .cpu import PAGE
-from .synthfs import Again, Content, Directory, Link
+from .procpid import fixed, other, own, text
+from .synthfs import Directory, Link
 from .vfs import Node
 
 if TYPE_CHECKING:
-    from .pids import Record
     from .process import Process
 
 ISA = isa_string(PROGRAMS)
+SETTINGS = {
+    "kernel": {
+        "osrelease": RELEASE.decode(), "version": VERSION.decode(), "ostype": "Linux", "hostname": "softmetal",
+        "domainname": "(none)", "pid_max": "4194304", "threads-max": "127000", "randomize_va_space": "2",
+        "cap_last_cap": "40", "ngroups_max": "65536", "core_pattern": "core", "core_uses_pid": "0", "tainted": "0",
+        "overflowuid": "65534", "overflowgid": "65534", "perf_event_paranoid": "2", "kptr_restrict": "0",
+        "dmesg_restrict": "0", "printk": "7\t4\t1\t7", "panic": "0", "panic_on_oops": "0", "sysrq": "0",
+        "shmmax": "18446744073692774399", "shmall": "18446744073692774399", "shmmni": "4096", "msgmax": "8192",
+        "msgmnb": "16384", "msgmni": "32000", "sem": "32000\t1024000000\t500\t32000", "sched_rt_period_us": "1000000",
+        "sched_rt_runtime_us": "950000", "sched_rr_timeslice_ms": "100", "unprivileged_bpf_disabled": "2",
+    },
+    "vm": {
+        "overcommit_memory": "1", "overcommit_ratio": "50", "overcommit_kbytes": "0", "max_map_count": "65530",
+        "mmap_min_addr": "65536", "swappiness": "60", "nr_hugepages": "0", "nr_overcommit_hugepages": "0",
+        "hugetlb_shm_group": "0", "dirty_ratio": "20", "dirty_background_ratio": "10", "vfs_cache_pressure": "100",
+        "min_free_kbytes": "67584", "legacy_va_layout": "0", "oom_kill_allocating_task": "0", "panic_on_oom": "0",
+        "zone_reclaim_mode": "0",
+    },
+    "fs": {
+        "pipe-max-size": "1048576", "file-max": "1000000", "file-nr": "512\t0\t1000000", "nr_open": "1048576",
+        "aio-max-nr": "65536", "aio-nr": "0", "protected_hardlinks": "1", "protected_symlinks": "1",
+        "suid_dumpable": "0", "lease-break-time": "45",
+    },
+}  # fmt: skip
+"""`/proc/sys`, read-only: what a kernel that was just started says."""
 
 
 def build(p: Process) -> Directory:
     """The root of `/proc` for process `p` (a fork makes its child's answer for the child, since it copies `p`)."""
-
-    def text(make: Callable[[], str]) -> Content:
-        return Content(lambda: make().encode())
-
-    def fixed(value: str) -> Content:
-        return Content(lambda: value.encode())
+    mine = own(p)
 
     def numbered() -> dict[bytes, Node]:
-        found: dict[bytes, Node] = {}
-        for record in p.pids.all():
-            found[b"%d" % record.pid] = own if record.pid == p.pid else other(record)
-        return found
+        return {b"%d" % r.pid: mine if r.pid == p.pid else other(p, r) for r in p.pids.all()}
 
-    def other(record: Record) -> Directory:
-        return Directory({
-            b"stat": text(lambda: stat_line(p, record)),
-            b"status": text(lambda: status(p, record)),
-            b"cmdline": Content(lambda: record.name + b"\0"),
-            b"comm": Content(lambda: record.name + b"\n"),
-        })  # fmt: skip
-
-    def descriptors() -> dict[bytes, Node]:
-        return {b"%d" % fd: descriptor(fd) for fd in p.fds}
-
-    def descriptor(fd: int) -> Link:
-        file = p.fds.get(fd)
-
-        def jump() -> Node:
-            return file.node if file.node is not None else Again(file)
-
-        return Link(lambda: file.path, jump)
-
-    def descriptor_facts() -> dict[bytes, Node]:
-        return {b"%d" % fd: fixed(f"pos:\t0\nflags:\t0{p.fds.get(fd).flags:o}\nmnt_id:\t1\n") for fd in p.fds}
-
-    def tasks() -> dict[bytes, Node]:
-        me = p.pids.me
-        return {
-            b"%d" % t.tid: Directory({
-                b"stat": text(lambda: stat_line(p, me)),
-                b"status": text(lambda: status(p, me)),
-                b"comm": Content(lambda n=t.name: (n or me.name) + b"\n"),  # type: ignore[misc]
-            })
-            for t in p.sched.threads
-        }  # fmt: skip
-
-    def program() -> Node | None:
-        return Again(p.program) if p.program is not None else None
-
-    own = Directory({
-        b"exe": Link(lambda: p.executable, program),
-        b"cwd": Link(lambda: p.cwd.path, lambda: p.cwd),
-        b"root": Link(lambda: b"/"),
-        b"maps": Content(p.space.maps),
-        b"cmdline": Content(lambda: b"".join(a + b"\0" for a in p.arguments)),
-        b"environ": Content(lambda: b"".join(e + b"\0" for e in p.environment), 0o400),
-        b"comm": Content(lambda: p.pids.me.name + b"\n"),
-        b"stat": text(lambda: stat_line(p, p.pids.me)),
-        b"statm": text(lambda: f"{p.space.used // PAGE} {p.space.used // PAGE} 0 0 0 {p.space.used // PAGE} 0\n"),
-        b"status": text(lambda: status(p, p.pids.me)),
-        b"limits": text(lambda: LIMITS),
-        b"auxv": Content(lambda: b""),
-        b"cgroup": fixed("0::/\n"),
-        b"oom_score_adj": fixed("0\n"),
-        b"mounts": text(lambda: mounts(p)),
-        b"mountinfo": text(lambda: mountinfo(p)),
-        b"fd": Directory({}, descriptors),
-        b"fdinfo": Directory({}, descriptor_facts),
-        b"task": Directory({}, tasks),
+    settings = {
+        group.encode(): Directory({name.encode(): fixed(value + "\n") for name, value in values.items()})
+        for group, values in SETTINGS.items()
+    }
+    settings[b"kernel"].children[b"random"] = Directory({
+        b"boot_id": fixed("00000000-0000-4000-8000-000000000000\n"),
+        b"uuid": text(lambda: uuid(p)),
+        b"entropy_avail": fixed("256\n"),
+        b"poolsize": fixed("256\n"),
     })  # fmt: skip
-    sys_tree = Directory({
-        b"kernel": Directory({
-            b"osrelease": fixed(RELEASE.decode() + "\n"),
-            b"version": fixed(VERSION.decode() + "\n"),
-            b"ostype": fixed("Linux\n"),
-            b"hostname": fixed("softmetal\n"),
-            b"pid_max": fixed("4194304\n"),
-            b"threads-max": fixed("127000\n"),
-            b"randomize_va_space": fixed("2\n"),
-            b"cap_last_cap": fixed("40\n"),
-            b"ngroups_max": fixed("65536\n"),
-            b"random": Directory({
-                b"boot_id": fixed("00000000-0000-4000-8000-000000000000\n"),
-                b"uuid": text(lambda: uuid(p)),
-                b"entropy_avail": fixed("256\n"),
-            }),
-        }),
-        b"vm": Directory({
-            b"overcommit_memory": fixed("1\n"),
-            b"max_map_count": fixed("65530\n"),
-            b"mmap_min_addr": fixed("65536\n"),
-        }),
-        b"fs": Directory({b"pipe-max-size": fixed("1048576\n"), b"file-max": fixed("1000000\n"),
-                          b"nr_open": fixed("1048576\n")}),
+    settings[b"net"] = Directory({
+        b"core": Directory({b"somaxconn": fixed("4096\n"), b"rmem_max": fixed("212992\n"), b"wmem_max": fixed("212992\n"),
+                            b"rmem_default": fixed("212992\n"), b"wmem_default": fixed("212992\n")}),
+        b"ipv4": Directory({b"ip_local_port_range": fixed("32768\t60999\n"), b"tcp_syncookies": fixed("1\n"),
+                            b"tcp_fin_timeout": fixed("60\n")}),
+        b"unix": Directory({b"max_dgram_qlen": fixed("512\n")}),
     })  # fmt: skip
     return Directory({
-        b"self": Link(lambda: b"%d" % p.pid, lambda: placed(own, b"/proc/%d" % p.pid)),
+        b"self": Link(lambda: b"%d" % p.pid, lambda: placed(mine, b"/proc/%d" % p.pid)),
         b"thread-self": Link(lambda: b"%d/task/%d" % (p.pid, p.thread.tid)),
         b"cpuinfo": fixed(f"processor\t: 0\nhart\t\t: 0\nisa\t\t: {ISA}\nmmu\t\t: sv39\nuarch\t\t: softmetal\n\n"),
         b"meminfo": text(lambda: meminfo(p)),
+        b"vmstat": text(lambda: vmstat(p)),
         b"stat": text(lambda: machine_stat(p)),
         b"version": fixed(f"Linux version {RELEASE.decode()} (softmetal) {VERSION.decode()}\n"),
         b"uptime": text(lambda: f"{p.clock.monotonic() / NS:.2f} 0.00\n"),
         b"loadavg": text(lambda: f"0.00 0.00 0.00 1/{len(p.pids.all())} {p.pid}\n"),
         b"mounts": Link(lambda: b"self/mounts"),
-        b"filesystems": fixed("nodev\tproc\nnodev\ttmpfs\n\text4\n"),
+        b"net": Link(lambda: b"self/net"),
+        b"filesystems": fixed("nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\n\text4\n"),
         b"cmdline": fixed("softmetal\n"),
-        b"devices": fixed("Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"),
-        b"sys": sys_tree,
+        b"devices": fixed("Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"),
+        b"partitions": fixed("major minor  #blocks  name\n\n"),
+        b"diskstats": fixed(""),
+        b"swaps": fixed("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+        b"interrupts": fixed("           CPU0       \n"),
+        b"softirqs": fixed("                    CPU0       \n"),
+        b"modules": fixed(""),
+        b"locks": fixed(""),
+        b"cgroups": fixed("#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
+        b"sys": Directory({**settings}),
     }, numbered)  # fmt: skip
 
 
-LIMITS = (
-    "Limit                     Soft Limit           Hard Limit           Units     \n"
-    "Max stack size            8388608              unlimited            bytes     \n"
-    "Max open files            1024                 4096                 files     \n"
-)
+def vmstat(p: Process) -> str:
+    """`/proc/vmstat`: the rows that programs look for."""
+    total = p.options.memory // PAGE
+    used = min(total, p.space.used // PAGE)
+    rows = [("nr_free_pages", total - used), ("nr_inactive_anon", 0), ("nr_active_anon", used), ("nr_inactive_file", 0),
+            ("nr_active_file", 0), ("nr_mlock", p.space.locked() // PAGE), ("nr_anon_pages", used), ("nr_mapped", 0),
+            ("nr_file_pages", 0), ("nr_dirty", 0), ("nr_writeback", 0), ("nr_shmem", 0), ("pgpgin", 0), ("pgpgout", 0),
+            ("pswpin", 0), ("pswpout", 0), ("pgfree", 0), ("pgfault", 0), ("pgmajfault", 0), ("oom_kill", 0)]  # fmt: skip
+    return "".join(f"{name} {value}\n" for name, value in rows)
 
 
 def placed(node: Node, path: bytes) -> Node:
@@ -155,41 +122,6 @@ def uuid(p: Process) -> str:
     data[8] = data[8] & 0x3F | 0x80
     h = data.hex()
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}\n"
-
-
-def stat_line(p: Process, record: Record) -> str:
-    """`/proc/PID/stat`: the 52 fields of man 5 proc_pid_stat, those that are known."""
-    own = record.pid == p.pid
-    fields = [0] * 52
-    fields[0] = record.pid
-    fields[3:6] = [record.parent, record.group, record.session]
-    ticks = p.clock.used() // 10**7 if own else 0
-    fields[13] = ticks
-    fields[17:20] = [20, 0, len(p.sched.threads) if own else 1]
-    fields[21] = UPTIME // 10**7
-    if own:
-        fields[22], fields[23] = p.space.used, p.space.used // PAGE
-        fields[27] = p.space.top
-    words = [str(f) for f in fields]
-    words[1] = f"({os.fsdecode(record.name)})"
-    words[2] = "R" if own else "S"
-    return " ".join(words) + "\n"
-
-
-def status(p: Process, record: Record) -> str:
-    """`/proc/PID/status`."""
-    own = record.pid == p.pid
-    uid, gid = "\t".join([str(os.getuid())] * 4), "\t".join([str(os.getgid())] * 4)
-    used = p.space.used // 1024 if own else 0
-    mask = p.thread.mask if own else 0
-    return (
-        f"Name:\t{os.fsdecode(record.name)}\nUmask:\t0022\nState:\t{'R (running)' if own else 'S (sleeping)'}\n"
-        f"Tgid:\t{record.pid}\nNgid:\t0\nPid:\t{record.pid}\nPPid:\t{record.parent}\nTracerPid:\t0\n"
-        f"Uid:\t{uid}\nGid:\t{gid}\nFDSize:\t64\nGroups:\t\n"
-        f"VmPeak:\t{used} kB\nVmSize:\t{used} kB\nVmHWM:\t{used} kB\nVmRSS:\t{used} kB\nVmData:\t{used} kB\n"
-        f"Threads:\t{len(p.sched.threads) if own else 1}\nSigBlk:\t{mask:016x}\n"
-        f"Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"
-    )
 
 
 def meminfo(p: Process) -> str:
@@ -208,23 +140,3 @@ def machine_stat(p: Process) -> str:
         f"cpu  {ticks} 0 0 0 0 0 0 0 0 0\ncpu0 {ticks} 0 0 0 0 0 0 0 0 0\nintr 0\nctxt 0\n"
         f"btime {EPOCH // NS - UPTIME // NS}\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n"
     )
-
-
-def mount_rows(p: Process) -> list[tuple[str, str, str]]:
-    """Where, what kind, which options."""
-    rows = [("/", "ext4", "ro" if p.vfs.root.read_only else "rw")]
-    for path, node in p.vfs.mounts.items():
-        kind = {b"/proc": "proc", b"/dev": "devtmpfs", b"/tmp": "tmpfs", b"/dev/shm": "tmpfs"}.get(path, "ext4")
-        rows.append((os.fsdecode(path), kind, "ro" if node.read_only else "rw"))
-    return rows
-
-
-def mounts(p: Process) -> str:
-    """`/proc/self/mounts`."""
-    return "".join(f"guest {where} {kind} {how} 0 0\n" for where, kind, how in mount_rows(p))
-
-
-def mountinfo(p: Process) -> str:
-    """`/proc/self/mountinfo`."""
-    rows = enumerate(mount_rows(p), 20)
-    return "".join(f"{i} 1 0:{i} / {where} {how} - {kind} guest {how}\n" for i, (where, kind, how) in rows)

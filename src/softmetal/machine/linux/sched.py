@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from . import rseq
 from .abi import M64
 from .cpu import BUDGET, ECALL, Exit
 from .errors import OutOfBudget
@@ -52,6 +53,10 @@ class Scheduler:
     def block(self, thread: Thread, wait: Wait) -> None:
         """Put the current thread to sleep."""
         thread.wait = wait
+        for file in wait.holds:
+            file.retain()
+        thread.let_go()
+        thread.held = wait.holds
         if self.process.signals.deliverable(thread):
             self.interrupt(thread)
 
@@ -69,9 +74,16 @@ class Scheduler:
             if thread.wait is not None and thread.wait.kick:
                 thread.wait.ready = True
 
+    def retry_all(self) -> None:
+        """Something happened that may change what anybody waits for."""
+        for thread in self.threads:
+            if thread.wait is not None:
+                thread.wait.ready = True
+
     def complete(self, thread: Thread, result: int | None) -> None:
         """A blocked call is over."""
         thread.wait = None
+        thread.let_go()
         if result is not None:
             if thread is self.loaded:
                 self.process.cpu.x[10] = result & M64
@@ -80,14 +92,16 @@ class Scheduler:
         if thread.restore_mask is not None:
             thread.mask = thread.restore_mask
             thread.restore_mask = None
-            self.attention = True
+            thread.signalled = self.attention = True
         self.runnable.append(thread)
 
     def remove(self, thread: Thread) -> None:
         """The thread has ended."""
         thread.dead = True
         thread.wait = None
+        thread.let_go()
         self.threads.remove(thread)
+        self.process.signals.retarget()
         if thread in self.runnable:
             self.runnable.remove(thread)
 
@@ -116,6 +130,9 @@ class Scheduler:
         if process.signals.fd in happened:
             process.signals.take_host()
         now = process.clock.monotonic()
+        running = self.current
+        looks = any(thread.wait is not None and thread.wait.interval for thread in waiting)
+        moment = process.pids.moment() if looks else 0
         for thread in waiting:
             wait = thread.wait
             if wait is None:
@@ -127,11 +144,15 @@ class Scheduler:
                 or any(fd in happened for fd, _ in wait.fds)
             ):
                 wait.ready = False
+                self.current = thread
                 result = process.guarded(wait.attempt)
                 if isinstance(result, Wait):
                     thread.wait = result
                 else:
                     self.complete(thread, result)
+        self.current = running
+        if looks and not self.runnable:
+            process.pids.looked(moment)
         return bool(happened)
 
     def _pick(self) -> Thread:
@@ -166,7 +187,7 @@ class Scheduler:
             self.collect(0)
             return
         outside = any(w.outside for w in waits)
-        process.pids.block(deadline, now, outside)
+        process.pids.block(deadline, now, outside, interval)
         try:
             if deadline is None:
                 self.collect(1 if interval else None)
@@ -192,8 +213,10 @@ class Scheduler:
             left = length - (time.monotonic_ns() - began)
             real = outside or process.pids.outside_awaited()
             if left <= 0 if real else process.pids.others_wait_longer(deadline):
-                clock.advance(deadline)
-                self.collect(0)
+                # What another process did before it fell asleep, stopped or ended is there to be found now.
+                if not self.collect(0) and not self.runnable:
+                    clock.advance(deadline)
+                    self.collect(0)
                 return
             tick = 1 if not outside else min(max(1, left // 10**6), 1000)
 
@@ -209,6 +232,8 @@ class Scheduler:
                     self.loaded.save(cpu)
                 thread.load(cpu)
                 self.loaded = thread
+                if thread.rseq is not None:
+                    rseq.interrupted(self.process, thread)
             self.current = thread
             self._turn(thread)
 
@@ -218,12 +243,13 @@ class Scheduler:
         cpu, signals, timers, clock = process.cpu, process.signals, process.timers, process.clock
         run, x, lookup = cpu.run, cpu.x, TABLE.get
         end = cpu.count + QUANTUM
+        clock.coarse = clock.wall()
         limit = process.max_insns
         self.attention = True
         while True:
             if self.attention:
                 self.attention = False
-                if thread.interrupted or thread.pending or signals.pending or thread.restore_mask is not None:
+                if thread.interrupted or thread.signalled or thread.pending or thread.restore_mask is not None:
                     signals.deliver(thread)
                     if thread.wait is not None:
                         return
@@ -282,6 +308,7 @@ class Scheduler:
             if other is not thread:
                 other.dead = True
                 other.wait = None
+                other.let_go()
         self.threads = [thread]
         self.runnable.clear()
         self.frozen_for = None

@@ -14,13 +14,17 @@ import signal
 import struct
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
+from . import rseq
 from .abi import M64, SIGINFO_CHILD, SIGINFO_FAULT, SIGINFO_KILL, STACK
 from .cpu import BREAKPOINT, FETCH_FAULT, ILLEGAL, LOAD_FAULT, LOAD_MISALIGNED, STORE_FAULT, STORE_MISALIGNED, Exit
 from .errors import Fault, GuestExit
 from .threads import Pending, Thread
+from .waits import ALWAYS, AS_ASKED, NEVER, Wait
 
 if TYPE_CHECKING:
+    from .calls.eventfiles import SignalFile
     from .process import Process
 
 SIG_DFL, SIG_IGN = 0, 1
@@ -51,6 +55,14 @@ SIGNALFD_INFO = struct.Struct("<IiiIIiIIIIiiQ")
 NAMES = {int(s): s.name for s in signal.Signals}
 
 
+FROM_INSTRUCTIONS = frozenset({SIGSEGV, SIGBUS, SIGILL, SIGTRAP, 8, 31})
+"""SIGFPE and SIGSYS among them: Linux's SYNCHRONOUS_MASK."""
+
+
+def _rank(pending: Pending) -> tuple[bool, int]:
+    return pending.number not in FROM_INSTRUCTIONS, pending.number
+
+
 def name_of(number: int) -> str:
     """`SIGSEGV` for 11."""
     return NAMES.get(number, f"signal {number}")
@@ -68,6 +80,8 @@ class Signals:
         self.process = process
         self.actions: list[tuple[int, int, int]] = [(SIG_DFL, 0, 0)] * 65
         self.pending: deque[Pending] = deque()
+        self.watchers: WeakSet[SignalFile] = WeakSet()
+        """The signalfds of the process."""
         self.trampoline = 0
         self.fd = -1
         self.died_at: Exit | None = None
@@ -77,7 +91,8 @@ class Signals:
     def open_host(self) -> None:
         """Block the host's signals and take those that are ignored (as `nohup` does) as ignored by the guest."""
         for number in signal.valid_signals():
-            if number not in (SIGPIPE, SIGKILL, SIGSTOP) and signal.getsignal(number) == signal.SIG_IGN:
+            # CPython itself ignores SIGPIPE and SIGXFSZ
+            if number not in (SIGPIPE, signal.SIGXFSZ, SIGKILL, SIGSTOP) and signal.getsignal(number) == signal.SIG_IGN:
                 self.actions[number] = (SIG_IGN, 0, 0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -94,12 +109,16 @@ class Signals:
             except BlockingIOError:
                 return
             for at in range(0, len(data), 128):
-                number, _, code, host_pid, uid, _, _, _, _, _, status, word, _ = SIGNALFD_INFO.unpack_from(data, at)
+                number, _, code, host_pid, uid, _, _, _, _, _, status, _, word = SIGNALFD_INFO.unpack_from(data, at)
                 self._from_host(number, code, host_pid, uid, status, word)
 
     def _from_host(self, number: int, code: int, host_pid: int, uid: int, status: int, word: int) -> None:
         if number == SIGPIPE and host_pid == os.getpid():
             return  # the host's own, for a write of ours that has answered EPIPE already
+        if number == SIGCONT and self.process.pids.continued():
+            for thread in self.process.sched.threads:
+                thread.stopped = True
+                self.process.sched.interrupt(thread)
         sender = self.process.pids.by_host(host_pid) if host_pid else None
         pid = sender.pid if sender else 0
         if number == SIGCHLD and code > 0:
@@ -109,6 +128,10 @@ class Signals:
                 self.process.reap_all()
             if flags & SA_NOCLDSTOP and code >= 4:
                 return
+            if code < 4:  # it has ended
+                number = self.process.exit_signals.get(pid, SIGCHLD)
+                if number == 0:
+                    return
             packed = SIGINFO_CHILD.pack(number, 0, code, 0, pid, uid, status, 0, 0, 0)
         else:
             packed = info(number, code, pid, uid, word)
@@ -127,27 +150,43 @@ class Signals:
             return "ignore"
         return "stop" if number in STOPPING else "kill"
 
-    def post(self, signal: Pending, thread: Thread | None = None) -> None:
-        """Make a signal pending for `thread`, or for the process; wake whoever it is for."""
+    def post(self, signal: Pending, thread: Thread | None = None, prefer: Thread | None = None) -> None:
+        """Make a signal pending for `thread`, or for the process; wake whoever it is for (`complete_signal`).
+
+        `prefer` is asked first whether it takes a signal for the process.
+        """
         number = signal.number
         sched = self.process.sched
         bit = 1 << (number - 1)
-        candidates = [thread] if thread is not None else sched.threads
+        candidates = [thread] if thread is not None else self._by_preference(prefer)
         if self.disposition(number) == "ignore" and not any(t.mask & bit for t in candidates):
             return
         queue = self.pending if thread is None else thread.pending
         if number < 32 and any(p.number == number for p in queue):
             return
         queue.append(signal)
+        for file in self.watchers:
+            file.arrived(number)
         sched.attention = True
         sched.kick()
-        current = sched.current
-        if current in candidates and not current.mask & bit:
-            candidates = [current]
         for t in candidates:
             if not t.mask & bit:
+                t.signalled = True
                 sched.interrupt(t)
                 return
+
+    def retarget(self) -> None:
+        """The thread that was to take a pending signal may not any more: let all of them look."""
+        self.process.sched.attention = True
+        if self.pending:
+            for thread in self.process.sched.threads:
+                thread.signalled = True
+
+    def _by_preference(self, prefer: Thread | None) -> list[Thread]:
+        """Who takes a signal of the process: the leader, unless it is a timer's, which goes to who runs."""
+        threads = self.process.sched.threads
+        first = prefer or next((t for t in threads if t.tid == self.process.pid), None)
+        return threads if first is None else [first, *(t for t in threads if t is not first)]
 
     def deliverable(self, thread: Thread) -> bool:
         """Whether a pending signal is not blocked by `thread`."""
@@ -155,16 +194,20 @@ class Signals:
         return any(not mask >> (p.number - 1) & 1 for q in (thread.pending, self.pending) for p in q)
 
     def take(self, thread: Thread, wanted: int) -> Pending | None:
-        """Remove and return the first pending signal of the set `wanted`, the lowest number first."""
-        best: Pending | None = None
-        place: deque[Pending] | None = None
+        """Remove and return the first pending signal of the set `wanted`.
+
+        A thread's own come before the process's, among those the ones that an instruction causes, then by number
+        (`dequeue_signal`, `next_signal`).
+        """
         for queue in (thread.pending, self.pending):
-            for p in queue:
-                if wanted >> (p.number - 1) & 1 and (best is None or p.number < best.number):
-                    best, place = p, queue
-        if best is not None and place is not None:
-            place.remove(best)
-        return best
+            if not queue:
+                continue
+            found = [p for p in queue if wanted >> (p.number - 1) & 1]
+            if found:
+                best = min(found, key=_rank)
+                queue.remove(best)
+                return best
+        return None
 
     def pending_set(self, thread: Thread) -> int:
         """The set of pending signals."""
@@ -181,6 +224,19 @@ class Signals:
         cpu = self.process.cpu
         wait = thread.interrupted
         thread.interrupted = None
+        thread.signalled = False
+        if wait is not None:
+            result = self.process.guarded(wait.attempt)
+            if isinstance(result, Wait):
+                wait = result
+            else:
+                wait = None
+                thread.let_go()
+                if result is not None:
+                    cpu.x[10] = result & M64
+                if thread.restore_mask is not None:
+                    thread.mask, thread.restore_mask = thread.restore_mask, None
+        stopped, thread.stopped = thread.stopped, False
         while (pending := self.take(thread, ~thread.mask)) is not None:
             number = pending.number
             what = self.disposition(number)
@@ -188,6 +244,7 @@ class Signals:
                 raise GuestExit(128 + number, number)
             if what == "stop":
                 self.stop(number)
+                stopped = True
                 continue
             if what == "ignore":
                 continue
@@ -197,23 +254,32 @@ class Signals:
                     wait.cancel()
                 if wait.partial:
                     cpu.x[10] = wait.partial
-                elif wait.restart and flags & SA_RESTART:
+                elif wait.restart == ALWAYS or (wait.restart == AS_ASKED and flags & SA_RESTART):
                     cpu.pc -= 4
                 else:
                     cpu.x[10] = -errno.EINTR & M64
                 wait = None
+                thread.let_go()
             if flags & SA_RESETHAND:
                 self.actions[number] = (SIG_DFL, flags, mask)
             self._enter(thread, pending, handler, flags)
             thread.mask |= mask & ~UNBLOCKABLE
             if not flags & SA_NODEFER:
                 thread.mask |= 1 << (number - 1)
+        if wait is not None and stopped and wait.restart == NEVER:
+            if wait.cancel:
+                wait.cancel()
+            cpu.x[10] = -errno.EINTR & M64
+            thread.let_go()
+            wait = None
         if wait is not None:
             wait.ready = True
             self.process.sched.block(thread, wait)
         elif thread.restore_mask is not None:
             thread.mask = thread.restore_mask
             thread.restore_mask = None
+            if self.deliverable(thread):
+                self.deliver(thread)
 
     def stop(self, number: int) -> None:
         """Stop this process, really, until the host sends SIGCONT."""
@@ -226,6 +292,8 @@ class Signals:
 
     def _enter(self, thread: Thread, pending: Pending, handler: int, flags: int) -> None:
         cpu = self.process.cpu
+        if thread.rseq is not None:
+            rseq.interrupted(self.process, thread)
         sp = cpu.x[2]
         base, stack_flags, size = thread.stack
         if flags & SA_ONSTACK and not stack_flags & SS_DISABLE and not self.on_stack(thread, sp):
@@ -266,7 +334,7 @@ class Signals:
         cpu.fcsr = values[64] & 0xFF
         thread.mask = mask & ~UNBLOCKABLE
         thread.stack = (base, flags & SS_DISABLE, size)
-        process.sched.attention = True
+        self.retarget()
 
     def fault(self, thread: Thread, ex: Exit) -> None:
         """Turn an exception into its signal. Raises GuestExit if the guest does not handle it."""
@@ -276,7 +344,7 @@ class Signals:
             if process.space.grown(address):
                 return
             area = process.space.find(address)
-            if area is not None and area.hosted and area.file is not None and process.space.beyond(area, address):
+            if area is not None and process.space.beyond(area, address):
                 number, code = SIGBUS, 2  # BUS_ADRERR
             else:
                 number, code = SIGSEGV, 2 if area is not None else 1  # SEGV_ACCERR, SEGV_MAPERR

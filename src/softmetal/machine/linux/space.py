@@ -4,70 +4,50 @@ Guest memory is one private anonymous host mapping as large as an sv39 user addr
 entry in a sorted list (`Area`) and a permission byte a page, which the CPU checks. Private file mappings are
 copied in; shared mappings are real host mappings placed over the same spot, so that forked processes share them.
 
-Not modelled: huge pages, NUMA policy, memory locking (accepted, no effect), protection keys.
+Not modelled: huge pages, NUMA policy, protection keys. Memory is never swapped out, so locking it only counts.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import mmap
 import os
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
+from .areas import (
+    DONT_FORK,
+    ENDLESS,
+    GROWS_DOWN,
+    LOCKED,
+    MAP_ANON_FIXED,
+    MAP_SHARED_FIXED,
+    NO_RESERVE,
+    SEALED,
+    WIPE_ON_FORK,
+    Area,
+    Backing,
+    HostMemory,
+    Mapped,
+    SharedMemory,
+    page_up,
+)
 from .cpu import ENGINE_BIT, MAPPED, MEMORY_SIZE, PAGE, PAGE_BITS, Cpu, R, W, X
 from .errors import Fault
+
+if TYPE_CHECKING:
+    from .vfs import Status
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 USER_END = MEMORY_SIZE - PAGE
 """First address that no guest mapping may reach (Linux keeps the last page free as well)."""
 LOWEST = 0x10000
 """`vm.mmap_min_addr`: nothing is mapped below."""
-
-MAP_ANON_FIXED = mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE | 0x10 | 0x4000  # MAP_FIXED | MAP_NORESERVE
-MAP_SHARED_FIXED = mmap.MAP_SHARED | 0x10
-
-
-class Backing(Protocol):
-    """The file behind a mapping."""
-
-    path: bytes
-
-    def host_fd(self) -> int:
-        """A host file descriptor for the file, good for `fstat` and for opening it again."""
-        ...
-
-
-@dataclass(slots=True)
-class Area:
-    """A run of pages that were mapped alike."""
-
-    start: int
-    end: int
-    prot: int
-    shared: bool
-    name: bytes
-    file: Backing | None
-    offset: int
-    max_prot: int = 7
-    hosted: bool = False
-    """A host mapping of its own lies over this part of guest memory."""
-
-    def joins(self, other: Area) -> bool:
-        """Whether `other`, which starts where this ends, can be the same area."""
-        return (
-            self.file is None and other.file is None and not self.shared and not other.shared
-            and self.prot == other.prot and self.name == other.name and self.hosted == other.hosted
-        )  # fmt: skip
-
-
-def page_up(n: int) -> int:
-    """`n` rounded up to whole pages."""
-    return (n + PAGE - 1) & -PAGE
+STACK_GUARD = 256 * PAGE
+"""What stays free below a stack (Linux's `stack_guard_gap`)."""
 
 
 def _permission_table(value: int) -> bytes:
@@ -96,8 +76,14 @@ class Space:
         self.top = USER_END
         self.brk_start = self.brk = 0
         self.used = 0
-        self._libc: ctypes.CDLL | None = None
-        self._base = 0
+        self.new_marks = 0
+        """What every new area is marked with (`mlockall(MCL_FUTURE)`)."""
+        self.stack_limit = 8 << 20
+        """RLIMIT_STACK: how far an area that grows down may reach, in bytes."""
+        self.total_limit = self.data_limit = self.lock_limit = ENDLESS
+        """RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, in bytes."""
+        self._host_memory: HostMemory | None = None
+        self._backings: WeakValueDictionary[tuple[int, int, bytes], Mapped] = WeakValueDictionary()
 
     # Access from system calls.
 
@@ -105,6 +91,15 @@ class Space:
         """How many bytes from `address` on may be used for `need`, at most `length`."""
         if address >= self.size:
             return 0
+        usable = self._usable(address, length, need)
+        while usable < length and self.grown(address + usable):
+            more = self._usable(address, length, need)
+            if more <= usable:
+                break
+            usable = more
+        return usable
+
+    def _usable(self, address: int, length: int, need: int) -> int:
         first = address >> PAGE_BITS
         last = min(address + length, self.size) - 1 >> PAGE_BITS
         pages = bytes(self.perm[first : last + 1])
@@ -190,6 +185,12 @@ class Space:
             return self.areas[index]
         return None
 
+    def at(self, address: int) -> Area:
+        """The area that `address` lies in; there must be one."""
+        area = self.find(address)
+        assert area is not None
+        return area
+
     def overlapping(self, start: int, end: int) -> Iterator[Area]:
         """The areas that share a page with `[start, end)`."""
         index = max(0, bisect_right(self.starts, start) - 1)
@@ -245,7 +246,27 @@ class Space:
 
     @staticmethod
     def _charge(area: Area) -> int:
-        return area.end - area.start if area.prot & PROT_WRITE and not area.shared else 0
+        if not area.prot & PROT_WRITE or area.shared or area.marks & NO_RESERVE:
+            return 0
+        return area.end - area.start
+
+    def total(self) -> int:
+        """Bytes that are mapped, however."""
+        return sum(a.end - a.start for a in self.areas)
+
+    def locked(self) -> int:
+        """Bytes that are locked."""
+        return sum(a.end - a.start for a in self.areas if a.marks & LOCKED)
+
+    def sealed(self, start: int, end: int) -> bool:
+        """Whether a page of `[start, end)` is sealed against changes of its mapping."""
+        return any(a.marks & SEALED for a in self.overlapping(start, end))
+
+    def mark(self, start: int, end: int, on: int, off: int = 0) -> None:
+        """Set and clear marks of the areas in `[start, end)`."""
+        for area in self._cut(start, end):
+            area.marks = area.marks & ~off | on
+            self._insert(area)
 
     def gap(self, length: int, hint: int = 0) -> int:
         """A free place for `length` bytes: `hint` if it is free, else the highest below `top`.
@@ -285,22 +306,28 @@ class Space:
 
     def _release(self, area: Area) -> None:
         if area.hosted:
-            self._host_map(area.start, area.end - area.start, PROT_READ | PROT_WRITE, MAP_ANON_FIXED, -1, 0)
+            self.host().map(area.start, area.end - area.start, PROT_READ | PROT_WRITE, MAP_ANON_FIXED, -1, 0)
         else:
             self.cpu.discard(area.start, area.end)
 
     def map(
         self, start: int, end: int, prot: int, *, name: bytes = b"", shared: bool = False,
-        file: Backing | None = None, offset: int = 0, max_prot: int = 7,
+        file: Backing | None = None, offset: int = 0, max_prot: int = 7, marks: int = 0,
     ) -> Area:  # fmt: skip
         """Map `[start, end)`, replacing what was there. File contents are not read here (see `fill`, `share`).
 
-        Raises OSError(ENOMEM) when the memory limit is exceeded.
+        Raises OSError(ENOMEM) when a limit is exceeded: softmetal's own, or one of the guest's resource limits.
         """
-        area = Area(start, end, prot, shared, name, file, offset, max_prot)
+        area = Area(start, end, prot, shared, name, file, offset, max_prot, False, marks | self.new_marks)
         charge = self._charge(area)
         if self.used + charge > self.limit:
             raise OSError(errno.ENOMEM, "guest memory limit")
+        if self.total_limit < ENDLESS:
+            replaced = sum(min(a.end, end) - max(a.start, start) for a in self.overlapping(start, end))
+            if self.total() - replaced + end - start > self.total_limit:
+                raise OSError(errno.ENOMEM, "RLIMIT_AS")
+        if prot & PROT_WRITE and not shared and not marks & GROWS_DOWN and self.used + end - start > self.data_limit:
+            raise OSError(errno.ENOMEM, "RLIMIT_DATA")
         self.unmap(start, end)
         self.used += charge
         self._set_permission(start, end, MAPPED | (prot & 7))
@@ -323,9 +350,7 @@ class Space:
             area.prot = prot
             self.used += self._charge(area)
             self._insert(area)
-            stop = area.end
-            if area.hosted and area.file is not None:
-                stop = min(stop, max(area.start, area.start + self._file_pages(area)))
+            stop = min(area.end, max(area.start, self._contents_end(area)))
             self._set_permission(max(area.start, start), min(stop, end), MAPPED | (prot & 7))
 
     def fill(self, start: int, fd: int, offset: int, length: int) -> int:
@@ -338,24 +363,58 @@ class Space:
             done += got
         return done
 
+    def backing(self, fd: int, path: bytes) -> Backing:
+        """The host file `fd` as the file behind mappings; one descriptor serves all mappings of a file."""
+        status = os.fstat(fd)
+        key = (status.st_dev, status.st_ino, path)
+        found = self._backings.get(key)
+        if found is None:
+            found = self._backings[key] = Mapped(fd, path)
+        return found
+
+    def copy_in(self, area: Area, fd: int) -> None:
+        """Fill the private mapping `area` from the host file `fd`; pages after the file's end stay without permission."""
+        length = area.end - area.start
+        done = self.fill(area.start, fd, area.offset, length)
+        if done < length:
+            self.hollow(self.at(area.start), area.start + page_up(done))
+
+    def hollow(self, area: Area, first: int) -> None:
+        """The file behind the private mapping `area` has nothing for the pages from `first` on."""
+        area.filled = first
+        self._set_permission(first, area.end, MAPPED)
+
     def share(self, area: Area, fd: int) -> None:
-        """Place a host mapping of the host file `fd` (-1: anonymous) over `area`; forked processes then share it.
+        """Place a host mapping of the host file `fd` over `area`; forked processes then share it.
 
         Pages after the end of the file stay without permission: touching them is the guest's SIGBUS, not ours.
         """
         length = area.end - area.start
-        if area.file is None:
-            self._host_map(area.start, length, 3, MAP_SHARED_FIXED | mmap.MAP_ANONYMOUS, -1, 0)
-            area.hosted = True
-            return
         pages = min(length, self._file_pages(area))
         if pages:
             host_prot = PROT_READ | (area.max_prot & PROT_WRITE)
-            self._host_map(area.start, pages, host_prot, MAP_SHARED_FIXED, fd, area.offset)
+            self.host().map(area.start, pages, host_prot, MAP_SHARED_FIXED, fd, area.offset)
             self._set_permission(area.start, area.start + pages, MAPPED | (area.prot & 7))
         if pages < length:
             self._set_permission(area.start + pages, area.end, MAPPED)
         area.hosted = True
+
+    def share_again(self, area: Area) -> None:
+        """Like `share`, with the file that is behind the area already. Raises OSError."""
+        if area.file is None:
+            return
+        mode = os.O_RDWR if area.max_prot & PROT_WRITE else os.O_RDONLY
+        fd = os.open(b"/proc/self/fd/%d" % area.file.host_fd(), mode | os.O_CLOEXEC)
+        try:
+            self.share(area, fd)
+        finally:
+            os.close(fd)
+
+    def share_anonymous(self, area: Area) -> None:
+        """Give the shared mapping `area`, which has no file, memory that forked processes share."""
+        area.file = SharedMemory(area.end - area.start)
+        area.name = area.file.path
+        self.share_again(area)
 
     def _file_pages(self, area: Area) -> int:
         """Bytes of `area`, in whole pages, that its file reaches now."""
@@ -367,77 +426,116 @@ class Space:
             return 0
         return max(0, page_up(size - area.offset))
 
+    def _contents_end(self, area: Area) -> int:
+        """The address from which on the pages of `area` have nothing behind them."""
+        if area.file is None:
+            return area.end
+        return area.start + self._file_pages(area) if area.hosted else area.filled
+
     def beyond(self, area: Area, address: int) -> bool:
         """Whether `address`, in a mapping of a file, lies after the file's last page."""
-        return address - area.start >= self._file_pages(area)
+        return address >= self._contents_end(area)
 
     def grown(self, address: int) -> bool:
-        """Whether a fault at `address` is one in a shared file mapping whose file has grown; if so it is usable now."""
+        """Whether a fault at `address` was one that more memory ends: the stack has to grow, or a mapped file has
+        grown. If so it is usable now."""
         area = self.find(address)
-        if area is None or area.file is None or not area.hosted:
+        if area is None:
+            return self._grow_down(address)
+        if area.file is None or self.perm[address >> PAGE_BITS] & 7 == area.prot & 7:
             return False
-        if address - area.start >= self._file_pages(area) or self.perm[address >> PAGE_BITS] & 7 == area.prot & 7:
+        if address - area.start >= self._file_pages(area):
             return False
-        mode = os.O_RDWR if area.max_prot & PROT_WRITE else os.O_RDONLY
-        fd = os.open(b"/proc/self/fd/%d" % area.file.host_fd(), mode)
-        try:
-            self.share(area, fd)
-        finally:
-            os.close(fd)
+        if area.hosted:
+            self.share_again(area)
+            return True
+        if address < area.filled:
+            return False
+        self.read_again(area, area.filled, area.end)
         return True
 
-    def file_cut(self, fd: int, length: int) -> None:
-        """The host file `fd` is about to be cut to `length` bytes: take away the pages that will be gone."""
-        if not any(area.hosted and area.file is not None for area in self.areas):
+    def read_again(self, area: Area, start: int, end: int) -> None:
+        """Copy the file's contents of now to the pages `[start, end)` of a private mapping."""
+        self.cpu.discard(start, end)
+        if area.file is None:
             return
-        status = os.fstat(fd)
+        fd = os.open(b"/proc/self/fd/%d" % area.file.host_fd(), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            done = self.fill(start, fd, area.offset + start - area.start, end - start)
+        finally:
+            os.close(fd)
+        stop = start + page_up(done)
+        self._set_permission(start, stop, MAPPED | (area.prot & 7))
+        self._set_permission(stop, end, MAPPED)
+        if area.filled < ENDLESS or stop < end:
+            area.filled = stop if area.filled >= start else area.filled
+
+    def _grow_down(self, address: int) -> bool:
+        """Extend the area above `address` if it is a stack, within RLIMIT_STACK, and the guard gap is free."""
+        index = bisect_right(self.starts, address)
+        if index >= len(self.areas):
+            return False
+        area = self.areas[index]
+        start = address & -PAGE
+        if not area.marks & GROWS_DOWN or area.end - start > self.stack_limit or address < LOWEST:
+            return False
+        if index and self.areas[index - 1].prot and start - self.areas[index - 1].end < STACK_GUARD:
+            return False
+        try:
+            self.map(start, area.start, area.prot, name=area.name, marks=area.marks)
+        except OSError:
+            return False
+        return True
+
+    def file_cut(self, status: Status | os.stat_result, length: int) -> None:
+        """The file of this `status` is about to be cut to `length` bytes: take away the pages that will be gone."""
+        identity = (status.st_dev, status.st_ino)
         for area in self.areas:
-            if area.hosted and area.file is not None and os.path.samestat(os.fstat(area.file.host_fd()), status):
-                gone = area.start + max(0, page_up(length - area.offset))
-                if gone < area.end:
-                    self._host_map(gone, area.end - gone, 3, MAP_ANON_FIXED, -1, 0)
-                    self._set_permission(gone, area.end, MAPPED)
+            if area.file is None or area.file.identity != identity:
+                continue
+            gone = max(area.start, area.start + page_up(length - area.offset))
+            if gone >= area.end:
+                continue
+            if area.hosted:
+                self.host().map(gone, area.end - gone, 3, MAP_ANON_FIXED, -1, 0)
+            else:
+                self.cpu.discard(gone, area.end)
+                area.filled = min(area.filled, gone)
+            self._set_permission(gone, area.end, MAPPED)
 
-    def move(self, old: int, new: int, length: int, always: bool) -> None:
-        """Move the contents of `length` bytes from the mapped pages at `old` to the fresh ones at `new`.
+    def forked(self) -> None:
+        """In the child of a fork: drop what is not inherited, and clear what is to be cleared. Source: man 2 madvise."""
+        for area in list(self.areas):
+            if area.marks & DONT_FORK:
+                self.unmap(area.start, area.end)
+            elif area.marks & WIPE_ON_FORK:
+                self.cpu.discard(area.start, area.end)
+        if self.new_marks or any(a.marks & LOCKED for a in self.areas):
+            self.new_marks = 0
+            self.mark(0, MEMORY_SIZE, 0, LOCKED)
 
-        With `always` the host's mapping itself moves; else that is only done when it is cheaper than copying.
-        """
-        if length < 1 << 20 and not always:
+    def move(self, old: int, new: int, length: int) -> None:
+        """Move the contents of `length` bytes of private memory from `old` to the fresh pages at `new`."""
+        if length < 1 << 20:
             self.ram[new : new + length] = self.ram[old : old + length]
             return
-        libc = self._host()
-        result = libc.mremap(self._base + old, length, length, 3, self._base + new)
-        if result != self._base + new:
-            raise OSError(ctypes.get_errno(), "mremap")
-        self._host_map(old, length, 3, MAP_ANON_FIXED, -1, 0)
+        self.host().move(old, new, length)
+        self.host().map(old, length, 3, MAP_ANON_FIXED, -1, 0)
 
-    def _host(self) -> ctypes.CDLL:
-        if self._libc is None:
-            libc = ctypes.CDLL(None, use_errno=True)
-            word, size = ctypes.c_int, ctypes.c_size_t
-            libc.mmap.restype = libc.mremap.restype = size
-            libc.mmap.argtypes = [size, size, word, word, word, ctypes.c_int64]
-            libc.mremap.argtypes = [size, size, size, word, size]
-            self._libc = libc
-            self._base = ctypes.addressof(ctypes.c_char.from_buffer(self.ram))
-        return self._libc
+    def host(self) -> HostMemory:
+        """The host's calls on guest memory."""
+        if self._host_memory is None:
+            self._host_memory = HostMemory(self.ram)
+        return self._host_memory
 
     def host_base(self) -> int:
         """The host address of guest address 0."""
-        self._host()
-        return self._base
-
-    def _host_map(self, start: int, length: int, prot: int, flags: int, fd: int, offset: int) -> None:
-        libc = self._host()
-        if libc.mmap(self._base + start, length, prot, flags, fd, offset) != self._base + start:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error))
+        return self.host().base
 
     def clear(self) -> None:
         """Unmap everything, as `execve` does."""
         self.unmap(0, MEMORY_SIZE)
-        self.brk_start = self.brk = 0
+        self.brk_start = self.brk = self.new_marks = 0
 
     def set_brk(self, address: int) -> int:
         """Move the program break; answers the new one, or the old one if that cannot be."""
@@ -455,14 +553,3 @@ class Space:
             return self.brk
         self.brk = address
         return address
-
-    def maps(self) -> bytes:
-        """The text of `/proc/self/maps`."""
-        lines = []
-        for a in self.areas:
-            flags = "".join(c if a.prot & bit else "-" for c, bit in (("r", 1), ("w", 2), ("x", 4)))
-            flags += "s" if a.shared else "p"
-            inode = 0 if a.file is None else 1
-            head = f"{a.start:08x}-{a.end:08x} {flags} {a.offset if a.file else 0:08x} 00:00 {inode} "
-            lines.append(head.encode().ljust(73) + a.name + b"\n" if a.name else head.encode() + b"\n")
-        return b"".join(lines)

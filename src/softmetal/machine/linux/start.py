@@ -17,7 +17,7 @@ from . import signals as sig
 from .cpu import FETCH_FAULT, MAPPED, PAGE, PAGE_BITS, Cpu, R
 from .errors import CANNOT_RUN, INTERNAL, NOT_FOUND, OUT_OF_BUDGET, GuestExit, OutOfBudget, RunError
 from .files import inherited
-from .hostfs import open_tree
+from .filetimes import FileTimes, open_timed
 from .loader import Program, Where, execute, find, show
 from .process import Options, Process, tell
 from .synthfs import Directory, devices
@@ -47,6 +47,7 @@ class World:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.private: list[str] = []
+        self.times = FileTimes()
         self.owner = os.getpid()
         self.closed = {fd for fd in (0, 1, 2) if not is_open(fd)}
         """Standard streams that the guest does not get because we have not; nothing of ours may take their numbers."""
@@ -56,7 +57,7 @@ class World:
     def tree(self, path: str, read_only: bool, what: str) -> Node:
         """A host directory or file. Raises RunError."""
         try:
-            return open_tree(os.fsencode(path), read_only)
+            return open_timed(os.fsencode(path), read_only, self.times)
         except OSError as error:
             raise RunError(f"{what} {path}: {os.strerror(error.errno or errno.EIO)}", 126) from None
 
@@ -65,7 +66,7 @@ class World:
         path = tempfile.mkdtemp(prefix="softmetal-")
         os.chmod(path, 0o1777)
         self.private.append(path)
-        return open_tree(os.fsencode(path), False)
+        return open_timed(os.fsencode(path), False, self.times)
 
     def build(self) -> Vfs:
         """The tree without the program. Raises RunError."""
@@ -108,11 +109,15 @@ def exists(vfs: Vfs, path: bytes) -> bool:
         return False
 
 
-def give(vfs: Vfs, host: str) -> bytes:
+def give(world: World, vfs: Vfs, host: str) -> bytes:
     """Let the guest see one host file, read-only, at its absolute path; answers that path."""
     absolute = os.fsencode(os.path.abspath(host))
-    vfs.mount(absolute, open_tree(os.fsencode(host), True))
+    vfs.mount(absolute, open_timed(os.fsencode(host), True, world.times))
     return absolute
+
+
+OWN = ("/dev/", "/proc/", "/sys/")
+"""What the guest has of its own, so that a name on the command line means the guest's."""
 
 
 def locate(world: World, vfs: Vfs, program: str, arguments: list[str]) -> bytes:
@@ -134,7 +139,7 @@ def locate(world: World, vfs: Vfs, program: str, arguments: list[str]) -> bytes:
     if os.path.isdir(program):
         raise RunError(f"{program}: is a directory")
     try:
-        path = give(vfs, program)
+        path = give(world, vfs, program)
         os.close(os.open(program, os.O_RDONLY | os.O_NONBLOCK))
     except OSError as error:
         missing = error.errno == errno.ENOENT
@@ -144,7 +149,8 @@ def locate(world: World, vfs: Vfs, program: str, arguments: list[str]) -> bytes:
         for argument in arguments:
             for piece in {argument, argument.partition("=")[2]}:
                 if piece and "\0" not in piece and os.path.isfile(piece) and os.access(piece, os.R_OK):
-                    give(vfs, piece)
+                    if not os.path.abspath(piece).startswith(OWN):
+                        give(world, vfs, piece)
     return path
 
 
@@ -261,7 +267,7 @@ def locate_all(world: World, vfs: Vfs, program: str, arguments: list[str]) -> tu
 
 def prepare(world: World, process: Process, program: Program) -> None:
     """Open the standard streams, mount `/dev` and `/proc`, load the program. Raises RunError."""
-    from . import calls, procfs
+    from . import calls, procfs, sysfs
 
     assert calls
     options, vfs = world.options, process.vfs
@@ -271,9 +277,11 @@ def prepare(world: World, process: Process, program: Program) -> None:
     vfs.mount(b"/dev", devices(process))
     vfs.mount(b"/dev/shm", world.temporary())
     vfs.mount(b"/proc", procfs.build(process))
+    vfs.mount(b"/sys", sysfs.build(process))
     thread = Thread(process.pid)
     process.sched.current = process.sched.loaded = thread
     environment = {**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb"), **options.env}
+    world.times.clock = process.clock
     process.signals.open_host()
     execute(process, program, [os.fsencode(f"{key}={value}") for key, value in environment.items()])
     process.enter_program(program)

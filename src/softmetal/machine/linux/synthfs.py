@@ -8,7 +8,9 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import host
 from .files import O_ACCMODE, O_PATH, O_TMPFILE, ContentFile, DirectoryFile, File, PathFile, RandomFile, StreamFile
+from .terminals import Terminals
 from .vfs import Node, Status, fail
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Directory(Node):
         at = self.path.rstrip(b"/") + b"/"
         return [(name, number(at + name), node.mode >> 12) for name, node in self.all().items()]
 
-    def open(self, flags: int) -> File:
+    def open(self, flags: int, mode: int = 0) -> File:
         """See `Node.open`."""
         if flags & O_PATH:
             return PathFile(self, flags)
@@ -60,23 +62,28 @@ def number(path: bytes) -> int:
 
 
 class Content(Node):
-    """A generated file."""
+    """A generated file; `write`, if there is one, is given what is written to it."""
 
-    def __init__(self, make: Callable[[], bytes], mode: int = 0o444) -> None:
+    def __init__(self, make: Callable[[], bytes], mode: int = 0o444, write: Callable[[bytes], None] | None = None) -> None:
         self.make = make
         self._permissions = mode
+        self._write = write
+
+    def access(self, mode: int) -> bool:
+        """See `Node.access`."""
+        return not (mode & 1 or (mode & 2 and self._write is None))
 
     def status(self) -> Status:
         """See `Node.status`; like those of `/proc`, its size says 0."""
         return Status(stat.S_IFREG | self._permissions, number(self.path))
 
-    def open(self, flags: int) -> File:
+    def open(self, flags: int, mode: int = 0) -> File:
         """See `Node.open`."""
         if flags & O_PATH:
             return PathFile(self, flags)
-        if flags & O_ACCMODE:
+        if flags & O_ACCMODE and self._write is None:
             raise fail(errno.EACCES)
-        return ContentFile(self.make, flags, self.path, self)
+        return ContentFile(self.make, flags, self.path, self, self._write)
 
 
 class Link(Node):
@@ -110,7 +117,7 @@ class Again(Node):
         """See `Node.status`."""
         return self._file.status()
 
-    def open(self, flags: int) -> File:
+    def open(self, flags: int, mode: int = 0) -> File:
         """Open a regular file anew, with no more rights than the open one has; share anything else."""
         file = self._file
         if flags & O_PATH:
@@ -123,6 +130,68 @@ class Again(Node):
         if isinstance(file, RegularFile):
             return RegularFile(os.open(b"/proc/self/fd/%d" % file.fd, host_flags(flags)), flags, file.path)
         return file
+
+    def _host(self) -> int | None:
+        """The host's descriptor, if the inode behind it is the guest's alone."""
+        from .files import RegularFile
+
+        file = self._file
+        mine = isinstance(file, RegularFile) or (isinstance(file, StreamFile) and file.owned)
+        return file.fd if mine else None
+
+    def chmod(self, mode: int) -> None:
+        """See `Node.chmod`."""
+        if (fd := self._host()) is None:
+            super().chmod(mode)
+        else:
+            os.fchmod(fd, mode & 0o7777)
+
+    def chown(self, uid: int, gid: int) -> None:
+        """See `Node.chown`."""
+        if (fd := self._host()) is None:
+            super().chown(uid, gid)
+        else:
+            os.fchown(fd, uid, gid)
+
+    def utime(self, times: bytes | None) -> None:
+        """See `Node.utime`."""
+        if (fd := self._host()) is None:
+            super().utime(times)
+        else:
+            host.utimens(b"/proc/self/fd/%d" % fd, times)
+
+    def truncate(self, length: int) -> None:
+        """See `Node.truncate`."""
+        if (fd := self._host()) is None:
+            super().truncate(length)
+        elif self._file.writable:
+            os.ftruncate(fd, length)
+        else:
+            raise fail(errno.EACCES)
+
+    def get_attribute(self, name: bytes) -> bytes:
+        """See `Node.get_attribute`."""
+        fd = self._host()
+        return super().get_attribute(name) if fd is None else os.getxattr(fd, name)
+
+    def set_attribute(self, name: bytes, value: bytes, flags: int) -> None:
+        """See `Node.set_attribute`."""
+        if (fd := self._host()) is None:
+            super().set_attribute(name, value, flags)
+        else:
+            os.setxattr(fd, name, value, flags)
+
+    def remove_attribute(self, name: bytes) -> None:
+        """See `Node.remove_attribute`."""
+        if (fd := self._host()) is None:
+            super().remove_attribute(name)
+        else:
+            os.removexattr(fd, name)
+
+    def attributes(self) -> list[bytes]:
+        """See `Node.attributes`."""
+        fd = self._host()
+        return super().attributes() if fd is None else [os.fsencode(name) for name in os.listxattr(fd)]
 
     def access(self, mode: int) -> bool:
         """See `Node.access`."""
@@ -140,7 +209,7 @@ class Device(Node):
         """See `Node.status`."""
         return Status(stat.S_IFCHR | 0o666, number(self.path), st_rdev=self._rdev)
 
-    def open(self, flags: int) -> File:
+    def open(self, flags: int, mode: int = 0) -> File:
         """See `Node.open`."""
         if flags & O_PATH:
             return PathFile(self, flags)
@@ -156,12 +225,30 @@ class PlainDevice(StreamFile):
 
     def __init__(self, name: bytes, flags: int, path: bytes, node: Node) -> None:
         super().__init__(os.open(name, flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY), flags, path, owned=False)
+        self.host_name = name
         self._node = node
         self.outside = False
 
     def status(self) -> Status | os.stat_result:
         """What `fstat` answers."""
         return self._node.status()
+
+
+def behind(file: File) -> Node:
+    """The node to work on for an open file: where it was opened, or the open file itself if it has no such place."""
+    from .files import RegularFile
+
+    if file.node is not None:
+        return file.node
+    if isinstance(file, RegularFile) and file.origin is not None:
+        return file.origin
+    return Again(file)
+
+
+def name_of(file: File) -> bytes:
+    """What a link in `/proc/self/fd` says: the path of now, or the kind and number of what has none."""
+    node = behind(file)
+    return file.path if isinstance(node, Again) else node.where()
 
 
 def devices(process: Process) -> Directory:
@@ -173,8 +260,12 @@ def devices(process: Process) -> Directory:
     def random(flags: int, path: bytes, node: Node) -> File:
         return RandomFile(process, flags, path, node)
 
+    session = os.getsid(0)
+    terminals = Terminals()
+
     def tty(flags: int, path: bytes, node: Node) -> File:
-        if not any(os.isatty(fd) for fd in (0, 1, 2)):
+        # The user's own terminal only if the guest has it already; in a session of the guest's it is one of the guest's.
+        if os.getsid(0) == session and not any(os.isatty(fd) for fd in (0, 1, 2)):
             raise fail(errno.ENXIO)
         fd = os.open(b"/dev/tty", flags & O_ACCMODE | os.O_CLOEXEC | os.O_NOCTTY)
         return StreamFile(fd, flags, path, owned=False)
@@ -189,6 +280,8 @@ def devices(process: Process) -> Directory:
         b"random": Device(1, 8, random),
         b"urandom": Device(1, 9, random),
         b"tty": Device(5, 0, tty),
+        b"ptmx": Device(5, 2, terminals.make),
+        b"pts": Directory({b"ptmx": Device(5, 2, terminals.make)}, terminals.nodes),
         b"fd": to(b"/proc/self/fd"),
         b"stdin": to(b"/proc/self/fd/0"),
         b"stdout": to(b"/proc/self/fd/1"),

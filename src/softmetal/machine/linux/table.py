@@ -37,16 +37,6 @@ def syscall(number: int, name: str) -> Callable[[F], F]:
     return register
 
 
-PROBED = frozenset({
-    "rseq", "io_uring_setup", "landlock_create_ruleset", "fanotify_init", "inotify_init1", "inotify_add_watch",
-    "perf_event_open", "bpf", "userfaultfd", "name_to_handle_at", "seccomp", "add_key", "keyctl", "openat2",
-    "pkey_alloc", "process_madvise", "futex_waitv", "map_shadow_stack", "mseal", "cachestat", "statmount",
-    "listmount", "io_setup", "set_mempolicy", "get_mempolicy", "mbind", "pidfd_open", "pidfd_send_signal", "quotactl",
-    "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "fchmodat2", "epoll_pwait2",
-    "kcmp", "acct", "syslog", "vhangup", "personality", "mlock2",
-})  # fmt: skip
-"""Calls that programs try and do without when the kernel lacks them: ENOSYS, without a word."""
-
 _NAMES = """
 0 io_setup 1 io_destroy 2 io_submit 3 io_cancel 4 io_getevents 5 setxattr 6 lsetxattr 7 fsetxattr 8 getxattr 9 lgetxattr
 10 fgetxattr 11 listxattr 12 llistxattr 13 flistxattr 14 removexattr 15 lremovexattr 16 fremovexattr 17 getcwd

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .files import File
 
 MAX_LINKS = 40
+NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT, CACHED = 1, 2, 4, 8, 16, 32
+"""The RESOLVE_ flags of openat2."""
 
 
 @dataclass(slots=True)
@@ -68,6 +71,10 @@ class Node:
         """Size, times, mode."""
         raise NotImplementedError
 
+    def birth(self) -> int | None:
+        """The time of birth in ns, where the file system keeps it."""
+        return None
+
     @property
     def mode(self) -> int:
         """`st_mode`."""
@@ -99,8 +106,8 @@ class Node:
         """The node that a magic link of `/proc` leads to, whatever its text says."""
         return None
 
-    def open(self, flags: int) -> File:
-        """Open what exists."""
+    def open(self, flags: int, mode: int = 0) -> File:
+        """Open what exists; `mode` is that of a nameless file (O_TMPFILE)."""
         raise fail(errno.EACCES)
 
     def access(self, mode: int) -> bool:
@@ -138,27 +145,66 @@ class Node:
 
     def chmod(self, mode: int) -> None:
         """Change the mode."""
-        raise fail(errno.EROFS)
+        raise fail(errno.EPERM)
 
     def chown(self, uid: int, gid: int) -> None:
         """Change the owner."""
+        raise fail(errno.EPERM)
+
+    def utime(self, times: bytes | None) -> None:
+        """Set access and modification time: two `struct timespec` as utimensat takes them, or both to now."""
         raise fail(errno.EROFS)
 
-    def utime(self, times: tuple[int, int]) -> None:
-        """Set access and modification time, in ns."""
-        raise fail(errno.EROFS)
+    def where(self) -> bytes:
+        """The guest path at which it is now, as Linux shows it: after renames, and with ` (deleted)` if it is gone."""
+        return self.path
+
+    def is_gone(self) -> bool:
+        """It has been removed, and only those who had it open see it."""
+        return False
+
+    def get_attribute(self, name: bytes) -> bytes:
+        """An extended attribute. Raises OSError(EOPNOTSUPP, ENODATA)."""
+        raise fail(errno.ENODATA if self._never_user(name) else errno.EOPNOTSUPP)
+
+    def set_attribute(self, name: bytes, value: bytes, flags: int) -> None:
+        """Set an extended attribute; flags are those of setxattr."""
+        raise fail(errno.EPERM if self._never_user(name) else errno.EOPNOTSUPP)
+
+    def remove_attribute(self, name: bytes) -> None:
+        """Remove an extended attribute."""
+        raise fail(errno.EPERM if self._never_user(name) else errno.EOPNOTSUPP)
+
+    def _never_user(self, name: bytes) -> bool:
+        """Only regular files and directories have attributes that begin with `user.` (man 7 xattr)."""
+        return name.startswith(b"user.") and not (self.is_dir or stat.S_ISREG(self.mode))
+
+    def attributes(self) -> list[bytes]:
+        """The names of the extended attributes."""
+        return []
 
     def truncate(self, length: int) -> None:
         """Cut or extend the file."""
-        raise fail(errno.EROFS)
+        raise fail(errno.EISDIR if self.is_dir else errno.EROFS)
 
     def statfs(self) -> StatFs:
         """The file system's numbers; synthetic ones say that they are a tmpfs."""
         return StatFs(0x01021994, 4096, 0, 0, 0, 0, 0, 255, 1)
 
-    def socket_path(self, name: bytes) -> bytes:
-        """A host path for binding or connecting a Unix socket in this directory."""
+    def shown(self, st: os.stat_result) -> Status | os.stat_result:
+        """What the guest sees of the host's status of this file."""
+        return st
+
+    def changed(self) -> None:
+        """What is in it has been changed through a descriptor."""
+
+    def bind_socket(self, bind: Callable[[bytes], None], temporary: bytes, name: bytes) -> None:
+        """Bind a Unix socket in this directory: under one name first, then renamed. Raises FileExistsError, OSError."""
         raise fail(errno.EROFS)
+
+    def connect_path(self) -> bytes:
+        """A host path of this socket. Raises ConnectionRefusedError if it is none."""
+        raise fail(errno.ECONNREFUSED)
 
 
 class Place(NamedTuple):
@@ -169,24 +215,26 @@ class Place(NamedTuple):
     node: Node | None
     directory: bool
     """The path ended in a slash."""
+    error: int = 0
+    """Why the name could not be looked up (ENAMETOOLONG), if it could not."""
 
     def existing(self) -> Node:
         """The node. Raises FileNotFoundError, NotADirectoryError."""
         if self.node is None:
-            raise fail(errno.ENOENT)
+            raise fail(self.error or errno.ENOENT)
         return self.node
 
-    def fresh(self) -> Node:
-        """The parent, to make something new in. Raises FileExistsError."""
+    def fresh(self, directory: bool = False) -> Node:
+        """The parent, to make something new in: a directory, or what a name that ends in a slash cannot be.
+
+        Raises FileExistsError, FileNotFoundError.
+        """
         if self.node is not None or self.parent is None:
             raise fail(errno.EEXIST)
-        return self.parent
-
-    def holder(self) -> Node:
-        """The parent of something that exists, to remove or rename it. Raises OSError."""
-        if self.parent is None:
-            raise fail(errno.EBUSY if self.node is not None and self.node.path == b"/" else errno.ENOTEMPTY)
-        self.existing()
+        if self.error:
+            raise fail(self.error)
+        if self.directory and not directory:
+            raise fail(errno.ENOENT)
         return self.parent
 
 
@@ -247,17 +295,52 @@ class Vfs:
             found += [(name, m.status().st_ino, m.mode >> 12) for name, m in mounted]
         return found
 
-    def walk(self, path: bytes, base: Node | None = None, follow: bool = True) -> Place:
-        """Find the place that `path` names, from the directory `base` if it is relative.
+    def walk_parent(self, path: bytes, base: Node | None = None) -> Place:
+        """Find the place of a name that is to be made, removed or renamed: its last component is never followed.
 
-        Raises OSError: ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG as Linux does. A missing last component is
-        not an error; the place then has no node.
+        If the path ends in `.` or `..` or is the root the place has no parent. Raises OSError as `walk` does.
+        """
+        if not path:
+            raise fail(errno.ENOENT)
+        bare = path.rstrip(b"/")
+        above, slash, name = bare.rpartition(b"/")
+        if name in (b"", b".", b".."):
+            return Place(None, name, self.walk(path, base).existing(), True)
+        parent = self.walk(above + slash if slash else b".", base).existing()
+        full = join(parent.path, name)
+        node = self.mounts.get(full)
+        error = 0
+        if node is None:
+            try:
+                node = parent.lookup(name)
+                node.path = full
+            except FileNotFoundError:
+                pass
+            except OSError as found:
+                if found.errno != errno.ENAMETOOLONG:
+                    raise
+                error = errno.ENAMETOOLONG  # noted only when the name is needed: a second path may be wrong as well
+        return Place(parent, name, node, len(bare) < len(path), error)
+
+    def walk(self, path: bytes, base: Node | None = None, follow: bool = True, how: int = 0) -> Place:
+        """Find the place that `path` names, from the directory `base` if it is relative. `how` is openat2's `resolve`.
+
+        Raises OSError: ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG, EXDEV as Linux does. A missing last component
+        is not an error; the place then has no node.
         """
         if not path:
             raise fail(errno.ENOENT)
         here = self.root if path[0] == 47 or base is None else base
+        top = self.root
+        if how & (BENEATH | IN_ROOT):
+            top = base or self.root
+            if path[0] == 47:
+                if how & BENEATH:
+                    raise fail(errno.EXDEV)
+                here = top
         todo = [name for name in reversed(path.split(b"/")) if name and name != b"."]
         must_be_directory = path.endswith((b"/", b"/.")) or path == b"."
+        must_be_there = path.endswith(b"/.")
         parent: Node | None = None
         name = b""
         links = 0
@@ -267,6 +350,11 @@ class Vfs:
             if name == b"..":
                 if not here.is_dir:
                     raise fail(errno.ENOTDIR)
+                if how and (here.path == top.path or (how & NO_XDEV and here.path in mounts)):
+                    if (how & BENEATH and here.path == top.path) or here.path != top.path:
+                        raise fail(errno.EXDEV)
+                    parent = None
+                    continue
                 here = self.parent(here)
                 parent = None
                 continue
@@ -276,16 +364,20 @@ class Vfs:
                 try:
                     node = here.lookup(name)
                 except FileNotFoundError:
-                    if todo or not here.is_dir:
+                    if todo or must_be_there or not here.is_dir:
                         raise
                     return Place(here, name, None, must_be_directory)
                 node.path = full
+            elif how & NO_XDEV:
+                raise fail(errno.EXDEV)
             if node.is_link and (todo or follow or must_be_directory):
                 links += 1
-                if links > MAX_LINKS:
+                if links > MAX_LINKS or how & NO_SYMLINKS:
                     raise fail(errno.ELOOP)
                 target = node.jump()
                 if target is not None:
+                    if how:
+                        raise fail(errno.ELOOP if how & NO_MAGICLINKS else errno.EXDEV)
                     parent, here = None, target
                     continue
                 text = node.readlink()
@@ -295,7 +387,9 @@ class Vfs:
                     must_be_directory = True
                 todo += [part for part in reversed(text.split(b"/")) if part and part != b"."]
                 if text[0] == 47:
-                    here = self.root
+                    if how & BENEATH:
+                        raise fail(errno.EXDEV)
+                    here = top
                     parent = None
                 continue
             parent, here = here, node
@@ -305,5 +399,5 @@ class Vfs:
 
     def parent(self, node: Node) -> Node:
         """The directory above, never above the root."""
-        above = node.path.rpartition(b"/")[0]
+        above = node.where().rpartition(b"/")[0]
         return self.walk(above).existing() if above else self.root

@@ -1,4 +1,4 @@
-"""Calls that change the address space. Source: man 2 mmap, mprotect, mremap, madvise, brk."""
+"""Calls that change the address space. Source: man 2 mmap, mprotect, mremap, brk; Linux mm/mmap.c for the order of errors."""
 
 from __future__ import annotations
 
@@ -6,48 +6,26 @@ import errno
 import os
 import stat
 
+from ..abi import M64
+from ..areas import GROWS_DOWN, LOCKED, NO_RESERVE, Area, page_up
 from ..cpu import PAGE
-from ..files import RegularFile
+from ..files import ContentFile, File, RegularFile
 from ..process import Process
-from ..space import LOWEST, PROT_WRITE, USER_END, page_up
+from ..space import LOWEST, PROT_EXEC, PROT_READ, PROT_WRITE, USER_END
 from ..synthfs import PlainDevice
 from ..table import syscall
 from ..vfs import fail
 from ..waits import Result
 
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE = 1, 2, 3
-MAP_FIXED, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x100000
-MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
-MADV_DONTNEED, MADV_FREE, MADV_REMOVE = 4, 8, 9
-KNOWN_ADVICE = frozenset((*range(5), *range(8, 26)))
-
-
-class Mapped:
-    """The file behind a shared mapping. An O_PATH descriptor: closing it drops no record locks of the guest."""
-
-    def __init__(self, file: RegularFile) -> None:
-        self.path = file.path
-        self.fd = os.open(b"/proc/self/fd/%d" % file.fd, os.O_PATH | os.O_CLOEXEC)
-
-    def host_fd(self) -> int:
-        """See `Backing.host_fd`."""
-        return self.fd
-
-    def __del__(self) -> None:
-        try:  # noqa: SIM105
-            os.close(self.fd)
-        except OSError:
-            pass
-
-
-def checked(start: int, length: int) -> tuple[int, int]:
-    """The pages of a range that the guest gave. Raises OSError(EINVAL, ENOMEM)."""
-    if start % PAGE:
-        raise fail(errno.EINVAL)
-    end = page_up(start + length)
-    if end > USER_END:
-        raise fail(errno.ENOMEM)
-    return start, end
+MAP_FIXED, MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_LOCKED, MAP_NORESERVE = 0x10, 0x20, 0x100, 0x2000, 0x4000
+MAP_HUGETLB, MAP_SYNC, MAP_FIXED_NOREPLACE = 0x40000, 0x80000, 0x100000
+VALIDATED = 0x7FFFF
+"""Flags that MAP_SHARED_VALIDATE takes from a file system without DAX."""
+PROT_GROWSDOWN, PROT_GROWSUP = 0x01000000, 0x02000000
+MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
+READ_IMPLIES_EXEC = 0x0400000
+HUGE_PAGE = 2 << 20
 
 
 @syscall(214, "brk")
@@ -56,31 +34,56 @@ def brk(p: Process, address: int) -> Result:
     return p.space.set_brk(address)
 
 
+def mappable(p: Process, fd: int, prot: int, shared: bool) -> tuple[RegularFile | None, int]:
+    """The file to map (None: zeros, as of /dev/zero) and the protection that it allows. Raises OSError."""
+    file: File = p.fds.get(fd)
+    if file.is_path:
+        raise fail(errno.EBADF)
+    if isinstance(file, PlainDevice) and file.host_name == b"/dev/zero":
+        return None, 7
+    if not file.readable:
+        raise fail(errno.EACCES)
+    max_prot = 7
+    if shared and not file.writable:
+        if prot & PROT_WRITE:
+            raise fail(errno.EACCES)
+        max_prot = 7 & ~PROT_WRITE
+    if not isinstance(file, RegularFile) or not stat.S_ISREG(os.fstat(file.fd).st_mode):
+        raise fail(errno.ENODEV)
+    return file, max_prot
+
+
 @syscall(222, "mmap")
 def mmap(p: Process, address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> Result:
-    """See man 2 mmap. A private mapping is a copy of the file as it is now."""
+    """See man 2 mmap. A private mapping is a copy of the file as it is now; there are no huge pages to map."""
     space = p.space
     kind = flags & 0xF
-    if not length or offset % PAGE or kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
+    if offset % PAGE:
         return -errno.EINVAL
+    anonymous = bool(flags & MAP_ANONYMOUS)
+    if not anonymous:
+        p.fds.get(fd)
+    if not length or (flags & MAP_HUGETLB and not anonymous):
+        return -errno.EINVAL
+    if flags & MAP_HUGETLB:
+        return -errno.EINVAL if length > M64 - HUGE_PAGE else -errno.ENOMEM
     size = page_up(length)
-    if size > USER_END:
+    if size > USER_END or length >> 63:
         return -errno.ENOMEM
+    if not anonymous and offset + size > M64:
+        return -errno.EOVERFLOW
+    if not anonymous and offset + size >= 1 << 63 and isinstance(p.fds.get(fd), (RegularFile, ContentFile)):
+        return -errno.EOVERFLOW
+    if kind not in (MAP_SHARED, MAP_PRIVATE) and (anonymous or kind != MAP_SHARED_VALIDATE):
+        return -errno.EINVAL
     shared = kind != MAP_PRIVATE
-    file = None
-    max_prot = 7
-    if not flags & MAP_ANONYMOUS:
-        file = p.fds.get(fd)
-        if isinstance(file, PlainDevice):
-            file = None
-        elif not isinstance(file, RegularFile) or not stat.S_ISREG(os.fstat(file.fd).st_mode):
-            return -errno.ENODEV
-        elif not file.readable:
-            return -errno.EACCES
-        elif shared and not file.writable:
-            if prot & PROT_WRITE:
-                return -errno.EACCES
-            max_prot = 7 & ~PROT_WRITE
+    file, max_prot = (None, 7) if anonymous else mappable(p, fd, prot, shared)
+    if kind == MAP_SHARED_VALIDATE and flags & ~(VALIDATED | MAP_FIXED_NOREPLACE):
+        return -errno.EOPNOTSUPP
+    if flags & MAP_GROWSDOWN and (shared or file is not None):
+        return -errno.EINVAL
+    if prot & PROT_READ and p.personality & READ_IMPLIES_EXEC:
+        prot |= PROT_EXEC
     if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
         if address % PAGE:
             return -errno.EINVAL
@@ -90,23 +93,30 @@ def mmap(p: Process, address: int, length: int, prot: int, flags: int, fd: int, 
             return -errno.EPERM
         if flags & MAP_FIXED_NOREPLACE and next(space.overlapping(address, address + size), None) is not None:
             return -errno.EEXIST
+        if space.sealed(address, address + size):
+            return -errno.EPERM
         start = address
     else:
         start = space.gap(size, address & -PAGE)
     end = start + size
+    marks = 0
+    for flag, mark in ((MAP_NORESERVE, NO_RESERVE), (MAP_LOCKED, LOCKED), (MAP_GROWSDOWN, GROWS_DOWN)):
+        marks |= mark if flags & flag else 0
+    if (marks | space.new_marks) & LOCKED and space.locked() + size > space.lock_limit:
+        return -errno.EAGAIN
     if file is None:
-        area = space.map(start, end, prot & 7, shared=shared, name=b"/dev/zero (deleted)" if shared else b"")
+        area = space.map(start, end, prot & 7, shared=shared, marks=marks)
         if shared:
-            space.share(area, -1)
+            space.share_anonymous(area)
         return start
-    assert isinstance(file, RegularFile)
+    backing = space.backing(file.fd, file.path)
+    area = space.map(
+        start, end, prot & 7, shared=shared, name=file.path, file=backing, offset=offset, max_prot=max_prot, marks=marks
+    )
     if shared:
-        backing = Mapped(file)
-        area = space.map(start, end, prot & 7, shared=True, name=file.path, file=backing, offset=offset, max_prot=max_prot)
         space.share(area, file.fd)
-        return start
-    space.map(start, end, prot & 7, name=file.path)
-    space.fill(start, file.fd, offset, size)
+    else:
+        space.copy_in(area, file.fd)
     return start
 
 
@@ -115,122 +125,160 @@ def munmap(p: Process, address: int, length: int) -> Result:
     """See man 2 munmap."""
     if not length or address % PAGE or address + length > USER_END:
         return -errno.EINVAL
-    p.space.unmap(address, page_up(address + length))
+    end = page_up(address + length)
+    if p.space.sealed(address, end):
+        return -errno.EPERM
+    p.space.unmap(address, end)
     return 0
 
 
 @syscall(226, "mprotect")
 def mprotect(p: Process, address: int, length: int, prot: int) -> Result:
     """See man 2 mprotect."""
-    start, end = checked(address, length)
-    if prot & ~0x1000007:
+    if address % PAGE or (prot & PROT_GROWSDOWN and prot & PROT_GROWSUP):
         return -errno.EINVAL
-    if start < end:
-        p.space.protect(start, end, prot & 7)
+    if not length:
+        return 0
+    start, end = address, (address + page_up(length)) & M64
+    if end <= start:
+        return -errno.ENOMEM
+    if prot & ~(PROT_GROWSDOWN | PROT_GROWSUP | 0xF):
+        return -errno.EINVAL
+    space = p.space
+    area = next(space.overlapping(start, min(end, USER_END)), None)
+    if prot & (PROT_GROWSDOWN | PROT_GROWSUP):
+        if area is None:
+            return -errno.ENOMEM
+        if prot & PROT_GROWSUP or not area.marks & GROWS_DOWN:
+            return -errno.EINVAL
+        start = area.start
+    if space.sealed(start, end):
+        return -errno.EPERM
+    if prot & PROT_READ and p.personality & READ_IMPLIES_EXEC:
+        prot |= PROT_EXEC
+    space.protect(start, end, prot & 7)
     return 0
+
+
+@syscall(288, "pkey_mprotect")
+def pkey_mprotect(p: Process, address: int, length: int, prot: int, key: int) -> Result:
+    """See man 2 pkey_mprotect: without protection keys, key -1 alone is good."""
+    return mprotect(p, address, length, prot) if key & 0xFFFFFFFF == 0xFFFFFFFF else -errno.EINVAL
+
+
+@syscall(289, "pkey_alloc")
+def pkey_alloc(p: Process, flags: int, rights: int) -> Result:
+    """The CPU has no protection keys: the error of a kernel without them."""
+    return -errno.EINVAL if flags or rights & ~3 else -errno.ENOSPC
+
+
+@syscall(290, "pkey_free")
+def pkey_free(p: Process, key: int) -> Result:
+    """No key was ever given out."""
+    return -errno.EINVAL
 
 
 @syscall(216, "mremap")
 def mremap(p: Process, old: int, old_size: int, new_size: int, flags: int, new: int) -> Result:
-    """See man 2 mremap. A shared file mapping can be shrunk and moved, not extended in place."""
+    """See man 2 mremap."""
     space = p.space
-    if old % PAGE or not new_size or flags & ~3 or (flags & MREMAP_FIXED and not flags & MREMAP_MAYMOVE):
+    keep_old = bool(flags & MREMAP_DONTUNMAP)
+    if flags & ~7 or (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) and not flags & MREMAP_MAYMOVE):
         return -errno.EINVAL
-    old_size, new_size = page_up(old_size), page_up(new_size)
+    if old % PAGE:
+        return -errno.EINVAL
+    old_size, new_size = page_up(old_size) & M64, page_up(new_size) & M64
+    if not new_size or (keep_old and old_size != new_size):
+        return -errno.EINVAL
     if new_size > USER_END:
-        return -errno.ENOMEM
-    area = space.find(old)
-    if area is None or old_size == 0 or area.end < old + old_size:
-        return -errno.EFAULT
+        return -errno.EINVAL if flags & MREMAP_FIXED else -errno.ENOMEM
     if flags & MREMAP_FIXED:
         if new % PAGE or new + new_size > USER_END or (new < old + old_size and old < new + new_size):
             return -errno.EINVAL
-        space.unmap(new, new + new_size)
-    elif new_size <= old_size:
+    area = space.find(old)
+    if area is None:
+        return -errno.EFAULT
+    if old_size == 0 and not area.shared:
+        return -errno.EINVAL
+    if new_size <= old_size and not flags & (MREMAP_FIXED | MREMAP_DONTUNMAP):
+        if space.sealed(old, old + old_size):
+            return -errno.EPERM
         if new_size < old_size:
             space.unmap(old + new_size, old + old_size)
         return old
-    elif not area.shared and old + old_size == area.end and old + new_size <= USER_END:
-        if next(space.overlapping(area.end, old + new_size), None) is None:
-            space.map(area.end, old + new_size, area.prot, name=area.name)
+    if area.end < old + old_size:
+        return -errno.EFAULT
+    if space.sealed(old, old + max(old_size, 1)) or (flags & MREMAP_FIXED and space.sealed(new, new + new_size)):
+        return -errno.EPERM
+    if area.marks & LOCKED and space.locked() + new_size - old_size > space.lock_limit:
+        return -errno.EAGAIN
+    if not flags & MREMAP_FIXED and not keep_old and old_size:
+        if extended(p, area, old, old_size, new_size):
             return old
     if not flags & MREMAP_MAYMOVE:
         return -errno.ENOMEM
-    target = new if flags & MREMAP_FIXED else space.gap(new_size)
-    if area.shared and new_size > old_size and area.file is None:
-        return -errno.EINVAL
-    keep = min(old_size, new_size)
-    moved = space.map(
-        target, target + new_size, area.prot, name=area.name, shared=area.shared, file=area.file,
-        offset=area.offset + old - area.start, max_prot=area.max_prot,
+    return moved(p, area, old, old_size, new_size, new if flags & MREMAP_FIXED else None, keep_old, new)
+
+
+def extended(p: Process, area: Area, old: int, old_size: int, new_size: int) -> bool:
+    """Whether the mapping could grow where it is; now it has."""
+    space = p.space
+    end = old + new_size
+    if old + old_size != area.end or end > USER_END or next(space.overlapping(area.end, end), None) is not None:
+        return False
+    tail = space.map(
+        area.end, end, area.prot, name=area.name, shared=area.shared, file=area.file,
+        offset=area.offset + area.end - area.start, max_prot=area.max_prot, marks=area.marks,
     )  # fmt: skip
-    if area.file is not None:
-        fd = os.open(b"/proc/self/fd/%d" % area.file.host_fd(), os.O_RDWR if area.max_prot & PROT_WRITE else os.O_RDONLY)
-        try:
-            space.share(moved, fd)
-        finally:
-            os.close(fd)
+    if area.shared:
+        space.share_again(tail)
     else:
-        moved.hosted = area.hosted
-        space.move(old, target, keep, always=area.hosted)
-    space.unmap(old, old + old_size)
+        space.read_again(space.at(end - 1), old + old_size, end)
+    return True
+
+
+def moved(p: Process, area: Area, old: int, old_size: int, new_size: int, fixed: int | None, keep_old: bool, hint: int) -> int:
+    """Move a mapping, or a part of one; answers where it is now. Raises OSError(ENOMEM)."""
+    space = p.space
+    target = space.gap(new_size, hint & -PAGE if keep_old else 0) if fixed is None else fixed
+    keep = min(old_size, new_size)
+    offset = area.offset + old - area.start
+    fresh = space.map(
+        target, target + new_size, area.prot, name=area.name, shared=area.shared, file=area.file,
+        offset=offset, max_prot=area.max_prot, marks=area.marks,
+    )  # fmt: skip
+    if area.shared:
+        space.share_again(fresh)
+    else:
+        space.move(old, target, keep)
+        fresh = space.at(target)
+        if area.filled < old + keep:
+            space.hollow(fresh, max(area.filled - old, 0) + target)
+        elif new_size > keep:
+            space.read_again(fresh, target + keep, target + new_size)
+    if old_size and keep_old:
+        space.mark(old, old + old_size, 0, LOCKED)
+        if not area.shared:
+            space.read_again(space.at(old), old, old + old_size)
+    elif old_size:
+        space.unmap(old, old + old_size)
     return target
 
 
-@syscall(233, "madvise")
-def madvise(p: Process, address: int, length: int, advice: int) -> Result:
-    """See man 2 madvise: MADV_DONTNEED empties private memory, the rest is advice."""
-    start, end = checked(address, length)
-    advice &= 0xFFFFFFFF
-    if advice not in KNOWN_ADVICE:
+@syscall(234, "remap_file_pages")
+def remap_file_pages(p: Process, start: int, size: int, prot: int, page: int, flags: int) -> Result:
+    """See man 2 remap_file_pages: Linux makes a mapping of it since 4.0."""
+    size = page_up(size) & ~(PAGE - 1)
+    if prot or start % PAGE or not size or start + size > USER_END:
         return -errno.EINVAL
-    if not p.space.covered(start, end):
-        return -errno.ENOMEM
-    if advice in (MADV_DONTNEED, MADV_FREE):
-        for area in p.space.overlapping(start, end):
-            if not area.shared and not area.name.startswith(b"/"):
-                p.space.cpu.discard(max(start, area.start), min(end, area.end))
-    return 0
-
-
-@syscall(227, "msync")
-def msync(p: Process, address: int, length: int, flags: int) -> Result:
-    """Shared file mappings are the host's: nothing is out of step."""
-    start, end = checked(address, length)
-    return 0 if p.space.covered(start, end) else -errno.ENOMEM
-
-
-@syscall(228, "mlock")
-def mlock(p: Process, address: int, length: int) -> Result:
-    """Accepted: guest memory cannot be told from locked memory."""
-    return 0
-
-
-@syscall(229, "munlock")
-def munlock(p: Process, address: int, length: int) -> Result:
-    """Accepted."""
-    return 0
-
-
-@syscall(230, "mlockall")
-def mlockall(p: Process, flags: int) -> Result:
-    """Accepted."""
-    return 0
-
-
-@syscall(231, "munlockall")
-def munlockall(p: Process) -> Result:
-    """Accepted."""
-    return 0
-
-
-@syscall(232, "mincore")
-def mincore(p: Process, address: int, length: int, vector: int) -> Result:
-    """Every mapped page is said to be in memory."""
-    start, end = checked(address, length)
-    if not p.space.covered(start, end):
-        return -errno.ENOMEM
-    p.space.write(vector, b"\1" * ((end - start) // PAGE))
+    area = p.space.find(start)
+    if area is None or not area.shared or area.file is None or start + size > area.end:
+        return -errno.EINVAL
+    fresh = p.space.map(
+        start, start + size, area.prot, name=area.name, shared=True, file=area.file, offset=page * PAGE,
+        max_prot=area.max_prot, marks=area.marks,
+    )  # fmt: skip
+    p.space.share_again(fresh)
     return 0
 
 

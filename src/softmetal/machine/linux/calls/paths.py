@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from typing import NamedTuple
 
 from ..abi import (
@@ -14,31 +13,27 @@ from ..abi import (
     AT_REMOVEDIR,
     AT_SYMLINK_FOLLOW,
     AT_SYMLINK_NOFOLLOW,
-    NS,
-    TIMESPEC,
     pack_stat,
     pack_statfs,
     pack_statx,
     s32,
     s64,
 )
+from ..cpu import R
+from ..errors import Fault
 from ..files import (
-    O_ACCMODE,
-    O_CLOEXEC,
-    O_CREAT,
-    O_DIRECTORY,
-    O_EXCL,
-    O_NOFOLLOW,
-    O_PATH,
-    O_TMPFILE,
     File,
-    RegularFile,
 )
 from ..process import Process
-from ..synthfs import Again
+from ..synthfs import behind
 from ..table import syscall
 from ..vfs import Node, Place, Status, fail
-from ..waits import Result, Wait
+from ..waits import Result
+
+AT_EACCESS, AT_NO_AUTOMOUNT, AT_STATX_SYNC = 0x200, 0x800, 0x6000
+STATX_BTIME = 0x800
+RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+DELETED = b" (deleted)"
 
 
 class Target(NamedTuple):
@@ -56,10 +51,12 @@ class Target(NamedTuple):
 
 
 def base(p: Process, fd: int, path: bytes) -> Node:
-    """The directory that a relative path starts from. Raises OSError(EBADF, ENOTDIR)."""
+    """The directory that a relative path starts from. Raises OSError(ENOENT, EBADF, ENOTDIR)."""
+    if not path:
+        raise fail(errno.ENOENT)
     if path[:1] == b"/" or s32(fd) == AT_FDCWD:
         return p.cwd
-    node = p.fds.get(fd).node
+    node = p.fds.any(fd).node
     if node is None:
         raise fail(errno.ENOTDIR)
     return node
@@ -71,13 +68,19 @@ def walk(p: Process, fd: int, address: int, follow: bool = True) -> Place:
     return p.vfs.walk(path, base(p, fd, path), follow)
 
 
-def target(p: Process, fd: int, address: int, flags: int) -> Target:
-    """Like `walk`, for calls that know AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW."""
-    path = p.space.path(address) if address or not flags & AT_EMPTY_PATH else b""
+def walk_parent(p: Process, fd: int, address: int) -> Place:
+    """The place of a name that is to be made, removed or renamed. Raises OSError, Fault."""
+    path = p.space.path(address)
+    return p.vfs.walk_parent(path, base(p, fd, path))
+
+
+def target(p: Process, fd: int, address: int, flags: int, null: bool = False) -> Target:
+    """Like `walk`, for calls that know AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW. `null`: no path at all is an empty one."""
+    path = b"" if null and not address and flags & AT_EMPTY_PATH else p.space.path(address)
     if not path and flags & AT_EMPTY_PATH:
         if s32(fd) == AT_FDCWD:
             return Target(p.cwd, None)
-        file = p.fds.get(fd)
+        file = p.fds.any(fd)
         return Target(file.node, file)
     return Target(p.vfs.walk(path, base(p, fd, path), not flags & AT_SYMLINK_NOFOLLOW).existing(), None)
 
@@ -87,88 +90,41 @@ def node_of(where: Target) -> Node:
     if where.node is not None:
         return where.node
     assert where.file is not None
-    file = where.file
-    if isinstance(file, RegularFile) and file.origin is not None:
-        return file.origin
-    return Again(file)
+    return behind(where.file)
 
 
-@syscall(56, "openat")
-def openat(p: Process, fd: int, path: int, flags: int, mode: int) -> Result:
-    """See man 2 openat."""
-    name = p.space.path(path)
-    start = base(p, fd, name)
-    flags &= 0xFFFFFFFF
-    if flags & O_PATH:
-        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-    file = open_place(p, start, name, flags, mode)
-    if isinstance(file, Wait):
-        return file
-    return p.fds.add(file, bool(flags & O_CLOEXEC))
+STAT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC
 
 
-def open_place(p: Process, start: Node, name: bytes, flags: int, mode: int) -> File | Wait:
-    """Open or create; a FIFO that nobody reads yet makes the writer wait."""
-    follow = not flags & O_NOFOLLOW and not (flags & O_CREAT and flags & O_EXCL)
-    place = p.vfs.walk(name, start, follow)
-    node = place.node
-    if node is None:
-        if not flags & O_CREAT:
-            raise fail(errno.ENOENT)
-        if place.directory:
-            raise fail(errno.EISDIR)
-        assert place.parent is not None
-        try:
-            return place.parent.create(place.name, flags, mode)
-        except FileExistsError:
-            if flags & O_EXCL:
-                raise
-            node = p.vfs.walk(name, start, follow).existing()
-    elif flags & O_CREAT:
-        if flags & O_EXCL:
-            raise fail(errno.EEXIST)
-        if node.is_dir:
-            raise fail(errno.EISDIR)
-    if node.is_dir:
-        if flags & O_ACCMODE and flags & O_TMPFILE != O_TMPFILE:
-            raise fail(errno.EISDIR)
-    elif flags & O_DIRECTORY:
-        raise fail(errno.ENOTDIR)
-    if node.is_link and not flags & O_PATH:
-        raise fail(errno.ELOOP)
+def is_empty(p: Process, path: int) -> bool:
+    """Whether a path is the empty one, or none at all."""
     try:
-        return node.open(flags)
-    except OSError as error:
-        if error.errno != errno.ENXIO or not stat.S_ISFIFO(node.mode) or flags & 0o4000:
-            raise
-    fifo = node
-
-    def attempt() -> Result:
-        try:
-            file = fifo.open(flags)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            return wait
-        return p.fds.add(file, bool(flags & O_CLOEXEC))
-
-    wait = Wait(attempt, interval=True)
-    return wait
+        return not path or not p.space.prefix(path, 1, R)[0]
+    except Fault:
+        return False
 
 
 @syscall(79, "newfstatat")
 def newfstatat(p: Process, fd: int, path: int, buffer: int, flags: int) -> Result:
     """See man 2 fstatat."""
-    p.space.write(buffer, pack_stat(target(p, fd, path, flags).status()))
+    if flags & AT_EMPTY_PATH and s32(fd) >= 0 and is_empty(p, path):
+        p.space.write(buffer, pack_stat(p.fds.any(fd).status()))
+        return 0
+    if flags & 0xFFFFFFFF & ~STAT_FLAGS:
+        return -errno.EINVAL
+    p.space.write(buffer, pack_stat(target(p, fd, path, flags, null=True).status()))
     return 0
 
 
 @syscall(291, "statx")
 def statx(p: Process, fd: int, path: int, flags: int, mask: int, buffer: int) -> Result:
-    """See man 2 statx; always the basic fields."""
-    if mask & 0x80000000:
+    """See man 2 statx: the basic fields always, and the time of birth where the host's file system knows it."""
+    if mask & 0x80000000 or flags & 0xFFFFFFFF & ~STAT_FLAGS or flags & AT_STATX_SYNC == AT_STATX_SYNC:
         return -errno.EINVAL
-    p.space.write(buffer, pack_statx(target(p, fd, path, flags).status()))
+    where = target(p, fd, path, flags, null=True)
+    node = where.node if where.node is not None else node_of(where)
+    birth = node.birth() if mask & STATX_BTIME else None
+    p.space.write(buffer, pack_statx(where.status(), birth))
     return 0
 
 
@@ -189,7 +145,7 @@ def faccessat(p: Process, fd: int, path: int, mode: int) -> Result:
 def faccessat2(p: Process, fd: int, path: int, mode: int, flags: int) -> Result:
     """See man 2 faccessat2."""
     mode &= 0xFFFFFFFF
-    if mode & ~7:
+    if mode & ~7 or flags & 0xFFFFFFFF & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         return -errno.EINVAL
     node = node_of(target(p, fd, path, flags))
     return 0 if mode == 0 or node.access(mode) else -errno.EACCES
@@ -205,6 +161,8 @@ def readlinkat(p: Process, fd: int, path: int, buffer: int, size: int) -> Result
         node = p.vfs.walk(name, base(p, fd, name), follow=False).existing()
     else:
         node = node_of(target(p, fd, path, AT_EMPTY_PATH))
+        if not node.is_link:
+            return -errno.ENOENT
     text = node.readlink()[: s32(size)]
     p.space.write(buffer, text)
     return len(text)
@@ -213,7 +171,10 @@ def readlinkat(p: Process, fd: int, path: int, buffer: int, size: int) -> Result
 @syscall(17, "getcwd")
 def getcwd(p: Process, buffer: int, size: int) -> Result:
     """See man 2 getcwd; the system call answers the length with its NUL."""
-    text = p.cwd.path + b"\0"
+    where = p.cwd.where()
+    if where.endswith(DELETED) and p.cwd.is_gone():
+        return -errno.ENOENT
+    text = where + b"\0"
     if len(text) > size:
         return -errno.ERANGE
     p.space.write(buffer, text)
@@ -239,7 +200,7 @@ def chdir(p: Process, path: int) -> Result:
 @syscall(50, "fchdir")
 def fchdir(p: Process, fd: int) -> Result:
     """See man 2 fchdir."""
-    node = p.fds.get(fd).node
+    node = p.fds.any(fd).node
     return -errno.ENOTDIR if node is None else enter(p, node)
 
 
@@ -253,15 +214,20 @@ def chroot(p: Process, path: int) -> Result:
 @syscall(34, "mkdirat")
 def mkdirat(p: Process, fd: int, path: int, mode: int) -> Result:
     """See man 2 mkdirat."""
-    place = walk(p, fd, path, follow=False)
-    place.fresh().mkdir(place.name, mode)
+    place = walk_parent(p, fd, path)
+    place.fresh(directory=True).mkdir(place.name, mode & 0o1777)
     return 0
 
 
 @syscall(33, "mknodat")
 def mknodat(p: Process, fd: int, path: int, mode: int, device: int) -> Result:
     """See man 2 mknodat; devices answer EPERM."""
-    place = walk(p, fd, path, follow=False)
+    kind = stat.S_IFMT(mode)
+    if kind == stat.S_IFDIR:
+        return -errno.EPERM
+    if kind not in (0, stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK):
+        return -errno.EINVAL
+    place = walk_parent(p, fd, path)
     place.fresh().mknod(place.name, mode & 0xFFFF)
     return 0
 
@@ -269,15 +235,20 @@ def mknodat(p: Process, fd: int, path: int, mode: int, device: int) -> Result:
 @syscall(35, "unlinkat")
 def unlinkat(p: Process, fd: int, path: int, flags: int) -> Result:
     """See man 2 unlinkat."""
-    place = walk(p, fd, path, follow=False)
-    holder = place.holder()
-    assert place.node is not None
+    if flags & 0xFFFFFFFF & ~AT_REMOVEDIR:
+        return -errno.EINVAL
+    place = walk_parent(p, fd, path)
     directory = bool(flags & AT_REMOVEDIR)
-    if place.node.path in p.vfs.mounts:
+    if place.parent is None:
+        return -({b".": errno.EINVAL, b"..": errno.ENOTEMPTY}.get(place.name, errno.EBUSY) if directory else errno.EISDIR)
+    node = place.existing()
+    if node.path in p.vfs.mounts:
         return -errno.EBUSY
-    if place.node.is_dir != directory:
+    if node.is_dir != directory:
         return -(errno.ENOTDIR if directory else errno.EISDIR)
-    holder.unlink(place.name, directory)
+    if place.directory and not directory:
+        return -errno.ENOTDIR
+    place.parent.unlink(place.name, directory)
     return 0
 
 
@@ -285,9 +256,9 @@ def unlinkat(p: Process, fd: int, path: int, flags: int) -> Result:
 def symlinkat(p: Process, text: int, fd: int, path: int) -> Result:
     """See man 2 symlinkat."""
     goal = p.space.path(text)
-    place = walk(p, fd, path, follow=False)
     if not goal:
         return -errno.ENOENT
+    place = walk_parent(p, fd, path)
     place.fresh().symlink(place.name, goal)
     return 0
 
@@ -295,12 +266,15 @@ def symlinkat(p: Process, text: int, fd: int, path: int) -> Result:
 @syscall(37, "linkat")
 def linkat(p: Process, old_fd: int, old: int, new_fd: int, new: int, flags: int) -> Result:
     """See man 2 linkat."""
-    if flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH):
+    if flags & 0xFFFFFFFF & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH):
         return -errno.EINVAL
     nofollow = 0 if flags & AT_SYMLINK_FOLLOW else AT_SYMLINK_NOFOLLOW
     node = node_of(target(p, old_fd, old, flags & AT_EMPTY_PATH | nofollow))
-    place = walk(p, new_fd, new, follow=False)
-    node.link(place.fresh(), place.name)
+    place = walk_parent(p, new_fd, new)
+    parent = place.fresh()
+    if node.is_dir:
+        return -errno.EPERM
+    node.link(parent, place.name)
     return 0
 
 
@@ -308,22 +282,28 @@ def linkat(p: Process, old_fd: int, old: int, new_fd: int, new: int, flags: int)
 def renameat2(p: Process, old_fd: int, old: int, new_fd: int, new: int, flags: int) -> Result:
     """See man 2 renameat2."""
     flags &= 0xFFFFFFFF
-    if flags & ~7:
+    if flags & ~7 or (flags & RENAME_EXCHANGE and flags & ~RENAME_EXCHANGE):
         return -errno.EINVAL
-    source = walk(p, old_fd, old, follow=False)
-    sink = walk(p, new_fd, new, follow=False)
-    holder = source.holder()
-    if sink.parent is None:
+    source = walk_parent(p, old_fd, old)
+    sink = walk_parent(p, new_fd, new)
+    if source.parent is None:
         return -errno.EBUSY
-    assert source.node is not None
-    for node in (source.node, sink.node):
-        if node is not None and node.path in p.vfs.mounts:
-            return -errno.EBUSY
-    if flags & 1 and sink.node is not None:
+    if sink.parent is None:
+        return -(errno.EEXIST if flags & RENAME_NOREPLACE else errno.EBUSY)
+    node = source.existing()
+    if sink.error:
+        return -sink.error
+    if flags & RENAME_NOREPLACE and sink.node is not None:
         return -errno.EEXIST
-    if (source.directory or sink.directory) and not source.node.is_dir:
+    if flags & RENAME_EXCHANGE:
+        sink.existing()
+    if sink.directory and flags & RENAME_EXCHANGE and not sink.existing().is_dir:
         return -errno.ENOTDIR
-    holder.rename(source.name, sink.parent, sink.name, flags)
+    if (source.directory or (sink.directory and not flags & RENAME_EXCHANGE)) and not node.is_dir:
+        return -errno.ENOTDIR
+    if any(n is not None and n.path in p.vfs.mounts for n in (node, sink.node)):
+        return -errno.EBUSY
+    source.parent.rename(source.name, sink.parent, sink.name, flags)
     return 0
 
 
@@ -332,67 +312,10 @@ def truncate(p: Process, path: int, length: int) -> Result:
     """See man 2 truncate."""
     if s64(length) < 0:
         return -errno.EINVAL
-    walk(p, AT_FDCWD, path).existing().truncate(length)
-    return 0
-
-
-@syscall(53, "fchmodat")
-def fchmodat(p: Process, fd: int, path: int, mode: int) -> Result:
-    """See man 2 fchmodat (the system call has no flags)."""
-    walk(p, fd, path).existing().chmod(mode & 0o7777)
-    return 0
-
-
-@syscall(452, "fchmodat2")
-def fchmodat2(p: Process, fd: int, path: int, mode: int, flags: int) -> Result:
-    """See man 2 fchmodat."""
-    node_of(target(p, fd, path, flags)).chmod(mode & 0o7777)
-    return 0
-
-
-@syscall(52, "fchmod")
-def fchmod(p: Process, fd: int, mode: int) -> Result:
-    """See man 2 fchmod."""
-    node_of(Target(p.fds.get(fd).node, p.fds.get(fd))).chmod(mode & 0o7777)
-    return 0
-
-
-@syscall(54, "fchownat")
-def fchownat(p: Process, fd: int, path: int, uid: int, gid: int, flags: int) -> Result:
-    """See man 2 fchownat."""
-    node_of(target(p, fd, path, flags)).chown(s32(uid), s32(gid))
-    return 0
-
-
-@syscall(55, "fchown")
-def fchown(p: Process, fd: int, uid: int, gid: int) -> Result:
-    """See man 2 fchown."""
-    node_of(Target(p.fds.get(fd).node, p.fds.get(fd))).chown(s32(uid), s32(gid))
-    return 0
-
-
-UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
-
-
-@syscall(88, "utimensat")
-def utimensat(p: Process, fd: int, path: int, times: int, flags: int) -> Result:
-    """See man 2 utimensat. "Now" is the host's, like all file times."""
-    where = target(p, fd, path, flags) if path else target(p, fd, 0, AT_EMPTY_PATH)
-    status = where.status()
-    now = time.time_ns()
-    values = []
-    for index, old in enumerate((status.st_atime_ns, status.st_mtime_ns)):
-        if not times:
-            values.append(now)
-            continue
-        seconds, ns = p.space.unpack(TIMESPEC, times + 16 * index)
-        if ns == UTIME_NOW:
-            values.append(now)
-        elif ns == UTIME_OMIT:
-            values.append(old)
-        elif 0 <= ns < NS:
-            values.append(seconds * NS + ns)
-        else:
-            return -errno.EINVAL
-    node_of(where).utime((values[0], values[1]))
+    node = walk(p, AT_FDCWD, path).existing()
+    if stat.S_ISREG(node.mode) and node.access(2):
+        status = node.status()
+        p.limits.check_size(length, status.st_size)
+        p.space.file_cut(status, length)
+    node.truncate(length)
     return 0

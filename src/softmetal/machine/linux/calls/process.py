@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
 
-from ..abi import AT_EMPTY_PATH, AT_FDCWD, M64, RLIMIT, RUSAGE, SIGINFO_CHILD, TMS, s32
+from ..abi import AT_EMPTY_PATH, AT_FDCWD, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
+from ..files import O_NONBLOCK
 from ..loader import Where, execute, find
 from ..pids import Record
 from ..process import Process
@@ -17,6 +17,7 @@ from ..table import syscall
 from ..vfs import fail
 from ..waits import Result, Wait
 from .paths import base
+from .pidfd import pid_file
 
 MOST_STRINGS = 1 << 17
 
@@ -70,15 +71,18 @@ def getpid(p: Process) -> Result:
 
 @syscall(173, "getppid")
 def getppid(p: Process) -> Result:
-    """See man 2 getppid; 1 when the parent has ended."""
+    """See man 2 getppid; a subreaper or 1 when the parent has ended."""
     parent = p.pids.me.parent
-    return parent if p.is_first or p.pids.by_pid(parent) is not None else 1
+    if p.is_first or p.pids.by_pid(parent) is not None:
+        return parent
+    adopter = p.pids.by_host(os.getppid())
+    return adopter.pid if adopter is not None and p.pids.by_pid(adopter.pid) is not None else 1
 
 
 # Waiting for children. They are the host's children too.
 
 WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x1000000
-P_ALL, P_PID, P_PGID = 0, 1, 2
+P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
 
 
 def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, os.waitid_result] | None:
@@ -86,11 +90,10 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
     host_options = os.WNOHANG
     for bit, host_bit in ((WUNTRACED, os.WSTOPPED), (WEXITED, os.WEXITED), (WCONTINUED, os.WCONTINUED)):
         host_options |= host_bit if options & bit else 0
-    me = p.pids.me.pid
     if kind == P_ALL:
         found = os.waitid(os.P_ALL, 0, host_options | os.WNOWAIT)
     else:
-        records = [r for r in p.pids.all() if r.parent == me]
+        records = p.pids.all()
         if kind == P_PID:
             records = [r for r in records if r.pid == number]
         else:
@@ -119,6 +122,7 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
         os.waitid(os.P_PID, found.si_pid, host_options & ~os.WNOHANG)
         if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
             p.clock.advance(record_found.clock)
+            p.children_time += record_found.count
             p.pids.reaped(record_found)
     return record_found, found
 
@@ -129,6 +133,8 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
     pid, options = s32(pid), options & 0xFFFFFFFF
     if options & ~(WNOHANG | WUNTRACED | WCONTINUED | 0xE0000000):
         return -errno.EINVAL
+    if pid == -(1 << 31):
+        return -errno.ESRCH
     if pid == -1:
         kind, number = P_ALL, 0
     elif pid > 0:
@@ -153,7 +159,7 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
                 word = code << 8 | 0x7F
             p.space.put32(status, word)
         if usage:
-            p.space.write(usage, RUSAGE.pack(*[0] * 18))
+            p.space.write(usage, rusage(record.count, 0))
         return record.pid
 
     wait = Wait(attempt, kick=True)
@@ -162,16 +168,43 @@ def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result
 
 @syscall(95, "waitid")
 def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
-    """See man 2 waitid; no pidfds."""
-    kind, number, options = s32(kind), s32(number), options & 0xFFFFFFFF
-    if kind not in (P_ALL, P_PID, P_PGID) or not options & (WEXITED | WUNTRACED | WCONTINUED):
+    """See man 2 waitid. Linux stores into `info` whatever the answer is."""
+    try:
+        result = wait_id(p, s32(kind), s32(number), info, options & 0xFFFFFFFF, usage)
+    except OSError as error:
+        result = p.error(error)
+    if info and isinstance(result, int) and result < 0:
+        p.space.write(info, bytes(24))
+    return result
+
+
+def wait_id(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
+    """What `waitid` answers."""
+    if options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | 0xE0000000):
         return -errno.EINVAL
-    if kind == P_PGID and number == 0:
-        number = p.pids.me.group
+    if not options & (WEXITED | WUNTRACED | WCONTINUED):
+        return -errno.EINVAL
+    nothing_yet = 0
+    if kind == P_PIDFD:
+        if number < 0:
+            return -errno.EINVAL
+        file = pid_file(p, number)
+        kind, number = P_PID, file.pid
+        nothing_yet = -errno.EAGAIN if file.flags & O_NONBLOCK and not options & WNOHANG else 0
+    elif kind == P_PID and number <= 0:
+        return -errno.EINVAL
+    elif kind == P_PGID:
+        if number < 0:
+            return -errno.EINVAL
+        number = number or p.pids.me.group
+    elif kind not in (P_ALL, P_PID):
+        return -errno.EINVAL
 
     def attempt() -> Result:
         got = wait_for(p, kind, number, options)
         if got is None:
+            if nothing_yet:
+                return nothing_yet
             if not options & WNOHANG:
                 return wait
             if info:
@@ -182,7 +215,7 @@ def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: i
             data = SIGINFO_CHILD.pack(SIGCHLD, 0, found.si_code, 0, record.pid, found.si_uid, found.si_status, 0, 0, 0)
             p.space.write(info, data)
         if usage:
-            p.space.write(usage, RUSAGE.pack(*[0] * 18))
+            p.space.write(usage, rusage(record.count, 0))
         return 0
 
     wait = Wait(attempt, kick=True)
@@ -196,6 +229,7 @@ def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: i
 def setpgid(p: Process, pid: int, group: int) -> Result:
     """See man 2 setpgid."""
     pid, group = s32(pid) or p.pid, s32(group)
+    group = group or pid
     if group < 0:
         return -errno.EINVAL
     record = p.pids.by_pid(pid)
@@ -377,56 +411,7 @@ def capset(p: Process, header: int, data: int) -> Result:
     return -errno.EPERM
 
 
-# Limits and accounts.
-
-RLIMIT_STACK, RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_NOFILE = 3, 4, 6, 7
-DEFAULT_LIMITS = {
-    RLIMIT_STACK: (8 << 20, M64), RLIMIT_CORE: (0, 0), RLIMIT_NPROC: (4096, 4096), RLIMIT_NOFILE: (1024, 4096),
-}  # fmt: skip
-
-
-def limit(p: Process, kind: int) -> tuple[int, int]:
-    """Soft and hard limit. Raises OSError(EINVAL)."""
-    if not 0 <= kind < 16:
-        raise fail(errno.EINVAL)
-    return p.limits.get(kind) or DEFAULT_LIMITS.get(kind, (M64, M64))
-
-
-@syscall(261, "prlimit64")
-def prlimit64(p: Process, pid: int, kind: int, new: int, old: int) -> Result:
-    """See man 2 prlimit; only RLIMIT_NOFILE has an effect."""
-    if s32(pid) not in (0, p.pid):
-        return -errno.ESRCH
-    kind = s32(kind)
-    before = limit(p, kind)
-    if new:
-        soft, hard = p.space.unpack(RLIMIT, new)
-        if soft > hard:
-            return -errno.EINVAL
-        if hard > before[1]:
-            return -errno.EPERM
-        p.limits[kind] = (soft, hard)
-        if kind == RLIMIT_NOFILE:
-            p.fds.limit = min(soft, 4096)
-            have = resource.getrlimit(resource.RLIMIT_NOFILE)
-            if have[0] != resource.RLIM_INFINITY and have[0] < have[1]:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (have[1], have[1]))
-    if old:
-        p.space.write(old, RLIMIT.pack(*before))
-    return 0
-
-
-@syscall(163, "getrlimit")
-def getrlimit(p: Process, kind: int, address: int) -> Result:
-    """See man 2 getrlimit."""
-    return prlimit64(p, 0, kind, 0, address)
-
-
-@syscall(164, "setrlimit")
-def setrlimit(p: Process, kind: int, address: int) -> Result:
-    """See man 2 setrlimit."""
-    return prlimit64(p, 0, kind, address, 0)
-
+# Accounts.
 
 @syscall(165, "getrusage")
 def getrusage(p: Process, who: int, address: int) -> Result:
@@ -434,76 +419,28 @@ def getrusage(p: Process, who: int, address: int) -> Result:
     who = s32(who)
     if who not in (0, 1, -1):
         return -errno.EINVAL
-    used = {0: p.clock.used() - p.children_used, 1: p.thread.used, -1: 0}[who] // 1000
-    resident = p.space.used // 1024 if who >= 0 else 0
-    p.space.write(address, RUSAGE.pack(used // 10**6, used % 10**6, 0, 0, resident, *[0] * 13))
+    thread = p.thread.used + p.cpu.count - p.thread.began
+    used = {0: p.clock.used() - p.children_used, 1: thread, -1: p.children_time}[who]
+    p.space.write(address, rusage(used, p.space.used // 1024 if who >= 0 else 0))
     return 0
+
+
+def rusage(used: int, resident: int) -> bytes:
+    """`struct rusage`: ns of user time, resident size in KiB."""
+    us = used // 1000
+    return RUSAGE.pack(us // 10**6, us % 10**6, 0, 0, resident, *[0] * 13)
 
 
 @syscall(153, "times")
 def times(p: Process, address: int) -> Result:
     """See man 2 times; 100 ticks a second."""
     if address:
-        p.space.write(address, TMS.pack(p.clock.used() // 10**7, 0, 0, 0))
+        own = p.clock.used() - p.children_used
+        p.space.write(address, TMS.pack(own // 10**7, 0, p.children_time // 10**7, 0))
     return p.clock.monotonic() // 10**7
-
-
-@syscall(140, "setpriority")
-def setpriority(p: Process, which: int, who: int, value: int) -> Result:
-    """Accepted: priorities have no effect."""
-    return 0
-
-
-@syscall(141, "getpriority")
-def getpriority(p: Process, which: int, who: int) -> Result:
-    """Always nice 0, which the system call gives as 20."""
-    return 20
 
 
 @syscall(166, "umask")
 def umask(p: Process, mask: int) -> Result:
     """See man 2 umask; the host process's own."""
     return os.umask(mask & 0o777)
-
-
-PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 4
-PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ = 7, 8, 15, 16, 23
-PR_SET_SECCOMP, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 22, 29, 30, 36
-PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_VMA = 38, 39, 0x53564D41
-
-
-@syscall(167, "prctl")
-def prctl(p: Process, option: int, a: int, b: int, c: int, d: int) -> Result:
-    """See man 2 prctl: names, dumpable, death signal and a few that need no action."""
-    option = s32(option)
-    if option == PR_SET_NAME:
-        p.thread.name = bytes(p.space.prefix(a, 16, 1)).split(b"\0")[0][:15]
-        return 0
-    if option == PR_GET_NAME:
-        p.space.write(a, (p.thread.name or p.pids.me.name)[:15].ljust(16, b"\0"))
-        return 0
-    if option == PR_GET_DUMPABLE:
-        return p.dumpable
-    if option == PR_SET_DUMPABLE:
-        if a not in (0, 1):
-            return -errno.EINVAL
-        p.dumpable = a
-        return 0
-    if option == PR_SET_PDEATHSIG:
-        p.death_signal = s32(a)
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(a), 0, 0, 0)
-        return 0
-    if option == PR_GET_PDEATHSIG:
-        p.space.put32(a, p.death_signal)
-        return 0
-    if option == PR_CAPBSET_READ:
-        return 0
-    if option in (PR_GET_KEEPCAPS, PR_GET_NO_NEW_PRIVS):
-        return 0
-    if option == PR_GET_TIMERSLACK:
-        return 50000
-    if option in (PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_TIMERSLACK, PR_SET_CHILD_SUBREAPER):
-        return 0
-    return -errno.EINVAL

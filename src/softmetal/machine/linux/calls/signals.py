@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from .. import hostlibc
 from ..abi import ITIMERSPEC, M64, NS, SIGACTION, STACK, TIMESPEC, s32
 from ..process import Process
 from ..signals import (
@@ -22,19 +23,25 @@ from ..table import syscall
 from ..threads import Pending, Thread
 from ..timers import Timer
 from ..vfs import fail
-from ..waits import Result, Wait
+from ..waits import NEVER, UNLESS_HANDLED, Result, Wait
+from .time import read as read_clock
+
+LAST = 64
+"""The greatest signal."""
 
 
 @syscall(134, "rt_sigaction")
 def rt_sigaction(p: Process, number: int, new: int, old: int, size: int) -> Result:
     """See man 2 sigaction; riscv64's structure has no restorer."""
     number = s32(number)
-    if not 1 <= number <= 64 or size != 8 or (new and number in (SIGKILL, SIGSTOP)):
+    if size != 8:
+        return -errno.EINVAL
+    handler, flags, mask = p.space.unpack(SIGACTION, new) if new else (0, 0, 0)
+    if not 1 <= number <= LAST or (new and number in (SIGKILL, SIGSTOP)):
         return -errno.EINVAL
     before = p.signals.actions[number]
     if new:
         p.signals.take_host()  # what has arrived until now belongs to the old action
-        handler, flags, mask = p.space.unpack(SIGACTION, new)
         p.signals.actions[number] = (handler, flags, mask)
         if p.signals.disposition(number) == "ignore":
             for queue in (p.signals.pending, *(t.pending for t in p.sched.threads)):
@@ -64,7 +71,7 @@ def rt_sigprocmask(p: Process, how: int, new: int, old: int, size: int) -> Resul
         else:
             return -errno.EINVAL
         thread.mask = after & ~UNBLOCKABLE & M64
-        p.sched.attention = True
+        p.signals.retarget()
     if old:
         p.space.put64(old, before)
     return 0
@@ -88,7 +95,7 @@ def rt_sigsuspend(p: Process, mask: int, size: int) -> Result:
     bits = p.space.u64(mask)
     thread = p.thread
     thread.restore_mask, thread.mask = thread.mask, bits & ~UNBLOCKABLE
-    wait = Wait(lambda: wait, restart=False)
+    wait = Wait(lambda: wait, restart=UNLESS_HANDLED)
     return wait
 
 
@@ -117,7 +124,7 @@ def rt_sigtimedwait(p: Process, mask: int, out: int, timeout: int, size: int) ->
             return -errno.EAGAIN
         return wait
 
-    wait = Wait(attempt, deadline=deadline, restart=False, kick=True)
+    wait = Wait(attempt, deadline=deadline, restart=NEVER, kick=True)
     return attempt()
 
 
@@ -162,22 +169,44 @@ def send(p: Process, pid: int, number: int) -> None:
     record = p.pids.by_pid(pid)
     if record is None or not record.host:
         raise fail(errno.ESRCH)
+    if number == SIGSTOP:
+        p.pids.stop(pid)
     os.kill(record.host, number)
+
+
+def queue(p: Process, pid: int, number: int, data: bytes) -> None:
+    """Send a signal with its siginfo to a process. Raises OSError(ESRCH, EPERM, EAGAIN)."""
+    if pid == p.pid:
+        if number:
+            p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]))
+        return
+    record = p.pids.by_pid(pid)
+    if record is None or not record.host:
+        raise fail(errno.ESRCH)
+    code = s32(int.from_bytes(data[8:12], "little"))
+    if code >= 0 or code == SI_TKILL:
+        raise fail(errno.EPERM)
+    if number:
+        hostlibc.queue_signal(record.host, number, code, int.from_bytes(data[24:32], "little"))
 
 
 @syscall(129, "kill")
 def kill(p: Process, pid: int, number: int) -> Result:
     """See man 2 kill. Groups are walked by the guest's table: no process outside is ever reached."""
     pid, number = s32(pid), s32(number)
-    if not 0 <= number <= 64:
-        return -errno.EINVAL
     if pid > 0:
+        if p.pids.by_pid(pid) is None:
+            return -errno.ESRCH
+        if not 0 <= number <= LAST:
+            return -errno.EINVAL
         send(p, pid, number)
         return 0
     group = p.pids.me.group if pid == 0 else -pid
     targets = [r.pid for r in p.pids.all() if (r.pid != p.pid if pid == -1 else r.group == group)]
     if not targets:
         return -errno.ESRCH
+    if not 0 <= number <= LAST:
+        return -errno.EINVAL
     for target in sorted(targets, key=lambda number: number == p.pid):
         try:
             send(p, target, number)
@@ -194,53 +223,69 @@ def thread_of(p: Process, tid: int) -> Thread | None:
 @syscall(130, "tkill")
 def tkill(p: Process, tid: int, number: int) -> Result:
     """See man 2 tkill."""
-    return tgkill(p, p.pid, tid, number)
+    return to_thread(p, 0, s32(tid), s32(number))
 
 
 @syscall(131, "tgkill")
 def tgkill(p: Process, group: int, tid: int, number: int) -> Result:
     """See man 2 tgkill."""
-    group, tid, number = s32(group), s32(tid), s32(number)
-    if group <= 0 or tid <= 0 or not 0 <= number <= 64:
+    if s32(group) <= 0:
         return -errno.EINVAL
-    if group != p.pid:
-        send(p, tid, number)
-        return 0
+    return to_thread(p, s32(group), s32(tid), s32(number))
+
+
+def to_thread(p: Process, group: int, tid: int, number: int, data: bytes | None = None) -> int:
+    """Send to a thread of the process `group` (0: of any); of other processes only the first one can be reached."""
+    if tid <= 0:
+        return -errno.EINVAL
     thread = thread_of(p, tid)
-    if thread is None:
+    if thread is not None:
+        if group not in (0, p.pid):
+            return -errno.ESRCH
+        if not 0 <= number <= LAST:
+            return -errno.EINVAL
+        if number:
+            packed = info(number, SI_TKILL, p.pid, os.getuid()) if data is None else number.to_bytes(4, "little") + data[4:]
+            p.signals.post(Pending(number, packed), thread)
+        return 0
+    if p.pids.by_pid(tid) is None or group not in (0, tid):
         return -errno.ESRCH
-    if number:
-        p.signals.post(Pending(number, info(number, SI_TKILL, p.pid, os.getuid())), thread)
+    if not 0 <= number <= LAST:
+        return -errno.EINVAL
+    if data is None:
+        send(p, tid, number)
+    else:
+        queue(p, tid, number, data)
     return 0
 
 
 @syscall(138, "rt_sigqueueinfo")
 def rt_sigqueueinfo(p: Process, pid: int, number: int, address: int) -> Result:
-    """See man 2 rt_sigqueueinfo; another process gets the signal without its value."""
+    """See man 2 rt_sigqueueinfo."""
     pid, number = s32(pid), s32(number)
     data = p.space.read(address, 128)
-    if not 0 <= number <= 64:
+    code = s32(int.from_bytes(data[8:12], "little"))
+    if pid != p.pid and (code >= 0 or code == SI_TKILL):
+        return -errno.EPERM
+    if p.pids.by_pid(pid) is None:
+        return -errno.ESRCH
+    if not 0 <= number <= LAST:
         return -errno.EINVAL
-    if pid != p.pid:
-        send(p, pid, number)
-    elif number:
-        p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]))
+    queue(p, pid, number, data)
     return 0
 
 
 @syscall(240, "rt_tgsigqueueinfo")
 def rt_tgsigqueueinfo(p: Process, group: int, tid: int, number: int, address: int) -> Result:
     """See man 2 rt_tgsigqueueinfo."""
-    number = s32(number)
+    number, tid = s32(number), s32(tid)
     data = p.space.read(address, 128)
-    thread = thread_of(p, s32(tid))
-    if s32(group) != p.pid or thread is None:
-        return -errno.ESRCH
-    if not 0 <= number <= 64:
+    if s32(group) <= 0 or tid <= 0:
         return -errno.EINVAL
-    if number:
-        p.signals.post(Pending(number, number.to_bytes(4, "little") + data[4:]), thread)
-    return 0
+    code = s32(int.from_bytes(data[8:12], "little"))
+    if tid != p.thread.tid and (code >= 0 or code == SI_TKILL):
+        return -errno.EPERM
+    return to_thread(p, s32(group), tid, number, data)
 
 
 # Timers that send signals.
@@ -269,16 +314,16 @@ def getitimer(p: Process, which: int, value: int) -> Result:
 def setitimer(p: Process, which: int, new: int, old: int) -> Result:
     """See man 2 setitimer. The virtual and profiling timers run with the real one: time asleep counts as well."""
     which = s32(which)
+    interval_s, interval_us, s, us = p.space.unpack(ITIMERSPEC, new) if new else (0, 0, 0, 0)
     if which not in (0, 1, 2):
         return -errno.EINVAL
     before = get_itimer(p, which)
-    interval_s, interval_us, s, us = p.space.unpack(ITIMERSPEC, new) if new else (0, 0, 0, 0)
     if not (0 <= interval_us < 10**6 and 0 <= us < 10**6 and s >= 0 and interval_s >= 0):
         return -errno.EINVAL
     number = ITIMER_SIGNALS[which]
     timer = p.timers.all.get(("itimer", which))
     if timer is None:
-        timer = Timer(lambda times: p.signals.post(Pending(number, info(number, SI_KERNEL, 0))))
+        timer = Timer(lambda times: p.signals.post(Pending(number, info(number, SI_KERNEL, 0)), prefer=p.thread))
         p.timers.all[("itimer", which)] = timer
     value = s * NS + us * 1000
     p.timers.set(timer, p.clock.monotonic() + value if value else 0, interval_s * NS + interval_us * 1000)
@@ -295,7 +340,11 @@ def timer_create(p: Process, clock: int, event: int, out: int) -> Result:
         data = p.space.read(event, 64)
         value = int.from_bytes(data[:8], "little")
         number, how, tid = (int.from_bytes(data[i : i + 4], "little", signed=True) for i in (8, 12, 16))
-    if how not in (0, 1, 4) or (how != 1 and not 1 <= number <= 64):
+    if s32(clock) in (4, 5, 6):
+        return -errno.EOPNOTSUPP
+    if s32(clock) >= 0:
+        read_clock(p, clock)
+    if how not in (0, 1, 4) or (how != 1 and not 1 <= number <= LAST):
         return -errno.EINVAL
     thread = thread_of(p, tid) if how == 4 else None
     if how == 4 and thread is None:
@@ -309,13 +358,14 @@ def timer_create(p: Process, clock: int, event: int, out: int) -> Result:
     def fire(times: int) -> None:
         if how != 1:
             packed = info(number, SI_TIMER, key, timer.overrun, value)
-            p.signals.post(Pending(number, packed), thread)
+            p.signals.post(Pending(number, packed), thread, prefer=p.thread)
 
     timer = Timer(fire)
-    p.timers.all[("posix", key)] = timer
-    wall = clock & 0xFFFFFFFF in (0, 8)
-    p.wall_timers = p.wall_timers | {key} if wall else p.wall_timers - {key}
     p.space.put32(out, key)
+    read_clock(p, clock)
+    p.timers.all[("posix", key)] = timer
+    wall = clock & 0xFFFFFFFF in (0, 8, 11)
+    p.wall_timers = p.wall_timers | {key} if wall else p.wall_timers - {key}
     return 0
 
 
@@ -330,10 +380,12 @@ def posix_timer(p: Process, key: int) -> Timer:
 @syscall(110, "timer_settime")
 def timer_settime(p: Process, key: int, flags: int, new: int, old: int) -> Result:
     """See man 2 timer_settime."""
-    timer = posix_timer(p, key)
+    if not new:
+        return -errno.EINVAL
     interval_s, interval_ns, s, ns = p.space.unpack(ITIMERSPEC, new)
     if not (0 <= interval_ns < NS and 0 <= ns < NS and s >= 0 and interval_s >= 0):
         return -errno.EINVAL
+    timer = posix_timer(p, key)
     now = p.clock.monotonic()
     if old:
         p.space.write(old, ITIMERSPEC.pack(*divmod(timer.interval, NS), *divmod(timer.left(now), NS)))

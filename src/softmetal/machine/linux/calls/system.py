@@ -1,14 +1,15 @@
-"""The machine and its kernel: names, memory, scheduling parameters, randomness. Sources: man section 2."""
+"""The machine and its kernel: names, memory, randomness. Sources: man section 2."""
 
 from __future__ import annotations
 
 import errno
 
-from ..abi import NS, RELEASE, SYSINFO, TIMESPEC, UTSNAME, VERSION, s32
+from ..abi import NS, RELEASE, SYSINFO, UTSNAME, VERSION
 from ..cpu import W
 from ..process import Process
 from ..table import syscall
 from ..waits import Result
+from .io import TASK_SIZE_MAX
 
 
 @syscall(160, "uname")
@@ -33,112 +34,35 @@ def sysinfo(p: Process, out: int) -> Result:
     return 0
 
 
+MOST_RANDOM = (1 << 25) - 1
+"""Bytes of one getrandom at most, as man 4 random says."""
+
+
 @syscall(278, "getrandom")
 def getrandom(p: Process, buffer: int, count: int, flags: int) -> Result:
     """See man 2 getrandom: bytes from the seed."""
     if flags & ~7:
         return -errno.EINVAL
+    count = min(count, MOST_RANDOM)
+    if buffer + count > TASK_SIZE_MAX:
+        return -errno.EFAULT
     if count == 0:
         return 0
-    view = p.space.prefix(buffer, min(count, 1 << 20), W)
+    view = p.space.prefix(buffer, count, W)
     view[:] = p.entropy.take(len(view))
     return len(view)
 
 
-# Scheduling: one CPU, one policy.
-
-
-@syscall(124, "sched_yield")
-def sched_yield(p: Process) -> Result:
-    """Let the other threads run: the quantum ends here."""
-    p.sched.give_up = True
-    return 0
-
-
-@syscall(122, "sched_setaffinity")
-def sched_setaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
-    """See man 2 sched_setaffinity; there is CPU 0 only."""
-    return 0 if p.space.read(mask, min(size, 128))[:1] and p.space.read(mask, 1)[0] & 1 else -errno.EINVAL
-
-
-@syscall(123, "sched_getaffinity")
-def sched_getaffinity(p: Process, pid: int, size: int, mask: int) -> Result:
-    """See man 2 sched_getaffinity; the system call answers the bytes written."""
-    if size < 8 or size % 8:
-        return -errno.EINVAL
-    p.space.put64(mask, 1)
-    return 8
-
-
-@syscall(168, "getcpu")
-def getcpu(p: Process, cpu: int, node: int) -> Result:
-    """See man 2 getcpu."""
-    for address in (cpu, node):
-        if address:
-            p.space.put32(address, 0)
-    return 0
-
-
-@syscall(120, "sched_getscheduler")
-def sched_getscheduler(p: Process, pid: int) -> Result:
-    """SCHED_OTHER."""
-    return 0
-
-
-@syscall(119, "sched_setscheduler")
-def sched_setscheduler(p: Process, pid: int, policy: int, parameters: int) -> Result:
-    """SCHED_OTHER, BATCH and IDLE are accepted; real-time policies are not allowed."""
-    return 0 if s32(policy) & ~0x40000000 in (0, 3, 5) else -errno.EPERM
-
-
-@syscall(121, "sched_getparam")
-def sched_getparam(p: Process, pid: int, out: int) -> Result:
-    """Priority 0."""
-    p.space.put32(out, 0)
-    return 0
-
-
-@syscall(118, "sched_setparam")
-def sched_setparam(p: Process, pid: int, value: int) -> Result:
-    """Only priority 0."""
-    return 0 if p.space.u32(value) == 0 else -errno.EINVAL
-
-
-@syscall(125, "sched_get_priority_max")
-def sched_get_priority_max(p: Process, policy: int) -> Result:
-    """See man 2 sched_get_priority_max."""
-    return 99 if s32(policy) in (1, 2) else 0
-
-
-@syscall(126, "sched_get_priority_min")
-def sched_get_priority_min(p: Process, policy: int) -> Result:
-    """See man 2 sched_get_priority_min."""
-    return 1 if s32(policy) in (1, 2) else 0
-
-
-@syscall(127, "sched_rr_get_interval")
-def sched_rr_get_interval(p: Process, pid: int, out: int) -> Result:
-    """See man 2 sched_rr_get_interval."""
-    p.space.write(out, TIMESPEC.pack(0, 100_000_000))
-    return 0
-
-
-@syscall(31, "ioprio_get")
-def ioprio_get(p: Process, which: int, who: int) -> Result:
-    """No I/O priority."""
-    return 0
-
-
-@syscall(30, "ioprio_set")
-def ioprio_set(p: Process, which: int, who: int, value: int) -> Result:
-    """Accepted."""
-    return 0
+ADDR_NO_RANDOMIZE = 0x0040000
 
 
 @syscall(92, "personality")
 def personality(p: Process, wanted: int) -> Result:
-    """PER_LINUX is all there is."""
-    return 0
+    """See man 2 personality: PER_LINUX; of its flags READ_IMPLIES_EXEC has an effect, the others are remembered."""
+    before = p.personality
+    if wanted & 0xFFFFFFFF != 0xFFFFFFFF:
+        p.personality = wanted & 0xFFFFFFFF
+    return before
 
 
 @syscall(142, "reboot")
@@ -175,13 +99,3 @@ def ptrace(p: Process, request: int, pid: int, address: int, data: int) -> Resul
 def process_vm_readv(p: Process, pid: int, a: int, b: int, c: int, d: int, flags: int) -> Result:
     """Not allowed."""
     return -errno.EPERM
-
-
-for _number, _name in ((5, "setxattr"), (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"),
-                       (10, "fgetxattr"), (11, "listxattr"), (12, "llistxattr"), (13, "flistxattr"),
-                       (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr")):  # fmt: skip
-
-    @syscall(_number, _name)
-    def no_attributes(p: Process) -> Result:
-        """As on a file system without extended attributes."""
-        return -errno.EOPNOTSUPP

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+from .. import rseq
 from ..abi import CLONE_ARGS, NS, TIMESPEC, s32
+from ..cpu import PAGE, W
 from ..errors import GuestExit
 from ..process import Process
 from ..table import syscall
@@ -13,46 +15,75 @@ from ..threads import Thread
 from ..vforks import take_back
 from ..vfs import fail
 from ..waits import POLLIN, Result, Wait
+from .pidfd import pidfd_of_process
 
 (CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT, CLONE_THREAD, CLONE_SETTLS) = (
     0x100, 0x200, 0x400, 0x800, 0x4000, 0x8000, 0x10000, 0x80000,
 )  # fmt: skip
 CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x100000, 0x200000, 0x1000000
 CLONE_CLEAR_SIGHAND = 0x100000000
+CLONE_PIDFD, CLONE_PTRACE, CLONE_DETACHED, CLONE_INTO_CGROUP = 0x1000, 0x2000, 0x400000, 0x200000000
 NAMESPACES = 0x7E020080
 
 
 @syscall(220, "clone")
 def clone(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
     """See man 2 clone: threads, forks and vforks; no namespaces."""
-    return start(p, flags & 0xFFFFFFFF, stack, parent_tid, tls, child_tid)
+    flags &= 0xFFFFFFFF
+    if flags & CLONE_PIDFD and flags & (CLONE_PARENT_SETTID | CLONE_DETACHED):
+        return -errno.EINVAL
+    pidfd = parent_tid if flags & CLONE_PIDFD else 0
+    return start(p, flags & ~0xFF, flags & 0xFF, stack, parent_tid, tls, child_tid, pidfd)
 
 
 @syscall(435, "clone3")
 def clone3(p: Process, address: int, size: int) -> Result:
-    """See man 2 clone3; no pidfd, no chosen tid, no cgroup."""
+    """See man 2 clone3. A chosen tid needs a capability; there are no cgroups."""
+    if size > PAGE:
+        return -errno.E2BIG
     if size < CLONE_ARGS.size:
         return -errno.EINVAL
-    flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = p.space.unpack(CLONE_ARGS, address)
-    if size > CLONE_ARGS.size and any(p.space.read(address + CLONE_ARGS.size, min(size, 4096) - CLONE_ARGS.size)):
+    flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = p.space.unpack(CLONE_ARGS, address)
+    rest = p.space.read(address + CLONE_ARGS.size, size - CLONE_ARGS.size) if size > CLONE_ARGS.size else b""
+    if any(rest[24:]):
+        return -errno.E2BIG
+    if any(rest[:16]):  # set_tid, set_tid_size
+        return -errno.EPERM if all((any(rest[:8]), any(rest[8:16]))) else -errno.EINVAL
+    if exit_signal > 64 or flags & (CLONE_DETACHED | 0xFF) or flags >> 34 or (not stack) != (not stack_size):
         return -errno.EINVAL
-    if flags & 0x1000:  # CLONE_PIDFD
+    if flags & CLONE_INTO_CGROUP:
+        return -errno.EBADF
+    if flags & (CLONE_THREAD | CLONE_PARENT) and exit_signal:
         return -errno.EINVAL
-    return start(p, flags | exit_signal, stack + stack_size if stack else 0, parent_tid, tls, child_tid)
+    pidfd = pidfd if flags & CLONE_PIDFD else 0
+    return start(p, flags, exit_signal, stack + stack_size, parent_tid, tls, child_tid, pidfd)
 
 
-def start(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
-    """Start a thread or a process."""
+def start(
+    p: Process, flags: int, exit_signal: int, stack: int, parent_tid: int, tls: int, child_tid: int, pidfd: int
+) -> Result:  # fmt: skip
+    """Start a thread or a process. The order of the errors is `copy_process`'s."""
+    if flags & CLONE_SIGHAND and not flags & CLONE_VM:
+        return -errno.EINVAL
+    if flags & CLONE_THREAD and not flags & CLONE_SIGHAND:
+        return -errno.EINVAL
+    if flags & CLONE_SIGHAND and flags & CLONE_CLEAR_SIGHAND:
+        return -errno.EINVAL
     if flags & NAMESPACES:
-        return -errno.EPERM
+        return -errno.EINVAL if flags & CLONE_THREAD else -errno.EPERM
     if flags & CLONE_THREAD:
-        if not flags & CLONE_VM or not flags & CLONE_SIGHAND:
+        if flags & CLONE_PIDFD:
+            p.once("pidfd of a thread", "a pidfd of a thread is not implemented")
             return -errno.EINVAL
         return start_thread(p, flags, stack, parent_tid, tls, child_tid)
     if flags & CLONE_VM and not flags & CLONE_VFORK:
         p.once("clone", "a process that shares its parent's memory (CLONE_VM without CLONE_VFORK) is not implemented")
         return -errno.ENOSYS
-    return start_process(p, flags, stack, parent_tid, tls, child_tid)
+    for bit, name in ((CLONE_FILES, "descriptors (CLONE_FILES)"), (CLONE_FS, "directory (CLONE_FS)"), (CLONE_PARENT, "parent")):
+        if flags & bit and not flags & CLONE_VFORK:
+            p.once(name, f"a process that shares its parent's {name} is not implemented")
+            return -errno.ENOSYS
+    return start_process(p, flags, exit_signal, stack, parent_tid, tls, child_tid, pidfd)
 
 
 def start_thread(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
@@ -63,6 +94,7 @@ def start_thread(p: Process, flags: int, stack: int, parent_tid: int, tls: int, 
     thread.used = 0
     thread.mask = caller.mask
     thread.name = caller.name
+    thread.policy, thread.nice, thread.io_priority = caller.policy, caller.nice, caller.io_priority
     thread.x[10] = 0
     if stack:
         thread.x[2] = stack
@@ -78,14 +110,23 @@ def start_thread(p: Process, flags: int, stack: int, parent_tid: int, tls: int, 
     return thread.tid
 
 
-def start_process(p: Process, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> Result:
+def start_process(
+    p: Process, flags: int, exit_signal: int, stack: int, parent_tid: int, tls: int, child_tid: int, pidfd: int
+) -> Result:  # fmt: skip
     """A fork, of the host too."""
     vfork = bool(flags & CLONE_VFORK)
+    if pidfd:
+        p.space.view(pidfd, 4, W)
+        p.fds.check_room()
     try:
         number, pipe = p.fork(vfork)
     except OSError:
         return -errno.EAGAIN
     if number:
+        p.exit_signals[number] = exit_signal
+        record = p.pids.by_pid(number)
+        if pidfd and record is not None:
+            p.space.put32(pidfd, pidfd_of_process(p, record))
         if flags & CLONE_PARENT_SETTID:
             p.space.put32(parent_tid, number)
         if not vfork:
@@ -121,6 +162,8 @@ def start_process(p: Process, flags: int, stack: int, parent_tid: int, tls: int,
         p.space.put32(child_tid, thread.tid)
     thread.clear_tid = child_tid if flags & CLONE_CHILD_CLEARTID else 0
     thread.robust = 0
+    if flags & CLONE_CLEAR_SIGHAND:
+        p.signals.after_exec()
     p.children_used = cpu.count
     return 0
 
@@ -176,7 +219,30 @@ def gettid(p: Process) -> Result:
     return p.thread.tid
 
 
-FUTEX_CLOCK_REALTIME = 256
+@syscall(293, "rseq")
+def rseq_(p: Process, address: int, size: int, flags: int, signature: int) -> Result:
+    """See kernel/rseq.c; the area has the 32 bytes that all versions know."""
+    thread = p.thread
+    flags, size, signature = flags & 0xFFFFFFFF, size & 0xFFFFFFFF, signature & 0xFFFFFFFF
+    wanted = rseq.Registration(address, size, signature)
+    if flags:
+        if flags & ~1 or thread.rseq is None or wanted[:2] != thread.rseq[:2]:
+            return -errno.EINVAL
+        if signature != thread.rseq.signature:
+            return -errno.EPERM
+        rseq.unregister(p, thread)
+        return 0
+    if thread.rseq is not None:
+        if wanted[:2] != thread.rseq[:2]:
+            return -errno.EINVAL
+        return -errno.EPERM if signature != thread.rseq.signature else -errno.EBUSY
+    if size < rseq.SIZE or address % rseq.SIZE:
+        return -errno.EINVAL
+    rseq.register(p, thread, wanted)
+    return 0
+
+
+FUTEX_PRIVATE, FUTEX_CLOCK_REALTIME = 128, 256
 
 
 @syscall(98, "futex")
@@ -186,8 +252,20 @@ def futex(p: Process, address: int, operation: int, value: int, timeout: int, ad
     command = operation & 127
     value &= 0xFFFFFFFF
     f = p.futexes
+    if command not in (0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 13):
+        return -errno.ENOSYS
+    if command in (0, 6, 9, 13) and timeout:
+        moment(p, timeout)
+    if operation & FUTEX_CLOCK_REALTIME and command not in (9, 13):
+        return -errno.ENOSYS
+    if command in (9, 10) and not value3 & 0xFFFFFFFF:
+        return -errno.EINVAL
     if address % 4:
         return -errno.EINVAL
+    if command in (1, 10, 3, 4, 5) and not operation & FUTEX_PRIVATE:
+        p.space.u32(address)  # a futex that processes may share is found by its page
+        if command in (3, 4, 5):
+            p.space.u32(address2)
     if command in (0, 9):
         deadline = None
         if timeout:
@@ -259,7 +337,11 @@ def membarrier(p: Process, command: int, flags: int, cpu: int) -> Result:
     command = s32(command)
     if flags:
         return -errno.EINVAL
-    known = 0x1 | 0x8 | 0x10 | 0x20 | 0x40
+    known = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40
     if command == 0:
         return known
-    return 0 if command & known == command and command & (command - 1) == 0 else -errno.EINVAL
+    if command & ~known or command & (command - 1) or command < 0:
+        return -errno.EINVAL
+    if command in (0x10, 0x40):
+        p.membarriers |= command
+    return -errno.EPERM if command in (0x8, 0x20) and not p.membarriers & command << 1 else 0

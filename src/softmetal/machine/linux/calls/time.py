@@ -8,13 +8,16 @@ from ..abi import NS, TIMESPEC, s32
 from ..process import Process
 from ..table import syscall
 from ..vfs import fail
-from ..waits import Result, Wait
+from ..waits import UNLESS_HANDLED, Result, Wait
 
 REALTIME, MONOTONIC, PROCESS_CPU, THREAD_CPU = 0, 1, 2, 3
 WALL = frozenset({0, 5, 8, 11})
 """CLOCK_REALTIME, its coarse and alarm forms, CLOCK_TAI."""
 STEADY = frozenset({1, 4, 6, 7, 9})
 """CLOCK_MONOTONIC, raw, coarse, CLOCK_BOOTTIME and its alarm form."""
+
+NO_SLEEP = frozenset({3, 4, 5, 6})
+"""Clocks that nobody can sleep by, nor set a timer on all but the first: those of threads, raw and coarse ones."""
 
 
 def read(p: Process, clock: int) -> int:
@@ -24,9 +27,21 @@ def read(p: Process, clock: int) -> int:
         return p.clock.wall()
     if clock in STEADY:
         return p.clock.monotonic()
-    if clock == THREAD_CPU or (clock < 0 and clock & 4):
+    if clock < 0:  # man 3 clock_getcpuclockid: the number of a process or thread, inverted, and three bits
+        number = ~(clock >> 3)
+        if clock & 3 == 3:
+            raise fail(errno.EINVAL)
+        if clock & 4:
+            thread = next((t for t in p.sched.threads if number in (0, t.tid)), None) if number else p.thread
+            if thread is None:
+                raise fail(errno.EINVAL)
+            return thread.used + (p.cpu.count - thread.began if thread is p.sched.loaded else 0)
+        if number not in (0, p.pid):
+            raise fail(errno.EINVAL)
+        clock = PROCESS_CPU
+    if clock == THREAD_CPU:
         return p.thread.used + p.cpu.count - p.thread.began
-    if clock == PROCESS_CPU or clock < 0:
+    if clock == PROCESS_CPU:
         return p.clock.used() - p.children_used
     raise fail(errno.EINVAL)
 
@@ -88,7 +103,7 @@ def sleep(p: Process, deadline: int, remaining: int) -> Result:
             left = max(0, deadline - p.clock.monotonic())
             p.space.write(remaining, TIMESPEC.pack(left // NS, left % NS))
 
-    wait = Wait(attempt, deadline=deadline, restart=False, cancel=cancel)
+    wait = Wait(attempt, deadline=deadline, restart=UNLESS_HANDLED, cancel=cancel)
     return attempt()
 
 
@@ -100,13 +115,22 @@ def nanosleep(p: Process, request: int, remaining: int) -> Result:
 
 @syscall(115, "clock_nanosleep")
 def clock_nanosleep(p: Process, clock: int, flags: int, request: int, remaining: int) -> Result:
-    """See man 2 clock_nanosleep."""
+    """See man 2 clock_nanosleep. Sleeping by the time that is used is not implemented: EOPNOTSUPP."""
+    now = read(p, clock) if s32(clock) >= 0 else 0
+    if s32(clock) in NO_SLEEP:
+        return -errno.EOPNOTSUPP
     seconds, ns = p.space.unpack(TIMESPEC, request)
     if seconds < 0 or not 0 <= ns < NS:
         return -errno.EINVAL
-    now = read(p, clock)
+    if s32(clock) < 0:
+        now = read(p, clock)
     amount = seconds * NS + ns
     if flags & 1:
         amount -= now
         remaining = 0
-    return sleep(p, p.clock.monotonic() + amount, remaining) if amount > 0 else 0
+    if amount <= 0:
+        return 0
+    if s32(clock) == PROCESS_CPU or s32(clock) < 0:
+        p.once("cpu sleep", "clock_nanosleep on a CPU-time clock is not implemented")
+        return -errno.EOPNOTSUPP
+    return sleep(p, p.clock.monotonic() + amount, remaining)

@@ -1,0 +1,113 @@
+"""Calls of the host's kernel that Python's library lacks, through the C library. Each raises OSError as `os` does.
+
+None of them blocks: the descriptors that they are given are non-blocking, or the flags say so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+EVENT = struct.Struct("<IQ" if platform.machine() in ("x86_64", "AMD64", "i686") else "<IxxxxQ")
+"""The host's `struct epoll_event`; x86 packs it."""
+
+
+def _done(result: int) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def epoll_create() -> int:
+    """man 2 epoll_create1, close-on-exec."""
+    return _done(_LIBC.epoll_create1(os.O_CLOEXEC))
+
+
+def epoll_ctl(epoll: int, operation: int, fd: int, events: int, data: int) -> None:
+    """man 2 epoll_ctl."""
+    _done(_LIBC.epoll_ctl(epoll, operation, fd, EVENT.pack(events, data)))
+
+
+def epoll_take(epoll: int, most: int) -> list[tuple[int, int]]:
+    """man 2 epoll_wait without waiting: (events, data) pairs."""
+    buffer = ctypes.create_string_buffer(most * EVENT.size)
+    count = _done(_LIBC.epoll_wait(epoll, buffer, most, 0))
+    return list(EVENT.iter_unpack(buffer.raw[: count * EVENT.size]))
+
+
+def tee(source: int, sink: int, count: int, flags: int) -> int:
+    """man 2 tee."""
+    return _done(_LIBC.tee(source, sink, ctypes.c_size_t(count), ctypes.c_uint(flags)))
+
+
+def splice(source: int, source_at: int | None, sink: int, sink_at: int | None, count: int, flags: int) -> int:
+    """man 2 splice."""
+    offsets = [None if at is None else ctypes.byref(ctypes.c_int64(at)) for at in (source_at, sink_at)]
+    return _done(_LIBC.splice(source, offsets[0], sink, offsets[1], ctypes.c_size_t(count), ctypes.c_uint(flags)))
+
+
+def queue_signal(host: int, number: int, code: int, value: int) -> None:
+    """man 2 rt_sigqueueinfo: send a signal with its value to another process of ours."""
+    info = struct.pack("<iiiIiIQ96x", number, 0, code, 0, os.getpid(), os.getuid(), value)
+    system_call("rt_sigqueueinfo", host, number, info)
+
+
+def prctl(option: int, value: int) -> None:
+    """man 2 prctl."""
+    _done(_LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
+def inotify_init() -> int:
+    """man 2 inotify_init1, non-blocking and close-on-exec."""
+    return _done(_LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+
+
+def inotify_add_watch(fd: int, path: bytes, mask: int) -> int:
+    """man 2 inotify_add_watch."""
+    return _done(_LIBC.inotify_add_watch(fd, path, ctypes.c_uint32(mask)))
+
+
+def inotify_rm_watch(fd: int, watch: int) -> None:
+    """man 2 inotify_rm_watch."""
+    _done(_LIBC.inotify_rm_watch(fd, watch))
+
+
+_NUMBERS = {
+    "x86_64": {"rt_sigqueueinfo": 129},
+    "aarch64": {"rt_sigqueueinfo": 138},
+    "riscv64": {"rt_sigqueueinfo": 138},
+}
+"""Numbers of the calls for which the C library has no function, by the host's architecture."""
+
+
+def system_call(name: str, *arguments: int | bytes) -> int:
+    """A system call of the host by its name. Raises OSError(ENOSYS) where its number is not known."""
+    number = _NUMBERS.get(platform.machine(), {}).get(name)
+    if number is None:
+        raise OSError(38, f"{name} on {platform.machine()}")
+    values = [a if isinstance(a, bytes) else ctypes.c_long(a) for a in arguments]
+    return _done(_LIBC.syscall(ctypes.c_long(number), *values))
+
+
+def connect(fd: int, address: bytes) -> None:
+    """man 2 connect with an address that Python has no form for."""
+    _done(_LIBC.connect(fd, address, len(address)))
+
+
+def pid_of(pidfd: int) -> int:
+    """The process number of a pidfd (man 2 pidfd_open, `/proc/self/fdinfo`); -1 if it has been waited for."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as facts:
+        for line in facts:
+            if line.startswith(b"Pid:"):
+                return int(line.split()[1])
+    return -1
+
+
+def utimens(path: bytes, times: bytes | None) -> None:
+    """man 2 utimensat: times are two `struct timespec`. The last component is followed."""
+    _done(_LIBC.utimensat(-100, path, times, 0))

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Run whole programs of Debian's riscv64 packages under `softmetal run`, and print a Markdown table of what runs.
+
+    tools/programs.py               build the file tree (or take the one in the cache), run everything, print the table
+    tools/programs.py --root DIR    take this tree; it says so where a program's package is not in it
+    tools/programs.py NAME...       only these
+
+Each program does a small piece of its real work in the guest's shell, and what it prints last has to be right. The table says
+which suite of Debian the tree came from and what each program says its version is. docs/running.md holds the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+LIMIT = 240
+"""Seconds for one program."""
+
+
+class Program(NamedTuple):
+    """What is run: the package, a command that prints the version, one that does some work, and the end of its output."""
+
+    package: str
+    version: str
+    work: str
+    expected: str
+    net: bool = False
+
+
+JAVA = """mkdir -p /tmp/j && cd /tmp/j && cat > P.java <<E
+public class P {
+    public static void main(String[] a) {
+        long s = 0;
+        for (int i = 0; i < 20000000; i++) s += i ^ (i >> 3);
+        System.out.println(java.util.stream.IntStream.range(0, 100).sum() + " " + s);
+    }
+}
+E
+java P.java"""
+JVM = "PATH=$(echo /usr/lib/jvm/java-*/bin | cut -d' ' -f1):$PATH; "
+GIT = """cd /tmp && export HOME=/tmp && git init -q r && cd r && git config user.name a && git config user.email a@b
+for i in $(seq 60); do echo $i > f$((i % 7)); git add . ; git commit -qm "change $i"; done
+git gc -q && git clone -q /tmp/r /tmp/s && cd /tmp/s && git fsck 2>&1 | grep -v ^notice; git log --oneline | wc -l"""
+POSTGRES = """export PATH=$(echo /usr/lib/postgresql/*/bin):$PATH TZ=UTC; chown -R 65534 /tmp; cd /tmp
+cat > /tmp/sql <<E
+create table t(a int primary key, b text);
+insert into t select g, md5(g::text) from generate_series(1, 200) g;
+select count(*), max(b) from t;
+E
+cat > /tmp/go <<E
+initdb -D /tmp/db -A trust --no-sync -L $(echo /usr/share/postgresql/*/) > /tmp/log 2>&1 || { tail -3 /tmp/log; exit; }
+postgres --single -D /tmp/db postgres < /tmp/sql 2> /tmp/log2 | grep -o 'max = "[^"]*'
+E
+python3 -c 'import os; os.setgid(65534); os.setuid(65534); os.execvp("bash", ["bash", "/tmp/go"])'"""
+NGINX = """mkdir -p /tmp/n && cd /tmp/n && echo served > index.html && cat > conf <<E
+daemon off; master_process off; pid /tmp/n/pid; error_log stderr; events { worker_connections 64; }
+http { access_log off; client_body_temp_path /tmp/n; proxy_temp_path /tmp/n; fastcgi_temp_path /tmp/n;
+    uwsgi_temp_path /tmp/n; scgi_temp_path /tmp/n; server { listen 127.0.0.1:18080; root /tmp/n; } }
+E
+nginx -c /tmp/n/conf & python3 -c '
+import time, urllib.request
+for _ in range(200):
+    try:
+        print(urllib.request.urlopen("http://127.0.0.1:18080/", timeout=20).read().decode().strip())
+        break
+    except OSError:
+        time.sleep(0.1)
+'; kill $(cat /tmp/n/pid)"""
+REDIS = """cd /tmp && redis-server --port 0 --unixsocket /tmp/redis.sock --save "" --daemonize no > /tmp/log 2>&1 & P=$!
+for i in $(seq 100); do
+    redis-cli -s /tmp/redis.sock ping > /tmp/pong 2>&1 && grep -q PONG /tmp/pong && break
+    sleep 0.1
+done
+redis-cli -s /tmp/redis.sock set k 41 && redis-cli -s /tmp/redis.sock incr k; kill $P"""
+GO = """mkdir -p /tmp/g && cd /tmp/g && export HOME=/tmp GOCACHE=/tmp/gc GOTOOLCHAIN=local && cat > m.go <<E
+package main
+
+func main() {
+	c := make(chan int)
+	for i := 0; i < 100; i++ {
+		go func() { c <- i }()
+	}
+	s := 0
+	for range 100 {
+		s += <-c
+	}
+	println(s)
+}
+E
+go run m.go 2>&1"""
+NODE = """cat > /tmp/n.js <<E
+setTimeout(async () => {
+  const files = require("fs/promises");
+  await files.writeFile("/tmp/x", "y");
+  console.log((await files.readFile("/tmp/x")).length + [1, 2, 3].map(x => x * x).join());
+}, 5);
+E
+node /tmp/n.js"""
+OCAML = """echo 'let rec f n = if n < 2 then n else f (n - 1) + f (n - 2);; print_int (f 20);;' > /tmp/f.ml
+ocaml /tmp/f.ml"""
+SQL = "with recursive n(x) as (select 1 union all select x + 1 from n where x < 1000) select sum(x) from n"
+PYTHON = "import ssl, sqlite3, asyncio, hashlib; print(hashlib.md5(b'x').hexdigest())"
+FFMPEG = """cd /tmp && ffmpeg -v error -f lavfi -i testsrc=d=0.2:s=64x48 -c:v mpeg4 t.avi
+ffmpeg -v error -i t.avi -f null - && echo coded"""
+BLAS = "export LD_LIBRARY_PATH=/usr/lib/riscv64-linux-gnu/blas:/usr/lib/riscv64-linux-gnu/lapack; "
+R = BLAS + "Rscript -e 'cat(round(solve(matrix(c(2, 1, 1, 3), 2)), 1), sep = \",\")'"
+MAGICK = "M=$(ls /usr/bin/magick* | head -1); cd /tmp; "
+DRAW = MAGICK + "$M -size 64x64 gradient:red-blue -resize 32x32 x.png && $M x.png -format '%w %h' info:"
+PHP = "P=$(ls /usr/bin/php* | head -1); "
+JSON = PHP + "$P -r 'echo json_encode([\"a\" => array_sum(range(1, 100))]);'"
+STRESS = "cd /tmp && stress-ng --cpu 1 --cpu-ops 20 --vm 1 --vm-ops 20 --vm-bytes 4m --quiet && echo passed"
+SUM = "x=0; for i in {1..1000}; do ((x += i)); done; echo $x"
+COMPILE = "cd /tmp && echo 'int main(){return 42;}' > c.c && gcc -O2 c.c -o c && ./c; echo $?"
+PROGRAMS = {
+    "bash": Program("bash", "bash --version", SUM, "500500"),
+    "busybox": Program("busybox", "busybox", "seq 100 | busybox awk '{s += $1} END {print s}'", "5050"),
+    "ffmpeg": Program("ffmpeg", "ffmpeg -version", FFMPEG, "coded"),
+    "gcc": Program("gcc", "gcc --version", COMPILE, "42"),
+    "gdb": Program("gdb", "gdb --version", "gdb -batch -ex 'p 6*7' | tail -1", "$1 = 42"),
+    "git": Program("git", "git --version", GIT, "60"),
+    "golang": Program("golang-go", "go version", GO, "4950"),
+    "imagemagick": Program("imagemagick", MAGICK + "$M -version", DRAW, "32 32"),
+    "lua": Program("lua5.4", "lua -v", "lua -e 'local s = 0 for i = 1, 1000 do s = s + i end print(s)'", "500500"),
+    "nginx": Program("nginx-light", "nginx -v 2>&1", NGINX, "served", net=True),
+    "nodejs": Program("nodejs", "node --version", NODE, "11,4,9"),
+    "ocaml": Program("ocaml", "ocaml -version", OCAML, "6765"),
+    "openjdk": Program("openjdk-21-jdk-headless", JVM + "java --version", JVM + JAVA, "4950 202067755460992"),
+    "perl": Program("perl", "perl -v | sed -n 2p", "perl -e 'print join \",\", map { $_ ** 2 } 1 .. 5'", "1,4,9,16,25"),
+    "php": Program("php-cli", PHP + "$P -v", JSON, '{"a":5050}'),
+    "postgresql": Program(
+        "postgresql", "/usr/lib/postgresql/*/bin/postgres --version", POSTGRES, 'max = "fe9fc289c3ff0af142b6d3bead98a923'
+    ),
+    "python3": Program("python3", "python3 --version", f'python3 -c "{PYTHON}"', "9dd4e461268c8034f5c8564e155c67a6"),
+    "R": Program("r-base-core", BLAS + "R --version", R, "0.6,-0.2,-0.2,0.4"),
+    "redis": Program("redis-server", "redis-server --version", REDIS, "42"),
+    "ruby": Program("ruby", "ruby --version", "ruby -e 'puts (1..10).map { |x| x * x }.sum'", "385"),
+    "sqlite3": Program("sqlite3", "sqlite3 --version", f"sqlite3 :memory: '{SQL}'", "500500"),
+    "stress-ng": Program("stress-ng", "stress-ng --version", STRESS, "passed"),
+}
+
+
+def run(root: str, command: str, net: bool) -> tuple[str, str]:
+    """What a command of the guest's shell prints, and what softmetal or the programs complained of."""
+    options = ["--net"] if net else []
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "softmetal", "run", "--root", root, "--dir", f"{folder}:/tmp", *options]
+        try:
+            done = subprocess.run(
+                [*line, "bash", "-c", command],
+                capture_output=True, text=True, errors="replace", timeout=LIMIT, stdin=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "", f"not done after {LIMIT} s"
+    return done.stdout.strip(), done.stderr.strip()
+
+
+def build() -> str:
+    """The tree with all packages."""
+    extra = [f"--extra={program.package}" for program in PROGRAMS.values()]
+    tool = Path(__file__).with_name("guest_root.py")
+    return subprocess.run([sys.executable, str(tool), *extra], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def suite(root: str) -> str:
+    """The suite of Debian that a tree was made of."""
+    note = Path(root).with_name(Path(root).name + ".json")
+    return str(json.loads(note.read_text())["suite"]) if note.exists() else "an unknown suite"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[[], *PROGRAMS], metavar="NAME", help="only these: " + ", ".join(PROGRAMS))
+    parser.add_argument("--root", help="a tree that tools/guest_root.py has made")
+    options = parser.parse_args()
+    root = options.root or build()
+    print(f"From Debian {suite(root)}:\n\n| program | version | |\n| --- | --- | --- |")
+    failed = 0
+    for name in options.names or PROGRAMS:
+        program = PROGRAMS[name]
+        began = time.monotonic()
+        version, _ = run(root, program.version, False)
+        text, errors = run(root, program.work, program.net)
+        found = re.sub(r"\([^)]*\)|,.*|Copyright.*", "", version.splitlines()[0] if version else "?").strip()
+        good = text.splitlines()[-1:] == [program.expected]
+        failed += not good
+        reason = (errors or text or "nothing was printed").splitlines()[-1][:150].replace("|", "\\|")
+        print(f"| {name} | {found[:60]} | {'runs' if good else 'does not: ' + reason} |", flush=True)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    os.environ.pop("SOFTMETAL_DEBUG", None)
+    main()
