@@ -260,9 +260,9 @@ class Scheduler:
                 process.check_timers()
                 return
             if timers.active:
-                moment = timers.next()
-                if moment is not None and not clock.host_time:
-                    budget = min(budget, clock.until(moment))
+                left = timers.budget(None if clock.host_time else clock.monotonic(), thread)
+                if left is not None:
+                    budget = min(budget, left)
                     if budget == 0:
                         process.check_timers()
                         continue

@@ -27,6 +27,7 @@ from . import (
     system,
     threads,
     time,
+    timers,
 )
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "system",
     "threads",
     "time",
+    "timers",
 ]
