@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
 @pytest.fixture(scope="session")
 def show(build: Callable[..., Path]) -> Path:
     """A program that prints the files that it is given."""
-    return build("show.c", "-static", text=SHOW)
+    return build("print_files.c", "-static", text=SHOW)
 
 
 CPU = "/sys/devices/system/cpu"
@@ -40,7 +40,7 @@ TEXTS = {
     f"{CPU}/cpu0/node0/cpulist": "0\n", "/sys/class/net/lo/mtu": "65536\n", "/sys/devices/system/node/online": "0\n",
     "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size": "2097152\n", "/proc/sys/net/core/somaxconn": "4096\n",
     "/proc/sys/kernel/shmmni": "4096\n", "/proc/self/oom_score_adj": "0\n", "/proc/self/cgroup": "0::/\n",
-    "/proc/self/task/1000/comm": "show\n", "/proc/thread-self/comm": "show\n", "/proc/sys/vm/swappiness": "60\n",
+    "/proc/self/task/1000/comm": "print_files\n", "/proc/thread-self/comm": "print_files\n", "/proc/sys/vm/swappiness": "60\n",
 }  # fmt: skip
 
 

@@ -194,6 +194,11 @@ class RegularFile(File):
         st = os.fstat(self.fd)
         return self.origin.shown(st) if self.origin is not None else st
 
+    def altered(self) -> None:
+        """Its contents have been changed in another way than by `write`."""
+        if self.origin is not None:
+            self.origin.changed()
+
     def write_position(self, offset: int | None) -> int:
         """Where a write at `offset` (None: at the file offset) would begin."""
         if self.flags & O_APPEND:

@@ -247,6 +247,20 @@ class TimedNode(HostNode):
         """See `Node.chown`."""
         with_new_status(self, super().chown, uid, gid)
 
+    def set_attribute(self, name: bytes, value: bytes, flags: int) -> None:
+        """See `Node.set_attribute`."""
+        with_new_status(self, super().set_attribute, name, value, flags)
+
+    def remove_attribute(self, name: bytes) -> None:
+        """See `Node.remove_attribute`."""
+        with_new_status(self, super().remove_attribute, name)
+
+    def birth(self) -> int | None:
+        """See `Node.birth`: the host's, but a file that the guest made is not younger than its other times."""
+        born = super().birth()
+        st = self.status()
+        return born if born is None else min(born, st.st_mtime_ns, st.st_ctime_ns)
+
     def utime(self, times: bytes | None) -> None:
         """See `Node.utime`."""
         before = self.status()

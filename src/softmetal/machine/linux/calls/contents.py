@@ -32,6 +32,7 @@ def ftruncate(p: Process, fd: int, length: int) -> Result:
     p.limits.check_size(length, status.st_size)
     p.space.file_cut(status, length)
     os.ftruncate(file.fd, length)
+    file.altered()
     return 0
 
 
@@ -52,6 +53,7 @@ def fallocate(p: Process, fd: int, mode: int, offset: int, length: int) -> Resul
     if not mode & ~0x40:
         p.limits.check_size(offset + length, status.st_size)
     host.fallocate(file.fd, mode, offset, length)
+    file.altered()
     if mode & COLLAPSE_RANGE:
         p.space.file_cut(status, os.fstat(file.fd).st_size)
     return 0
@@ -224,6 +226,7 @@ def copy_file_range(p: Process, source: int, source_offset: int, out: int, sink_
         return -errno.EINVAL
     count = limited(p, sink, sink.write_position(b), min(count, MOST))
     done = os.copy_file_range(file.fd, sink.fd, count, a, b)
+    sink.altered()
     if a is not None:
         p.space.put64(source_offset, a + done)
     if b is not None:
