@@ -172,3 +172,18 @@ def test_a_wrong_option_is_told_in_one_line(arguments: list[str], text: str, run
     found = run(*arguments, "prog")
     assert found.stderr == f"softmetal run: {text}\n"
     assert found.returncode == 2
+
+
+def test_a_call_that_is_not_there_is_named_once_in_a_run(build: Callable[..., Path], run: Callable[..., Any]) -> None:
+    text = (
+        "#define _GNU_SOURCE\n#include <errno.h>\n#include <stdio.h>\n#include <sys/syscall.h>\n#include <sys/wait.h>\n"
+        "#include <unistd.h>\nint main(){for(int i=0;i<3;i++)if(!fork()){for(int n=0;n<2;n++)if(syscall(425,1,0)!=-1||"
+        'errno!=ENOSYS)_exit(1);_exit(0);}int s,bad=0;while(wait(&s)>0)bad+=s;printf("%d %d\\n",bad,(int)syscall(444,0,0,1));}'
+    )
+    program = build("absent.c", "-static", text=text)
+    found = run(program)
+    assert found.stdout == "0 -1\n"
+    assert sorted(found.stderr.splitlines()) == [
+        f"softmetal run: {program}: system call {name} is not implemented; the program got ENOSYS"
+        for name in ("io_uring_setup", "landlock_create_ruleset")
+    ]

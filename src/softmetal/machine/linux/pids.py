@@ -13,6 +13,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 FIRST_PID = 1000
 PARENT_OF_FIRST = 1
 SLOT = struct.Struct("<iiiiiiqqQQ16s")
-HEAD = struct.Struct("<iiQQQ")
+HEAD = struct.Struct("<iiQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
 
@@ -53,7 +54,7 @@ class Record:
     count: int
     """Instructions that it has run in all, told at its end."""
     seen: int
-    """The moment (a count of blockings in the run) at which it last looked, if it is LOOKING."""
+    """The moment at which it last looked, if it is LOOKING."""
     name: bytes
 
 
@@ -64,7 +65,7 @@ class Pids:
         self._map = mmap.mmap(-1, SAID + 8192)
         self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
         self.index = 0
-        HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0, 0)
+        HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0)
         self.me = Record(FIRST_PID, os.getpid(), PARENT_OF_FIRST, FIRST_PID, FIRST_PID, RUNNING, NEVER, 0, 0, 0, b"")
         self.save()
         self._alone = True
@@ -112,31 +113,31 @@ class Pids:
             return self._next()
 
     def _next(self) -> int:
-        number, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
-        HEAD.pack_into(self._map, 0, number + 1, used, count, blocks, moment)
+        number, used, count, blocks = HEAD.unpack_from(self._map, 0)
+        HEAD.pack_into(self._map, 0, number + 1, used, count, blocks)
         return int(number) + 1
 
     def add_total(self, instructions: int, translations: int) -> None:
         """Count the instructions and decoded blocks of a process that ends."""
         with self.locked():
-            number, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
-            HEAD.pack_into(self._map, 0, number, used, count + instructions, blocks + translations, moment)
+            number, used, count, blocks = HEAD.unpack_from(self._map, 0)
+            HEAD.pack_into(self._map, 0, number, used, count + instructions, blocks + translations)
 
     def totals(self) -> tuple[int, int]:
         """Instructions and decoded blocks of the processes that have ended."""
-        _, _, count, blocks, _ = HEAD.unpack_from(self._map, 0)
+        _, _, count, blocks = HEAD.unpack_from(self._map, 0)
         return int(count), int(blocks)
 
     def prepare(self, clock: int) -> int:
         """Before a fork: reserve a slot and a number for the child. Raises OSError(EAGAIN) if the table is full."""
         with self.locked():
             number = self._next()
-            _, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
+            _, used, count, blocks = HEAD.unpack_from(self._map, 0)
             index = next((i for i in range(used) if self._load(i).state in (FREE, GONE) and i != self.index), used)
             if index >= SLOTS:
                 raise OSError(11, "too many processes")
             if index == used:
-                HEAD.pack_into(self._map, 0, number, used + 1, count, blocks, moment)
+                HEAD.pack_into(self._map, 0, number, used + 1, count, blocks)
             me = self.me
             child = Record(number, 0, me.pid, me.group, me.session, RUNNING, NEVER, clock, 0, 0, me.name)
             self._store(index, child)
@@ -200,11 +201,8 @@ class Pids:
     def block(self, deadline: int | None, clock: int, outside: bool, looking: bool) -> None:
         """Publish that this process sleeps."""
         self.me.state = OUTSIDE if outside else LOOKING if looking else BLOCKED
-        if not self._alone and not looking:
-            with self.locked():
-                number, used, count, blocks, moment = HEAD.unpack_from(self._map, 0)
-                self._moment = moment + 1
-                HEAD.pack_into(self._map, 0, number, used, count, blocks, moment + 1)
+        if not looking:
+            self._moment = self.moment()
         self.me.deadline = NEVER if deadline is None else deadline
         self.me.clock = clock
         self.save()
@@ -228,8 +226,8 @@ class Pids:
         return not said
 
     def moment(self) -> int:
-        """How often processes of the run have blocked until now."""
-        return int(HEAD.unpack_from(self._map, 0)[4])
+        """A number that grows, for all processes alike: only who came first is asked of it."""
+        return time.monotonic_ns()
 
     def looked(self, moment: int) -> None:
         """Publish that this process has looked since `moment` and found nothing."""

@@ -246,7 +246,7 @@ class Process:
         thread.stack = (0, sig.SS_DISABLE, 0)
         self.signals.after_exec()
         self.fds.close_on_exec()
-        self.timers = Timers()
+        self.timers = self.timers.after_exec()
         self.futexes.clear()
 
     def enter_program(self, program: Program) -> None:

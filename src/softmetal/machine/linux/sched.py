@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import rseq
 from .abi import M64
+from .clock import UPTIME
 from .cpu import BUDGET, ECALL, Exit
 from .errors import OutOfBudget
 from .table import TABLE
@@ -53,10 +54,11 @@ class Scheduler:
     def block(self, thread: Thread, wait: Wait) -> None:
         """Put the current thread to sleep."""
         thread.wait = wait
-        for file in wait.holds:
-            file.retain()
-        thread.let_go()
-        thread.held = wait.holds
+        if wait.holds is not thread.held:
+            for file in wait.holds:
+                file.retain()
+            thread.let_go()
+            thread.held = wait.holds
         if self.process.signals.deliverable(thread):
             self.interrupt(thread)
 
@@ -131,12 +133,13 @@ class Scheduler:
             process.signals.take_host()
         now = process.clock.monotonic()
         running = self.current
-        looks = any(thread.wait is not None and thread.wait.interval for thread in waiting)
-        moment = process.pids.moment() if looks else 0
+        moment = 0
         for thread in waiting:
             wait = thread.wait
             if wait is None:
                 continue
+            if wait.interval and not moment:
+                moment = process.pids.moment()
             if (
                 wait.ready
                 or wait.interval
@@ -151,7 +154,7 @@ class Scheduler:
                 else:
                     self.complete(thread, result)
         self.current = running
-        if looks and not self.runnable:
+        if moment and not self.runnable:
             process.pids.looked(moment)
         return bool(happened)
 
@@ -242,8 +245,9 @@ class Scheduler:
         process = self.process
         cpu, signals, timers, clock = process.cpu, process.signals, process.timers, process.clock
         run, x, lookup = cpu.run, cpu.x, TABLE.get
-        end = cpu.count + QUANTUM
-        clock.coarse = clock.wall()
+        start = cpu.count
+        end = start + QUANTUM
+        clock.coarse = start + clock.slept + clock.wall_offset + UPTIME
         limit = process.max_insns
         self.attention = True
         while True:
@@ -260,9 +264,9 @@ class Scheduler:
                 process.check_timers()
                 return
             if timers.active:
-                moment = timers.next()
-                if moment is not None and not clock.host_time:
-                    budget = min(budget, clock.until(moment))
+                left = timers.budget(None if clock.host_time else clock.monotonic(), thread)
+                if left is not None:
+                    budget = min(budget, left)
                     if budget == 0:
                         process.check_timers()
                         continue

@@ -59,9 +59,10 @@ class Thread:
 
     def let_go(self) -> None:
         """Its blocked call is over: the files of that need not stay open."""
-        held, self.held = self.held, ()
-        for file in held:
-            file.release()
+        if self.held:
+            held, self.held = self.held, ()
+            for file in held:
+                file.release()
 
     def save(self, cpu: Cpu) -> None:
         """Take the registers from the CPU."""

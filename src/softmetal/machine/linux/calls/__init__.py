@@ -28,6 +28,7 @@ from . import (
     system,
     threads,
     time,
+    timers,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "system",
     "threads",
     "time",
+    "timers",
 ]

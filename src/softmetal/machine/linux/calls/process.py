@@ -72,11 +72,10 @@ def getpid(p: Process) -> Result:
 @syscall(173, "getppid")
 def getppid(p: Process) -> Result:
     """See man 2 getppid; a subreaper or 1 when the parent has ended."""
-    parent = p.pids.me.parent
-    if p.is_first or p.pids.by_pid(parent) is not None:
-        return parent
-    adopter = p.pids.by_host(os.getppid())
-    return adopter.pid if adopter is not None and p.pids.by_pid(adopter.pid) is not None else 1
+    if p.is_first:
+        return p.pids.me.parent
+    record = p.pids.by_host(os.getppid())
+    return record.pid if record is not None else 1
 
 
 # Waiting for children. They are the host's children too.

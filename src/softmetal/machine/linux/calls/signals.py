@@ -1,4 +1,4 @@
-"""Signal calls. Sources: man 2 sigaction, sigprocmask, kill, sigaltstack, timer_create."""
+"""Signal calls. Sources: man 2 sigaction, sigprocmask, kill, sigaltstack."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import errno
 import os
 
 from .. import hostlibc
-from ..abi import ITIMERSPEC, M64, NS, SIGACTION, STACK, TIMESPEC, s32
+from ..abi import M64, NS, SIGACTION, STACK, TIMESPEC, s32
 from ..process import Process
 from ..signals import (
-    SI_KERNEL,
-    SI_TIMER,
     SI_TKILL,
     SI_USER,
     SIGKILL,
@@ -21,10 +19,8 @@ from ..signals import (
 )
 from ..table import syscall
 from ..threads import Pending, Thread
-from ..timers import Timer
 from ..vfs import fail
 from ..waits import NEVER, UNLESS_HANDLED, Result, Wait
-from .time import read as read_clock
 
 LAST = 64
 """The greatest signal."""
@@ -286,136 +282,3 @@ def rt_tgsigqueueinfo(p: Process, group: int, tid: int, number: int, address: in
     if tid != p.thread.tid and (code >= 0 or code == SI_TKILL):
         return -errno.EPERM
     return to_thread(p, s32(group), tid, number, data)
-
-
-# Timers that send signals.
-
-ITIMER_SIGNALS = (14, 26, 27)
-
-
-def get_itimer(p: Process, which: int) -> bytes:
-    """`struct itimerval`."""
-    timer = p.timers.all.get(("itimer", which))
-    left = timer.left(p.clock.monotonic()) if timer else 0
-    interval = timer.interval if timer else 0
-    return ITIMERSPEC.pack(interval // NS, interval % NS // 1000, left // NS, (left % NS + 999) // 1000)
-
-
-@syscall(102, "getitimer")
-def getitimer(p: Process, which: int, value: int) -> Result:
-    """See man 2 getitimer."""
-    if s32(which) not in (0, 1, 2):
-        return -errno.EINVAL
-    p.space.write(value, get_itimer(p, s32(which)))
-    return 0
-
-
-@syscall(103, "setitimer")
-def setitimer(p: Process, which: int, new: int, old: int) -> Result:
-    """See man 2 setitimer. The virtual and profiling timers run with the real one: time asleep counts as well."""
-    which = s32(which)
-    interval_s, interval_us, s, us = p.space.unpack(ITIMERSPEC, new) if new else (0, 0, 0, 0)
-    if which not in (0, 1, 2):
-        return -errno.EINVAL
-    before = get_itimer(p, which)
-    if not (0 <= interval_us < 10**6 and 0 <= us < 10**6 and s >= 0 and interval_s >= 0):
-        return -errno.EINVAL
-    number = ITIMER_SIGNALS[which]
-    timer = p.timers.all.get(("itimer", which))
-    if timer is None:
-        timer = Timer(lambda times: p.signals.post(Pending(number, info(number, SI_KERNEL, 0)), prefer=p.thread))
-        p.timers.all[("itimer", which)] = timer
-    value = s * NS + us * 1000
-    p.timers.set(timer, p.clock.monotonic() + value if value else 0, interval_s * NS + interval_us * 1000)
-    if old:
-        p.space.write(old, before)
-    return 0
-
-
-@syscall(107, "timer_create")
-def timer_create(p: Process, clock: int, event: int, out: int) -> Result:
-    """See man 2 timer_create: SIGEV_SIGNAL, SIGEV_NONE and SIGEV_THREAD_ID."""
-    value, number, how, tid = 0, 14, 0, 0
-    if event:
-        data = p.space.read(event, 64)
-        value = int.from_bytes(data[:8], "little")
-        number, how, tid = (int.from_bytes(data[i : i + 4], "little", signed=True) for i in (8, 12, 16))
-    if s32(clock) in (4, 5, 6):
-        return -errno.EOPNOTSUPP
-    if s32(clock) >= 0:
-        read_clock(p, clock)
-    if how not in (0, 1, 4) or (how != 1 and not 1 <= number <= LAST):
-        return -errno.EINVAL
-    thread = thread_of(p, tid) if how == 4 else None
-    if how == 4 and thread is None:
-        return -errno.EINVAL
-    key = 0
-    while ("posix", key) in p.timers.all:
-        key += 1
-    if not event:
-        value = key
-
-    def fire(times: int) -> None:
-        if how != 1:
-            packed = info(number, SI_TIMER, key, timer.overrun, value)
-            p.signals.post(Pending(number, packed), thread, prefer=p.thread)
-
-    timer = Timer(fire)
-    p.space.put32(out, key)
-    read_clock(p, clock)
-    p.timers.all[("posix", key)] = timer
-    wall = clock & 0xFFFFFFFF in (0, 8, 11)
-    p.wall_timers = p.wall_timers | {key} if wall else p.wall_timers - {key}
-    return 0
-
-
-def posix_timer(p: Process, key: int) -> Timer:
-    """A timer by its number. Raises OSError(EINVAL)."""
-    timer = p.timers.all.get(("posix", s32(key)))
-    if timer is None:
-        raise fail(errno.EINVAL)
-    return timer
-
-
-@syscall(110, "timer_settime")
-def timer_settime(p: Process, key: int, flags: int, new: int, old: int) -> Result:
-    """See man 2 timer_settime."""
-    if not new:
-        return -errno.EINVAL
-    interval_s, interval_ns, s, ns = p.space.unpack(ITIMERSPEC, new)
-    if not (0 <= interval_ns < NS and 0 <= ns < NS and s >= 0 and interval_s >= 0):
-        return -errno.EINVAL
-    timer = posix_timer(p, key)
-    now = p.clock.monotonic()
-    if old:
-        p.space.write(old, ITIMERSPEC.pack(*divmod(timer.interval, NS), *divmod(timer.left(now), NS)))
-    value = s * NS + ns
-    if value:
-        if flags & 1:
-            value = max(1, value - (p.clock.wall() - now if s32(key) in p.wall_timers else 0))
-        else:
-            value += now
-    p.timers.set(timer, value, interval_s * NS + interval_ns)
-    return 0
-
-
-@syscall(108, "timer_gettime")
-def timer_gettime(p: Process, key: int, out: int) -> Result:
-    """See man 2 timer_gettime."""
-    timer = posix_timer(p, key)
-    p.space.write(out, ITIMERSPEC.pack(*divmod(timer.interval, NS), *divmod(timer.left(p.clock.monotonic()), NS)))
-    return 0
-
-
-@syscall(109, "timer_getoverrun")
-def timer_getoverrun(p: Process, key: int) -> Result:
-    """See man 2 timer_getoverrun."""
-    return posix_timer(p, key).overrun
-
-
-@syscall(111, "timer_delete")
-def timer_delete(p: Process, key: int) -> Result:
-    """See man 2 timer_delete."""
-    posix_timer(p, key)
-    p.timers.drop(("posix", s32(key)))
-    return 0

@@ -17,7 +17,6 @@ from ..files import O_NONBLOCK, File, RegularFile, StreamFile
 from ..process import Process
 from ..table import syscall
 from ..waits import POLLIN, POLLOUT, Result, Wait
-from .contents import transfer
 from .io import MOST, vectors
 
 SPLICE_F_NONBLOCK, SPLICE_F_ALL = 2, 15
@@ -82,16 +81,13 @@ def splice(p: Process, fd_in: int, off_in: int, fd_out: int, off_out: int, lengt
     nonblocking = bool(flags & SPLICE_F_NONBLOCK) or any(file.flags & O_NONBLOCK for file in pipes)
 
     def move() -> int:
-        if source.fd < 0:  # a generated file
-            done = transfer(source, sink, at_in, min(length, 1 << 16))
-        else:
-            done = hostlibc.splice(source.fd, at_in, sink.fd, at_out, length, flags | SPLICE_F_NONBLOCK)
+        done = hostlibc.splice(source.fd, at_in, sink.fd, at_out, length, flags | SPLICE_F_NONBLOCK)
         for address, before in ((off_in, at_in), (off_out, at_out)):
             if before is not None:
                 p.space.put64(address, before + done)
         return done
 
-    if sink.fd < 0 or not isinstance(sink, (StreamFile, RegularFile)):
+    if any(file.fd < 0 or not isinstance(file, (StreamFile, RegularFile)) for file in (source, sink)):
         return -errno.EINVAL
     return until_moved(p, source, sink, nonblocking, move)
 

@@ -7,6 +7,7 @@ import errno
 from ..abi import NS, TIMESPEC, s32
 from ..process import Process
 from ..table import syscall
+from ..threads import Thread
 from ..vfs import fail
 from ..waits import UNLESS_HANDLED, Result, Wait
 
@@ -18,6 +19,11 @@ STEADY = frozenset({1, 4, 6, 7, 9})
 
 NO_SLEEP = frozenset({3, 4, 5, 6})
 """Clocks that nobody can sleep by, nor set a timer on all but the first: those of threads, raw and coarse ones."""
+
+
+def thread_used(p: Process, thread: Thread) -> int:
+    """The time that a thread has run, in ns."""
+    return thread.used + (p.cpu.count - thread.began if thread is p.sched.loaded else 0)
 
 
 def read(p: Process, clock: int) -> int:
@@ -35,12 +41,12 @@ def read(p: Process, clock: int) -> int:
             thread = next((t for t in p.sched.threads if number in (0, t.tid)), None) if number else p.thread
             if thread is None:
                 raise fail(errno.EINVAL)
-            return thread.used + (p.cpu.count - thread.began if thread is p.sched.loaded else 0)
+            return thread_used(p, thread)
         if number not in (0, p.pid):
             raise fail(errno.EINVAL)
         clock = PROCESS_CPU
     if clock == THREAD_CPU:
-        return p.thread.used + p.cpu.count - p.thread.began
+        return thread_used(p, p.thread)
     if clock == PROCESS_CPU:
         return p.clock.used() - p.children_used
     raise fail(errno.EINVAL)
