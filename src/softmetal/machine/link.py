@@ -13,6 +13,7 @@ from typing import Any
 
 from softmetal.chips.virtio.net import HEADER
 from softmetal.machine.errors import MachineError
+from softmetal.machine.interrupts import deliver, held
 from softmetal.machine.machine import Machine, Stop
 
 SLICE = 50_000
@@ -63,13 +64,15 @@ class Switch:
     def run(self, *, seconds: float | None = None, until: Callable[[], Any] | None = None) -> Stop:
         """Run all until so many seconds of machine time have passed, or `until()` is true, or one of them ends."""
         deadline = None if seconds is None else self.clock + round(seconds * 1e9)
-        while not (until is not None and until()):
-            now = self.clock
-            if deadline is not None and now >= deadline:
-                return Stop.TIME
-            ended = self._slice(now + self.slice if deadline is None else min(now + self.slice, deadline))
-            if ended is not None:
-                return ended
+        with held():  # Ctrl-C comes between two slices: no frame is lost
+            while not (until is not None and until()):
+                now = self.clock
+                if deadline is not None and now >= deadline:
+                    return Stop.TIME
+                ended = self._slice(now + self.slice if deadline is None else min(now + self.slice, deadline))
+                if ended is not None:
+                    return ended
+                deliver()
         return Stop.UNTIL
 
     def _slice(self, end: int) -> Stop | None:
