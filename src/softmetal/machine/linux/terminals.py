@@ -89,6 +89,7 @@ class Master(StreamFile):
 
     def __init__(self, fd: int, lock: int, number: int, flags: int, path: bytes, node: Node) -> None:
         super().__init__(fd, flags, path, owned=True)
+        self.outside = True  # the host's line discipline works in its own time
         self.lock = lock
         self.number = number
         self._node = node
@@ -114,6 +115,7 @@ class SlaveFile(StreamFile):
 
     def __init__(self, fd: int, flags: int, path: bytes, node: Node) -> None:
         super().__init__(fd, flags, path, owned=True)
+        self.outside = True
         self._node = node
 
     def status(self) -> Status | os.stat_result:

@@ -100,8 +100,9 @@ def mmap(p: Process, address: int, length: int, prot: int, flags: int, fd: int, 
         start = space.gap(size, address & -PAGE)
     end = start + size
     marks = 0
-    for flag, mark in ((MAP_NORESERVE, NO_RESERVE), (MAP_LOCKED, LOCKED), (MAP_GROWSDOWN, GROWS_DOWN)):
-        marks |= mark if flags & flag else 0
+    if flags & (MAP_NORESERVE | MAP_LOCKED | MAP_GROWSDOWN):
+        for flag, mark in ((MAP_NORESERVE, NO_RESERVE), (MAP_LOCKED, LOCKED), (MAP_GROWSDOWN, GROWS_DOWN)):
+            marks |= mark if flags & flag else 0
     if (marks | space.new_marks) & LOCKED and space.locked() + size > space.lock_limit:
         return -errno.EAGAIN
     if file is None:
