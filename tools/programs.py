@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -153,14 +154,17 @@ def run(root: str, command: str, net: bool) -> tuple[str, str]:
     options = ["--net"] if net else []
     with tempfile.TemporaryDirectory() as folder:
         line = [sys.executable, "-m", "softmetal", "run", "--root", root, "--dir", f"{folder}:/tmp", *options]
+        process = subprocess.Popen(
+            [*line, "bash", "-c", command], text=True, errors="replace", start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                [*line, "bash", "-c", command],
-                capture_output=True, text=True, errors="replace", timeout=LIMIT, stdin=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
+            out, errors = process.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the guest's processes are processes of the host
+            process.wait()
             return "", f"not done after {LIMIT} s"
-    return done.stdout.strip(), done.stderr.strip()
+    return out.strip(), errors.strip()
 
 
 def build() -> str:
