@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import signal
 import sys
 
 import pytest
@@ -12,6 +13,8 @@ from softmetal.engines.native import native_engine, new_board
 
 pytest_plugins = ["tests.promises", "pytester"]
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in a shell's background; what tests start would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 GRACE = 30
 """Seconds beyond its limit (pytest-timeout) after which a test that does not even come back to Python ends its worker."""
 ENGINES = {
