@@ -257,6 +257,8 @@ def test_32_bit_codes_are_instructions_here_where_they_are_there(engine, qemu):
         code = int.from_bytes(given.code[:4], "little")
         here = isa.decode(code)
         reserved = here and any(o.name == "rm" for o in here.operands) and here.decode(code)["rm"] in (5, 6)
+        if here and here.name in ("jal", "jalr") and signal == SIGILL:
+            continue  # it is what lies where the jump goes that is none
         if (here is None or bool(reserved)) != (signal == SIGILL):
             differ.append((f"{code:#010x}", here and here.name, signal))
     assert not differ

@@ -58,7 +58,7 @@ def word(rng: random.Random) -> int:
     if kind < 0.8:
         return RAM_BASE + RAM + rng.randrange(-16, 16)
     return rng.choice(
-        [0, 1, rng.getrandbits(64), (1 << 64) - rng.randrange(1 << 20), 1 << rng.randrange(64), rng.getrandbits(39)]
+        [0, 1, rng.getrandbits(64), (1 << 64) - rng.randrange(1, 1 << 20), 1 << rng.randrange(64), rng.getrandbits(39)]
     )
 
 
