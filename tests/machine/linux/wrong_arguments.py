@@ -6,7 +6,7 @@ its error, or `ok`. Run natively it says what Linux answers; a guest must print 
 
 from __future__ import annotations
 
-import random
+from .batteries import battery
 
 KINDS: dict[str, dict[str, str]] = {
     "fd": {
@@ -171,33 +171,13 @@ int main(int argc, char **argv) {
     char home[20];
 """
 OPENS = ("openat", "openat2", "dup", "memfd_create", "dup3")
-GROUP = 40
+
+
+def undo(call: str, label: str) -> int:
+    """See `batteries.Undo`: 1 closes a descriptor, 2 takes a mapping away."""
+    return 2 if call == "mmap" else int(call in OPENS or label.startswith("fcntl dup"))
 
 
 def source(seed: int, samples: int) -> str:
-    """The C source: `samples` calls of each kind, in groups that each start from the same files in a folder of its own."""
-    rng = random.Random(seed)
-    lines: list[str] = []
-    for name, signature in CALLS.items():
-        kinds = signature.split()
-        seen = set()
-        for _ in range(samples):
-            chosen = [rng.choice(sorted(KINDS[kind])) for kind in kinds]
-            if tuple(chosen) in seen:
-                continue
-            seen.add(tuple(chosen))
-            texts = [f"(long)({KINDS[kind][value]})" for kind, value in zip(kinds, chosen, strict=True)]
-            texts += ["0L"] * (6 - len(texts))
-            label = " ".join([name, *chosen])
-            call = name.partition(".")[0]
-            undo = 2 if call == "mmap" else int(call in OPENS or label.startswith("fcntl dup"))
-            lines.append(f'try("{label}", {undo}, SYS_{call}, {", ".join(texts)});')
-    rng.shuffle(lines)
-    parts = [HEAD]
-    for index in range(0, len(lines), GROUP):
-        body = "\n        ".join(lines[index : index + GROUP])
-        parts.append(
-            f'    fflush(stdout);\n    if (fork() == 0) {{\n        sprintf(home, "g{index}"); mkdir(home, 0755); chdir(home);'
-            f" prepare();\n        {body}\n        _exit(0);\n    }}\n    wait(0);\n"
-        )
-    return "".join(parts) + "    return 0;\n}\n"
+    """The C source."""
+    return battery(seed, samples, CALLS, KINDS, HEAD, undo, "0755")

@@ -7,7 +7,7 @@ of them can wait or reach another process than the program's own.
 
 from __future__ import annotations
 
-import random
+from .batteries import battery
 
 KINDS: dict[str, dict[str, str]] = {
     "fd": {
@@ -285,31 +285,8 @@ int main(int argc, char **argv) {
     char home[20];
 """
 OPENS = ("epoll_create1", "eventfd2", "timerfd_create", "inotify_init1", "socket", "accept4", "pidfd_open", "pidfd_getfd")
-GROUP = 40
 
 
 def source(seed: int, samples: int) -> str:
-    """The C source: `samples` calls of each kind, in groups that each start from the same files in a folder of its own."""
-    rng = random.Random(seed)
-    lines: list[str] = []
-    for name, signature in CALLS.items():
-        kinds = signature.split()
-        seen = set()
-        for _ in range(samples):
-            chosen = [rng.choice(sorted(KINDS[kind])) for kind in kinds]
-            if tuple(chosen) in seen:
-                continue
-            seen.add(tuple(chosen))
-            texts = [f"(long)({KINDS[kind][value]})" for kind, value in zip(kinds, chosen, strict=True)]
-            texts += ["0L"] * (6 - len(texts))
-            label = " ".join([name, *chosen])
-            lines.append(f'try("{label}", {int(name in OPENS)}, SYS_{name}, {", ".join(texts)});')
-    rng.shuffle(lines)
-    parts = [HEAD]
-    for index in range(0, len(lines), GROUP):
-        body = "\n        ".join(lines[index : index + GROUP])
-        parts.append(
-            f'    fflush(stdout);\n    if (fork() == 0) {{\n        sprintf(home, "g{index}"); mkdir(home, 0777); chdir(home);'
-            f" prepare();\n        {body}\n        _exit(0);\n    }}\n    wait(0);\n"
-        )
-    return "".join(parts) + "    return 0;\n}\n"
+    """The C source."""
+    return battery(seed, samples, CALLS, KINDS, HEAD, lambda call, _: int(call in OPENS), "0777")
