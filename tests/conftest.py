@@ -29,11 +29,20 @@ def engine(request):
     return ENGINES[request.param]
 
 
+def limit(item) -> float:
+    """Seconds that a test may take."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getini("timeout"))
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: begun last, one of them would keep one worker busy and the others waiting."""
+    items.sort(key=limit, reverse=True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    marker = item.get_closest_marker("timeout")
-    limit = marker.args[0] if marker else float(item.config.getini("timeout"))
-    faulthandler.dump_traceback_later(limit + GRACE, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(limit(item) + GRACE, exit=True, file=sys.__stderr__)
     try:
         return (yield)
     finally:
