@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import host
+from . import hostlibc
 from .files import (
     O_ACCMODE,
     O_CREAT,
@@ -71,7 +71,7 @@ class HostNode(Node):
 
     def birth(self) -> int | None:
         """See `Node.birth`."""
-        data = host.statx_of(self.fd, STATX_BTIME)
+        data = hostlibc.statx_of(self.fd, STATX_BTIME)
         mask, seconds, ns = struct.unpack_from("<I76xqI", data)
         return seconds * 10**9 + ns if mask & STATX_BTIME else None
 
@@ -232,7 +232,7 @@ class HostNode(Node):
         if not isinstance(target, HostNode) or target.tree is not self.tree:
             raise fail(errno.EXDEV)
         if flags:
-            host.renameat2(self.fd, name, target.fd, new_name, flags)
+            hostlibc.renameat2(self.fd, name, target.fd, new_name, flags)
         else:
             os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=target.fd)
 
@@ -253,12 +253,12 @@ class HostNode(Node):
     def chown(self, uid: int, gid: int) -> None:
         """See `Node.chown`."""
         self._writable()
-        host.chown_of(self.fd, uid, gid)
+        hostlibc.chown_of(self.fd, uid, gid)
 
     def utime(self, times: bytes | None) -> None:
         """See `Node.utime`."""
         self._writable()
-        host.utimens(self.magic, times)
+        hostlibc.utimens(self.magic, times)
 
     def truncate(self, length: int) -> None:
         """See `Node.truncate`."""

@@ -1,6 +1,6 @@
 """Calls of the host's kernel that Python's library lacks, through the C library. Each raises OSError as `os` does.
 
-None of them blocks: the descriptors that they are given are non-blocking, or the flags say so.
+Those that could wait do not: the descriptors that they are given are non-blocking, or the flags say so.
 """
 
 from __future__ import annotations
@@ -108,6 +108,43 @@ def pid_of(pidfd: int) -> int:
     return -1
 
 
+# Files. The numbers of modes, flags and structures here are the same on all architectures of Linux.
+
+AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
+
+
+def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
+    """man 2 fallocate."""
+    _done(_LIBC.fallocate(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
+
+
+def renameat2(old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> None:
+    """man 2 renameat2."""
+    _done(_LIBC.renameat2(old_fd, old, new_fd, new, ctypes.c_uint(flags)))
+
+
+def chown_of(fd: int, uid: int, gid: int) -> None:
+    """man 2 fchownat: change the owner of what `fd` is, a symbolic link too; -1 leaves it."""
+    _done(_LIBC.fchownat(fd, b"", ctypes.c_uint(uid), ctypes.c_uint(gid), AT_EMPTY_PATH))
+
+
+def statx_of(fd: int, mask: int) -> bytes:
+    """man 2 statx: the `struct statx` of what `fd` is."""
+    buffer = ctypes.create_string_buffer(256)
+    _done(_LIBC.statx(fd, b"", AT_EMPTY_PATH, ctypes.c_uint(mask), buffer))
+    return buffer.raw
+
+
+def syncfs(fd: int) -> None:
+    """man 2 syncfs."""
+    _done(_LIBC.syncfs(fd))
+
+
+def sync_file_range(fd: int, offset: int, length: int, flags: int) -> None:
+    """man 2 sync_file_range."""
+    _done(_LIBC.sync_file_range(fd, ctypes.c_int64(offset), ctypes.c_int64(length), ctypes.c_uint(flags)))
+
+
 def utimens(path: bytes, times: bytes | None) -> None:
     """man 2 utimensat: times are two `struct timespec`. The last component is followed."""
-    _done(_LIBC.utimensat(-100, path, times, 0))
+    _done(_LIBC.utimensat(AT_FDCWD, path, times, 0))

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import host
+from . import hostlibc
 from .files import O_ACCMODE, O_PATH, O_TMPFILE, ContentFile, DirectoryFile, File, PathFile, RandomFile, StreamFile
 from .terminals import Terminals
 from .vfs import Node, Status, fail
@@ -158,7 +158,7 @@ class Again(Node):
         if (fd := self._host()) is None:
             super().utime(times)
         else:
-            host.utimens(b"/proc/self/fd/%d" % fd, times)
+            hostlibc.utimens(b"/proc/self/fd/%d" % fd, times)
 
     def truncate(self, length: int) -> None:
         """See `Node.truncate`."""

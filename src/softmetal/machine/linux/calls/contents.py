@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from .. import host
+from .. import hostlibc
 from ..abi import s32, s64
 from ..cpu import W
 from ..files import O_APPEND, O_NONBLOCK, O_RDWR, ContentFile, DirectoryFile, File, RegularFile, StreamFile
@@ -52,7 +52,7 @@ def fallocate(p: Process, fd: int, mode: int, offset: int, length: int) -> Resul
     status = os.fstat(file.fd)
     if not mode & ~0x40:
         p.limits.check_size(offset + length, status.st_size)
-    host.fallocate(file.fd, mode, offset, length)
+    hostlibc.fallocate(file.fd, mode, offset, length)
     file.altered()
     if mode & COLLAPSE_RANGE:
         p.space.file_cut(status, os.fstat(file.fd).st_size)
@@ -91,7 +91,7 @@ def sync_file_range(p: Process, fd: int, offset: int, length: int, flags: int) -
         return -errno.EINVAL
     if not isinstance(file, RegularFile):
         return 0 if isinstance(file, (DirectoryFile, ContentFile)) else -errno.ESPIPE
-    host.sync_file_range(file.fd, offset, length, flags & 7)
+    hostlibc.sync_file_range(file.fd, offset, length, flags & 7)
     return 0
 
 
@@ -100,7 +100,7 @@ def syncfs(p: Process, fd: int) -> Result:
     """See man 2 syncfs."""
     file = p.fds.get(fd)
     if file.fd >= 0:
-        host.syncfs(file.fd)
+        hostlibc.syncfs(file.fd)
     return 0
 
 
