@@ -108,7 +108,9 @@ class Debugger:
         self._listed: dict[int, list[Hook]] = {}
         self._armed: Any = None  # the board that holds them, and how often it had been restored by then
         self._position = -1  # of the machine, when it last stood still
-        self._decoded = 0  # offsets of pages at which code may have been decoded with a break in it
+        self._decoded = 0  # offsets of pages at which code may have been decoded with a break in it,
+        self._wanted = 0  # and at which there is a break
+        self._silent = False  # there are hooks that only count
         self._again = False  # the machine goes where it has been
         self._stopping: bool | None = True
         self.hits: list[Event] = []
@@ -203,7 +205,7 @@ class Debugger:
         if self._position != machine.position:  # somebody has gone elsewhere
             debug.told_to = debug.seen_to = 0
         now = board, board.__mapping__.restored
-        if self._armed == now and (self._decoded == self._offsets() or most < FEW):
+        if self._armed == now and (self._decoded == self._wanted or most < FEW):
             return
         told = [getattr(debug, name) for name in TOLD]
         self._block()[:] = bytes(layout_of(Debug).size)
@@ -212,6 +214,7 @@ class Debugger:
         hooks = self._present()
         by_kind = {k: [h for h in hooks if h.kind == name] for k, name in KINDS.items()}
         self._listed = by_kind
+        self._silent = any(not h.stop and h.call is None for h in hooks)
         for i, hook in enumerate(by_kind[BREAK]):
             debug.break_at[i], debug.break_stops[i] = hook.what[0], self._stops(hook)
             debug.break_register[i], debug.break_how[i], debug.break_value[i] = hook.when
@@ -226,7 +229,7 @@ class Debugger:
         for hook in by_kind[TRAP]:
             debug.traps, debug.interrupts = debug.traps | hook.what[0], debug.interrupts | hook.what[1]
         debug.traps_stop = any(self._stops(h) for h in by_kind[TRAP])
-        offsets = self._offsets()
+        offsets = self._wanted = self._offsets()
         for i in range(len(debug.offsets)):
             debug.offsets[i] = offsets >> 64 * i & (1 << 64) - 1
         # A break that was decoded and is there no more only costs time: that is worth it for a short run.
@@ -278,10 +281,10 @@ class Debugger:
             return False
         debug.taken = last
         raw, listed = self._taken(first, last), self._listed
-        if not self._again and all(map(self._only_counts, set(raw[::WORDS].tolist()))):
+        words = raw.tolist()
+        if not self._again and self._silent and all(map(self._only_counts, set(words[::WORDS]))):
             self._keep(raw)
             return False
-        words = raw.tolist()
         for at in range(0, len(words), WORDS):
             hooks = _met(words, at, listed)
             if self._again:

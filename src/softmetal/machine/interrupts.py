@@ -14,7 +14,7 @@ import _signal  # signal.getsignal makes an enumeration's member of each answer:
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 _CATCHABLE = tuple(map(int, sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})))
 _MAIN = threading.main_thread().ident
@@ -59,6 +59,37 @@ class Held:
                     if _signal.getsignal(number) is _note:  # else somebody has installed another one since
                         _signal.signal(number, handler)
                 _call()
+
+
+class Mendable(Protocol):
+    """What `Whole` needs of a machine."""
+
+    inside: int
+    raised: BaseException | None
+
+
+class Whole(Held):
+    """A context in which a thing is done to a machine that must not be left half done: see `Machine.whole`."""
+
+    __slots__ = ("_machine",)
+
+    def __init__(self, machine: Mendable) -> None:
+        self._machine = machine
+
+    def __enter__(self) -> Whole:
+        super().__enter__()
+        self._machine.inside += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        machine = self._machine
+        machine.inside -= 1
+        raised = machine.raised
+        if not machine.inside:
+            machine.raised = None
+        super().__exit__()
+        if raised is not None and not machine.inside and error[0] is None:
+            raise raised
 
 
 def held() -> Held:

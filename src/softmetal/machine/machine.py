@@ -30,7 +30,7 @@ from softmetal.machine.console import Console
 from softmetal.machine.debugger import Debugger
 from softmetal.machine.errors import MachineError, Parted
 from softmetal.machine.inputs import Input
-from softmetal.machine.interrupts import deliver, held
+from softmetal.machine.interrupts import Whole, deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
@@ -111,9 +111,10 @@ class Machine:
         self._script: deque[Input] | None = None
         self._bound = False  # to the script: nothing else may enter
         self._debugger: Debugger | None = None
-        self._whole = 0
-        """How deep in contexts of `whole`."""
-        self._raised: BaseException | None = None
+        self.inside = 0
+        """How deep in contexts of `whole`,"""
+        self.raised: BaseException | None = None
+        """and what is to come out of them."""
 
     def _boot(self, board: Any) -> None:
         self.board: Any = board
@@ -185,24 +186,13 @@ class Machine:
                 deliver()
         return Stop.UNTIL
 
-    @contextlib.contextmanager
-    def whole(self) -> Iterator[None]:
-        """Do a thing to the machine that must not be left half done.
+    def whole(self) -> Whole:
+        """A context in which a thing is done to the machine that must not be left half done.
 
         Signal handlers (Ctrl-C) wait for its end. So does the first exception that a user's code raised in `heard` (a hook, an
         observer, what hears of output): the machine is whole when it comes out.
         """
-        with held():
-            self._whole += 1
-            try:
-                yield
-            finally:
-                self._whole -= 1
-                raised = self._raised
-                if not self._whole:
-                    self._raised = None
-            if not self._whole and raised is not None:
-                raise raised
+        return Whole(self)
 
     def heard(self, call: Callable[..., Any], *args: Any) -> None:
         """Call a user's code inside `whole`."""
@@ -213,7 +203,7 @@ class Machine:
 
     def fail(self, error: BaseException) -> None:
         """Raise this when the machine is whole, unless something else is raised before."""
-        self._raised = self._raised or error
+        self.raised = self.raised or error
 
     def advance(self, most: int, horizon: int = FOREVER) -> Stop | None:
         """Let in what waits outside, and run at most so many instructions. Stop.TIME: the guest waits, the clock is `horizon`."""
@@ -225,13 +215,13 @@ class Machine:
         most, until, waits = self._limits(most, horizon)
         if self._debugger is not None:
             self._debugger.arm(most)
-        late = self._now > until
+        late = until < FOREVER and self._now > until
         done = self.engine.advance(most, until) if most and not late else 0
         self.position += done
         if done and waits:
             raise Parted(self.position, f"at position {self.position - done} the guest goes on, where it waited when recorded")
         board = self.board
-        idle = done < most and not (late or board.wanted or board.debug.stop or board.ran)
+        idle = done < most and not (late or board.debug.stop or board.wanted or board.ran)
         if idle:
             self.waited = max(self.clock, until if until < FOREVER else 0)
         elif done:
