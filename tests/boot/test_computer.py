@@ -38,7 +38,7 @@ def softmetal(*arguments: str, script: str = "", tmp_path: Path | None = None) -
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("cpus", [1, 2, 12])
 def test_debian_s_kernel_boots_to_a_shell_on_any_number_of_harts(kernel, cpus):
     m = Machine(kernel=kernel.image, initrd=kernel.initrd, append="console=ttyS0 quiet", cpus=cpus, memory=256 << 20)
     m.expect(PROMPT)

@@ -100,7 +100,7 @@ def test_registers_read_back_and_what_has_no_source_is_wired_to_0(plic):
     assert plic.read(enable(SUPERVISOR)) == 0xFFFF_FFFE
     assert plic.read(enable(SUPERVISOR, 1)) == 0xFFFF_FFFF
     assert plic.write(enable(SUPERVISOR, 2), 1).read(enable(SUPERVISOR, 2)) == 0
-    assert plic.write(enable(16), 2).read(enable(16)) == 0
+    assert plic.write(enable(64), 2).read(enable(64)) == 0
     assert plic.read(enable(0)) == 0
     assert plic.strange == 0
 
@@ -151,12 +151,19 @@ def test_a_level_triggered_source_has_no_edges(plic):
     assert plic.edge(1 << 10).lines[SUPERVISOR] == 0
 
 
-@pytest.mark.parametrize("context", [0, 1, 2, 15])
+@pytest.mark.parametrize("context", [0, 1, 2, 15, 63])
 def test_each_context_has_enables_a_threshold_and_a_claim_of_its_own(plic, context):
     plic.write(enable(SUPERVISOR), 0).write(enable(context), 1 << 5).update(1 << 5)
     assert [i for i, line in enumerate(plic.lines) if line] == [context]
     assert plic.write(threshold(context), 1).lines[context] == 0
     assert plic.read(claim(context)) == 5
+
+
+def test_contexts_of_harts_that_the_board_does_not_have_are_wired_to_0(plic):
+    plic.last = 3
+    plic.update(1 << 10).write(enable(4), 1 << 10).write(threshold(4), 5)
+    assert [plic.read(at(4)) for at in (enable, threshold, claim)] == [0, 0, 0]
+    assert (plic.lines[4], plic.lines[SUPERVISOR], plic.strange) == (0, 1, 0)
 
 
 def test_contexts_without_a_hart_are_wired_to_0_up_to_the_last_of_the_map(plic):

@@ -77,7 +77,7 @@ def test_the_compiler_has_nothing_to_complain_of():
     assert [line for line in warnings.splitlines() if "Warning" in line and "interrupt_provider" not in line] == []
 
 
-@pytest.mark.parametrize("harts", [1, 2])
+@pytest.mark.parametrize("harts", [1, 2, 8])
 def test_nodes_are_those_of_qemu_s_virt_machine(tmp_path, harts):
     if not shutil.which("qemu-system-riscv64"):
         pytest.skip("qemu-system-riscv64 is not installed")

@@ -241,11 +241,12 @@ def test_a_hart_starts_runs_takes_an_ipi_stops_and_starts_again(run):
     ]
 
 
-def test_eight_harts_start_and_a_ninth_is_not_there(run):
-    text = SECOND + "".join(ask(HSM, 0, hart, "second", hart * 16) + SEEN for hart in range(1, 8))
-    outcome = run(text + ask(HSM, 0, 8, "second", 0) + ask(HSM, 2, -1), harts=8)
-    assert outcome.told[1:14:2] == [(hart, hart * 16) for hart in range(1, 8)]
-    assert outcome.told[14:] == [(INVALID_PARAM, 0), (INVALID_PARAM, 0)]
+@pytest.mark.parametrize("harts", [8, 32])
+def test_all_harts_start_and_one_more_is_not_there(run, harts):
+    text = SECOND + "".join(ask(HSM, 0, hart, "second", hart * 16) + SEEN for hart in range(1, harts))
+    outcome = run(text + ask(HSM, 0, harts, "second", 0) + ask(HSM, 2, -1), harts=harts)
+    assert outcome.told[1 : 2 * harts - 2 : 2] == [(hart, hart * 16) for hart in range(1, harts)]
+    assert outcome.told[2 * harts - 2 :] == [(INVALID_PARAM, 0), (INVALID_PARAM, 0)]
 
 
 def test_a_hart_does_not_start_in_the_firmware_or_where_there_is_none(run):

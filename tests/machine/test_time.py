@@ -19,7 +19,7 @@ def hashes(m, every, count):
     return found
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 3])
+@pytest.mark.parametrize("cpus", [1, 2, 3, 20])
 def test_golden_and_native_have_the_same_hash_at_every_position(tmp_path, cpus):
     golden, native = (machine(tmp_path, cpus=cpus, engine=engine) for engine in ENGINES)
     assert hashes(golden, 97, 60) == hashes(native, 97, 60)

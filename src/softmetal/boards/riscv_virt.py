@@ -44,7 +44,7 @@ from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.riscv.privileged.state import RAM_BASE
-from softmetal.lang import cold, u1, u2, u3, u4, u6, u7, u8, u12, u16, u20, u32, u64
+from softmetal.lang import cold, u1, u2, u4, u5, u6, u7, u8, u12, u16, u20, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
@@ -66,7 +66,7 @@ STORM = 1_000_000_000
 """Instructions for which a hart may do nothing but take the same interrupt, before the user hears of it."""
 STORM_GAP = 5000
 """Instructions between two such interrupts: handlers are short, and timers come less often."""
-MAX_HARTS = 8
+MAX_HARTS = 32
 NEVER = (1 << 64) - 1
 FAR = 1 << 56
 """Later than any machine runs."""
@@ -103,9 +103,9 @@ class RiscvVirt(PrivilegedHart, Dma):
     )  # fmt: skip
     """Methods that the host calls between runs."""
 
-    harts: u4 = 1
-    active: u3  # whose turn it is
-    parked: PrivilegedState[8]
+    harts: u6 = 1
+    active: u5  # whose turn it is
+    parked: PrivilegedState[32]
     round_start: u64  # the clock when this round began
     round_end: u64 = QUANTUM
     turn_start: u64  # the clock when the hart began, or went on after waiting,
@@ -113,11 +113,11 @@ class RiscvVirt(PrivilegedHart, Dma):
     ran: u1  # some hart has run in this round
     soonest: u64 = NEVER  # the clock of the first event for those that have waited through it
     time_offset: u64  # added to the clock where it is read as `time`, in steps of `time`
-    storm_at: u64[8]  # of each hart: its count when it took the last interrupt,
-    storm_from: u64[8]  # and when it took the first of those that came in a row, with nothing else done,
-    storm_pc: u64[8]  # at the same instruction,
-    storm_due: u12[8]  # for the same reason
-    storms: u8  # a bit for each hart for which that has gone on for STORM instructions
+    storm_at: u64[32]  # of each hart: its count when it took the last interrupt,
+    storm_from: u64[32]  # and when it took the first of those that came in a row, with nothing else done,
+    storm_pc: u64[32]  # at the same instruction,
+    storm_due: u12[32]  # for the same reason
+    storms: u32  # a bit for each hart for which that has gone on for STORM instructions
     wanted: u1  # a device asks for the host; nothing runs before it has come
     paid: u64  # the clock up to which what was done for devices is paid for: see `charge`
     owing: u1  # nothing more is done for virtio devices before then,
@@ -153,6 +153,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.hartid = 0
         self.rekey()
         self.plic.edges = 1 << UART_IRQ
+        self.plic.last = 2 * self.harts - 1
 
     # -- time
 
@@ -178,7 +179,7 @@ class RiscvVirt(PrivilegedHart, Dma):
             self.rounds += 1
             self.wanted = 1
         now = self.time()
-        hart = self.hartid & 7
+        hart = self.hartid & 31
         supervisor = self.menvcfg & STCE != 0 and now >= self.stimecmp
         self.timer_lines(
             self.aclint.msip[hart], now >= self.aclint.mtimecmp[hart], supervisor,
@@ -189,7 +190,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         """The clock at which a timer of this hart, or of the board, will be due."""
         now = self.time()
         soonest: u64 = self.rtc.next_event_ns
-        machine = self.aclint.mtimecmp[self.hartid & 7]
+        machine = self.aclint.mtimecmp[self.hartid & 31]
         if machine > now:
             soonest = min(soonest, self.due_at(machine))
         if self.menvcfg & STCE != 0 and self.stimecmp > now:
@@ -231,7 +232,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     @cold
     def watch_storm(self, due: u12) -> None:
         """Does the hart take the same interrupt again and again, and get no further?"""
-        hart = self.hartid & 7
+        hart = self.hartid & 31
         again = self.storm_pc[hart] == self.pc and self.storm_due[hart] == due and self.waiting == 0
         if not again or self.count - self.storm_at[hart] > STORM_GAP:
             self.storm_from[hart] = self.count
@@ -252,7 +253,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         """The next hart's turn, perhaps in the next round. 0: all harts wait, and the next event lies behind `horizon`."""
         self.soonest = min(self.soonest, event)
         if self.active + 1 < self.harts:
-            self.change_to(u3(self.active + 1))
+            self.change_to(u5(self.active + 1))
             return 1
         start = self.round_end
         if self.ran == 0:
@@ -270,7 +271,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.soonest = NEVER
         self.change_to(0)
 
-    def change_to(self, hart: u3) -> None:
+    def change_to(self, hart: u5) -> None:
         """Put another hart in the middle, at the start of the round."""
         if hart != self.active:
             self.parked[self.active].assign(self)

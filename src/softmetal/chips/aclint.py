@@ -13,7 +13,7 @@ from __future__ import annotations
 from softmetal.chips.device import Device
 from softmetal.lang import u1, u4, u32, u64
 
-MAX_HARTS = 8
+MAX_HARTS = 32
 MTIMECMP, MTIME = 0x4000, 0xBFF8
 
 
@@ -22,8 +22,8 @@ class Aclint(Device):
 
     mtime: u64
     mtime_written: u1  # output line; the board lowers it
-    msip: u1[8]  # output: a hart's machine software interrupt
-    mtimecmp: u64[8] = 0xFFFF_FFFF_FFFF_FFFF  # output: the time of a hart's machine timer interrupt
+    msip: u1[32]  # output: a hart's machine software interrupt
+    mtimecmp: u64[32] = 0xFFFF_FFFF_FFFF_FFFF  # output: the time of a hart's machine timer interrupt
 
     def read(self, offset: u32, size: u4) -> u64:
         hart = offset >> 2

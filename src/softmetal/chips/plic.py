@@ -15,7 +15,7 @@ from softmetal.chips.device import Device
 from softmetal.lang import u1, u3, u4, u6, u32, u64
 
 SOURCES = 63
-MAX_HARTS = 8
+MAX_HARTS = 32
 CONTEXTS = 2 * MAX_HARTS  # of hart h: 2h is machine mode, 2h + 1 supervisor mode
 LEVELS = 8  # priorities 0 (never) to 7
 REAL = 0xFFFF_FFFF_FFFF_FFFE  # there is no source 0
@@ -29,15 +29,16 @@ class Plic(Device):
     """The board gives `update` the sources' lines and takes `lines`, one for each context."""
 
     levels: u64  # the sources' lines
-    edges: u64  # the sources that are edge-triggered; said by the board
+    edges: u64  # the sources that are edge-triggered, and
+    last: u6 = CONTEXTS - 1  # the last context that there is; both said by the board
     risen: u64  # those whose edge came while they were being served
     pending: u64
     claimed: u64  # sources being served: their gateways wait for completion
     priority: u3[64]
     above: u64[8]  # [p]: the sources whose priority is above p
-    enabled: u64[16]
-    threshold: u3[16]
-    lines: u1[16]  # output: a context's interrupt line
+    enabled: u64[64]
+    threshold: u3[64]
+    lines: u1[64]  # output: a context's interrupt line
 
     def update(self, levels: u64) -> None:
         """The sources' lines are now these."""
@@ -59,14 +60,14 @@ class Plic(Device):
 
     def drive(self) -> None:
         """Set every context's line."""
-        for context in range(CONTEXTS):
+        for context in range(self.last + 1):
             self.drive_one(context)
 
-    def drive_one(self, context: u4) -> None:
+    def drive_one(self, context: u6) -> None:
         """Set a context's line: is there a source it would take, of a priority above its threshold?"""
         self.lines[context] = self.pending & self.enabled[context] & self.above[self.threshold[context]] != 0
 
-    def claim(self, context: u4) -> u6:
+    def claim(self, context: u6) -> u6:
         """Take the context's most important pending source (the lowest of equals) into service; 0 if there is none."""
         wanted: u64 = self.pending & self.enabled[context] & self.above[0]
         if wanted == 0:
@@ -82,7 +83,7 @@ class Plic(Device):
         self.drive()
         return lowest.bit_length() - 1
 
-    def complete(self, context: u4, source: u6) -> None:
+    def complete(self, context: u6, source: u6) -> None:
         """The source has been served; if its line is still asserted, it is pending again."""
         bit: u64 = 1 << source
         if self.claimed & self.enabled[context] & bit != 0:
@@ -110,7 +111,7 @@ class Plic(Device):
             return u32(self.pending >> (offset & 4) * 8) if offset < PENDING + 8 else 0
         if offset < CONTEXT:
             of = (offset - ENABLE) // ENABLE_STRIDE
-            if of < CONTEXTS:
+            if of <= self.last:
                 return u32(self.enabled[of] >> (offset & 4) * 8) if offset & 0x78 == 0 else 0
             if of > LAST_CONTEXT:
                 self.strange = 1
@@ -120,7 +121,7 @@ class Plic(Device):
         if register > 4 or context > LAST_CONTEXT:
             self.strange = 1
             return 0
-        if context >= CONTEXTS:
+        if context > self.last:
             return 0
         return self.threshold[context] if register == 0 else self.claim(context)
 
@@ -135,7 +136,7 @@ class Plic(Device):
                 self.strange = 1
         elif offset < CONTEXT:
             of = (offset - ENABLE) // ENABLE_STRIDE
-            if of < CONTEXTS:
+            if of <= self.last:
                 if offset & 0x78 == 0:
                     self.enable(of, offset >> 2, value)
             elif of > LAST_CONTEXT:
@@ -143,7 +144,7 @@ class Plic(Device):
         else:
             self.write_context((offset - CONTEXT) // CONTEXT_STRIDE, offset & 0xFFF, value)
 
-    def enable(self, context: u4, upper: u1, value: u32) -> None:
+    def enable(self, context: u6, upper: u1, value: u32) -> None:
         """Choose which of 32 sources a context takes."""
         if upper:
             self.enabled[context] = u32(self.enabled[context]) | value << 32
@@ -155,7 +156,7 @@ class Plic(Device):
         """A context's threshold (0) or completion register (4)."""
         if register > 4 or context > LAST_CONTEXT:
             self.strange = 1
-        elif context < CONTEXTS:
+        elif context <= self.last:
             if register == 0:
                 self.threshold[context] = value
                 self.drive_one(context)

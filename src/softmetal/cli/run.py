@@ -78,7 +78,7 @@ def run(
     disk: Annotated[
         list[str] | None, option(COMPUTERS, metavar="FILE[,ro|,overlay|,commit]", help="Raw or qcow2. Up to 4.")
     ] = None,
-    cpus: Annotated[int, option(COMPUTERS, metavar="N", help="CPUs: 1 to 8.")] = 1,
+    cpus: Annotated[int, option(COMPUTERS, metavar="N", help="CPUs: 1 to 32.")] = 1,
     share: Annotated[
         list[str] | None, option(COMPUTERS, metavar="HOST[:TAG][:rw]", help="A directory to mount by 9p. Up to 4.")
     ] = None,

@@ -15,7 +15,7 @@
 .equ CLINT, 0x2000000
 .equ UART, 0x10000000
 .equ FINISHER, 0x100000
-.equ MAX_HARTS, 8
+.equ MAX_HARTS, 32
 
 # A hart's area: registers by their number, then
 .equ AREA_SHIFT, 9
@@ -78,6 +78,13 @@ boot:   csrr s2, mhartid
         li t0, 0x1f18           # both naturally aligned; 0: no access, 1: any
         csrw pmpcfg0, t0
         bnez s2, park
+        la t0, areas + STATE
+        li t1, MAX_HARTS
+        li t2, STOPPED
+1:      sd t2, 0(t0)
+        addi t0, t0, 1 << AREA_SHIFT
+        addi t1, t1, -1
+        bnez t1, 1b
         call find_harts
         ld t0, entry
         sd t0, ADDRESS(sp)
@@ -108,50 +115,71 @@ park:   li t0, MSIP
         beqz a0, 1b
         j start
 
-# Set `present` from the nodes cpu@N of the device tree at a1.
+# Set `present` from the property reg of the nodes cpu@N of the device tree at a1. (N itself is decimal in some trees.)
 find_harts:
         li t5, 1                # without a tree: this one
         lwu t0, 0(a1)
         li t1, 0xedfe0dd0       # its magic number; all its numbers are big-endian
-        bne t0, t1, 6f
+        bne t0, t1, 5f
+        lwu t4, 12(a1)
+        rev8 t4, t4
+        srli t4, t4, 32
+        add t4, a1, t4          # the names of properties
         lwu t0, 8(a1)
         rev8 t0, t0
         srli t0, t0, 32
         add t0, a1, t0          # the structure
-1:      lwu t1, 0(t0)
+1:      li t6, 0                # is this node one of them?
+2:      lwu t1, 0(t0)
         addi t0, t0, 4
         rev8 t1, t1
         srli t1, t1, 32
         li t2, 1
-        beq t1, t2, 2f          # a node begins
+        beq t1, t2, 3f          # a node begins
         li t2, 3
-        beq t1, t2, 5f          # a property
+        beq t1, t2, 6f          # a property
         li t2, 9
         bne t1, t2, 1b
-6:      sd t5, present, t0
+5:      sd t5, present, t0
         ret
-2:      lwu t1, 0(t0)
+3:      lwu t1, 0(t0)
         li t2, 0x40757063       # cpu@
-        bne t1, t2, 3f
-        lbu t1, 5(t0)
-        bnez t1, 3f             # no hart of ours has two digits
-        lbu t1, 4(t0)
-        addi t1, t1, -'0'
-        sltiu t2, t1, MAX_HARTS
-        sll t2, t2, t1
-        or t5, t5, t2
-3:      lbu t1, 0(t0)           # skip the name
+        xor t6, t1, t2
+        seqz t6, t6
+4:      lbu t1, 0(t0)           # skip the name
         addi t0, t0, 1
-        bnez t1, 3b
-4:      addi t0, t0, 3
-        andi t0, t0, -4
-        j 1b
-5:      lwu t1, 0(t0)           # skip length, name and value
+        bnez t1, 4b
+        j 8f
+6:      lwu t1, 0(t0)
         rev8 t1, t1
-        srli t1, t1, 32
-        addi t1, t1, 8
+        srli t1, t1, 32         # its length
+        lwu t2, 4(t0)
+        rev8 t2, t2
+        srli t2, t2, 32
+        add t2, t4, t2
+        lbu t3, 0(t2)
+        xori t3, t3, 'r'
+        bnez t3, 7f
+        lbu t3, 1(t2)
+        xori t3, t3, 'e'
+        bnez t3, 7f
+        lbu t3, 2(t2)
+        xori t3, t3, 'g'
+        bnez t3, 7f
+        lbu t3, 3(t2)
+        bnez t3, 7f
+        lwu t2, 8(t0)
+        rev8 t2, t2
+        srli t2, t2, 32         # the hart's number
+        sltiu t3, t2, MAX_HARTS
+        and t3, t3, t6
+        sll t3, t3, t2
+        or t5, t5, t3
+7:      addi t1, t1, 8          # skip length, name and value
         add t0, t0, t1
-        j 4b
+8:      addi t0, t0, 3
+        andi t0, t0, -4
+        j 2b
 
 # --- traps
 
@@ -409,8 +437,8 @@ rfence: li t0, 2
         andn s3, s3, t1
 4:      addi t0, t0, 1 << AREA_SHIFT
         slli t1, t1, 1
-        sltiu t2, t1, 1 << MAX_HARTS
-        bnez t2, 3b
+        srli t2, t1, MAX_HARTS
+        beqz t2, 3b
         sd s3, fence_left, t0
         mv a0, s3
         li a1, FENCE
@@ -673,11 +701,4 @@ fence_asid: .dword 0
 
         .balign 8
 areas:
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
-        .zero STATE; .dword STOPPED; .zero (1 << AREA_SHIFT) - STATE - 8
+        .zero MAX_HARTS << AREA_SHIFT

@@ -7,7 +7,7 @@ Not modelled: the debug and trigger modules that RISC-V defines for hardware (a 
 
 from __future__ import annotations
 
-from softmetal.lang import Chip, u1, u3, u4, u5, u6, u7, u8, u12, u64
+from softmetal.lang import Chip, u1, u3, u5, u6, u7, u8, u12, u64
 
 BREAK, WATCH, TRAP, REGISTER, FULL = 1, 2, 3, 4, 5
 """Kinds of events; FULL: the ring has no room for another."""
@@ -30,10 +30,10 @@ class Debug(Chip):
     break_how: u3[64]  # a condition on a register,
     break_register: u5[64]
     break_value: u64[64]
-    told_to: u4  # breaks at this hart's arrival (1: the first; 0: none's), here and now, have been told
+    told_to: u6  # breaks at this hart's arrival (1: the first; 0: none's), here and now, have been told
     told_pc: u64
     told_count: u64
-    seen_to: u4  # the same of accesses: this hart's instruction here and now
+    seen_to: u6  # the same of accesses: this hart's instruction here and now
     seen_pc: u64
     seen_count: u64
     seen: u8  # which kinds of access

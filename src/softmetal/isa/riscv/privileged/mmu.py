@@ -35,7 +35,7 @@ from softmetal.isa.riscv.privileged.state import (
     SUPERVISOR,
     USER,
 )
-from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u6, u7, u8, u16, u20, u32, u64
+from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u5, u6, u7, u8, u16, u20, u32, u64
 
 KEPT = 256
 """Translations of data that are kept."""
@@ -286,7 +286,7 @@ class Mmu(Csrs):
         An access to a device has begun already: there the machine stops behind the instruction.
         """
         stops: u1 = 0
-        hart: u4 = (self.hartid & 7) + 1
+        hart: u6 = (self.hartid & 31) + 1
         again = self.debug.seen_to == hart and self.debug.seen_pc == self.pc and self.debug.seen_count == self.count
         for i in range(WATCHES):
             if i < self.debug.watches and self.debug.watch_what[i] & what != 0:
@@ -309,7 +309,7 @@ class Mmu(Csrs):
         Each arrival is told once, wherever runs begin and end.
         """
         stops: u1 = 0
-        hart: u4 = (self.hartid & 7) + 1
+        hart: u6 = (self.hartid & 31) + 1
         if self.debug.told_to == hart and self.debug.told_pc == address and self.debug.told_count == self.count:
             return 0
         for i in range(BREAKS):
@@ -536,7 +536,7 @@ class Mmu(Csrs):
 
     def rekey(self) -> None:
         """Modes have a number each: user 1 (6 with MXR), supervisor 2 to 5 (SUM, MXR), machine 7; and each hart has its own."""
-        mine: u7 = self.hartid & 7
+        mine: u5 = self.hartid & 31
         mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
         number: u3 = 7
         if mode == USER:
