@@ -71,6 +71,7 @@ def test_registers_read_as_they_were_set(tmp_path):
         (lambda m: m.cpu.pmpaddr.__setitem__(0, 1), AttributeError, "cpu.pmpaddr can only be read"),
         (lambda m: m.cpu.set_csr("mhartid", 1), ValueError, "mhartid: this hart has no .* that can be written"),
         (lambda m: m.cpu.set_csr(0x5C0, 1), ValueError, "1472: this hart has no"),
+        (lambda m: m.ram.__setitem__(0, 1), TypeError, "cannot modify read-only memory"),
         (lambda m: m.cpu.csr("nonsense"), KeyError, "no control and status register 'nonsense'"),
     ],
 )  # fmt: skip

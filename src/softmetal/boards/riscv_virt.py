@@ -43,8 +43,8 @@ from softmetal.chips.vmgenid import Vmgenid
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
-from softmetal.isa.riscv.privileged.state import RAM_BASE
-from softmetal.lang import cold, u1, u2, u4, u5, u6, u7, u8, u12, u16, u20, u32, u64
+from softmetal.isa.riscv.privileged.state import MOST_RAM, RAM_BASE, Frame, Place
+from softmetal.lang import cold, u1, u2, u4, u5, u6, u7, u8, u12, u16, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
@@ -96,7 +96,7 @@ class Slot(IntEnum):
 class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
-    FRAMES = 1 << 20
+    FRAMES = MOST_RAM >> 12
     ENTRIES = (
         "poll", "wait_until", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize", "rekey",
         "set_link", "new_generation",
@@ -443,10 +443,10 @@ class RiscvVirt(PrivilegedHart, Dma):
     def changed_by_host(self, address: u64, length: u32) -> None:
         """The host has written to memory."""
         if self.dma_reaches(address, length) and length != 0:
-            place: u32 = address - RAM_BASE
+            place: Place = address - RAM_BASE
             first = place >> 12
             for i in range(u32(place + length - 1 >> 12) - first + 1):
-                frame = u20(first + i)
+                frame = Frame(first + i)
                 if self.code_page[frame] != 0:
                     self.forget_code(frame)
 
@@ -604,39 +604,39 @@ class RiscvVirt(PrivilegedHart, Dma):
         return address >= RAM_BASE and address - RAM_BASE <= self.ram_size and length <= self.ram_size - (address - RAM_BASE)
 
     def dma_read8(self, address: u64) -> u8:
-        return self.ram[u32(address - RAM_BASE)]
+        return self.ram[Place(address - RAM_BASE)]
 
     def dma_read16(self, address: u64) -> u16:
-        return self.ram.u16[u32(address - RAM_BASE)]
+        return self.ram.u16[Place(address - RAM_BASE)]
 
     def dma_read32(self, address: u64) -> u32:
-        return self.ram.u32[u32(address - RAM_BASE)]
+        return self.ram.u32[Place(address - RAM_BASE)]
 
     def dma_read64(self, address: u64) -> u64:
-        return self.ram.u64[u32(address - RAM_BASE)]
+        return self.ram.u64[Place(address - RAM_BASE)]
 
-    def dma_written(self, place: u32) -> None:
+    def dma_written(self, place: Place) -> None:
         """Is it code that a device is about to change?"""
-        frame: u20 = place >> 12
+        frame: Frame = place >> 12
         if self.code_page[frame] != 0:
             self.forget_code(frame)
 
     def dma_write8(self, address: u64, value: u8) -> None:
-        place: u32 = address - RAM_BASE
+        place: Place = address - RAM_BASE
         self.dma_written(place)
         self.ram[place] = value
 
     def dma_write16(self, address: u64, value: u16) -> None:
-        place: u32 = address - RAM_BASE
+        place: Place = address - RAM_BASE
         self.dma_written(place)
         self.ram.u16[place] = value
 
     def dma_write32(self, address: u64, value: u32) -> None:
-        place: u32 = address - RAM_BASE
+        place: Place = address - RAM_BASE
         self.dma_written(place)
         self.ram.u32[place] = value
 
     def dma_write64(self, address: u64, value: u64) -> None:
-        place: u32 = address - RAM_BASE
+        place: Place = address - RAM_BASE
         self.dma_written(place)
         self.ram.u64[place] = value

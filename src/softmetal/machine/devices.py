@@ -44,7 +44,7 @@ def serve(machine: Any) -> bool:
 
 
 def _part(machine: Any, address: int, length: int) -> memoryview:
-    part: memoryview = machine.ram[address - RAM_BASE : address - RAM_BASE + length]
+    part: memoryview = machine._ram[address - RAM_BASE : address - RAM_BASE + length]
     return part
 
 

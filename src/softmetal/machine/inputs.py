@@ -77,7 +77,7 @@ def put(machine: Any, port: str, data: bytes) -> None:
                 board.disks[data[0]].serial[i] = byte
         case "memory":
             address, data = int.from_bytes(data[:8], "little"), data[8:]
-            machine.ram[address - RAM_BASE : address - RAM_BASE + len(data)] = data
+            machine._ram[address - RAM_BASE : address - RAM_BASE + len(data)] = data
             call("changed_by_host", address, len(data))
         case "register":
             hart = board if data[0] == board.active else board.parked[data[0]]

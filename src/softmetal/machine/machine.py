@@ -118,12 +118,15 @@ class Machine:
 
     def _boot(self, board: Any) -> None:
         self.board: Any = board
+        """The board's state, to look at: of what is written there neither a recording nor a timeline knows."""
         self.engine: Any = (
             native_engine(isa, board, self._progress) if self.engine_name == "native" else golden_engine(isa, board)
         )
         view = board.__mapping__.view
         start = Board.of(type(board)).memories["ram"][0]
-        self.ram: memoryview = view[start : start + board.ram_size]
+        self._ram: memoryview = view[start : start + board.ram_size]
+        self.ram: memoryview = self._ram.toreadonly()
+        """The board's memory, to look at without a copy; `memory` changes it."""
 
     # -- running
 

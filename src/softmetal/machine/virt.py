@@ -10,6 +10,7 @@ from typing import Any
 
 from softmetal.boards.riscv_virt import MAX_HARTS, SLOT_IRQ, VIRTIO, RiscvVirt, Slot
 from softmetal.engines.native import new_board
+from softmetal.isa.riscv.privileged.state import MOST_RAM
 from softmetal.machine.devicetree import virt_tree
 from softmetal.machine.firmware import ADDRESS as FIRMWARE
 from softmetal.machine.firmware import SIZE as FIRMWARE_SIZE
@@ -17,7 +18,7 @@ from softmetal.machine.firmware import firmware
 from softmetal.machine.loading import RAM_BASE, Loaded, LoadError, load_firmware, load_kernel, read
 
 MIB = 1 << 20
-LEAST, MOST = 16 * MIB, 4096 * MIB
+LEAST, MOST = 16 * MIB, MOST_RAM
 PAGE = 4096
 TREE_ROOM = 1 * MIB
 MOST_APPEND = 1023

@@ -128,8 +128,7 @@ class Paged(Threaded):
             writer.start(inside)
         place = writer.new(f"or i64 {writer.new(f'shl i64 {frame}, 12')}, {offset}")
         place = writer.new(f"add i64 {place}, {at}") if at else place
-        short = writer.new(f"trunc i64 {place} to i32")
-        text, had = writer.invoke(self.method("code_parcel"), [], [short])[0]
+        text, had = writer.invoke(self.method("code_parcel"), [], [place])[0]
         assert had is not None
         value = writer.resize(text, had, 64)
         if not at:

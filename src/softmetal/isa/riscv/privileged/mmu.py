@@ -29,13 +29,16 @@ from softmetal.isa.riscv.privileged.state import (
     FETCH_PAGE,
     LOAD_PAGE,
     MACHINE,
+    MOST_RAM,
     RAM_BASE,
     REACH,
     STORE_PAGE,
     SUPERVISOR,
     USER,
+    Frame,
+    Place,
 )
-from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u5, u6, u7, u8, u16, u20, u32, u64
+from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u5, u6, u7, u8, u16, u32, u64
 
 KEPT = 256
 """Translations of data that are kept."""
@@ -54,7 +57,7 @@ STALE = 1024
 class CodeWrite(Trap):
     """Raised before a store that changes code, where an engine runs ahead: `frame` is its number."""
 
-    frame: u20
+    frame: Frame
 
 
 class Pieced(Trap):
@@ -72,7 +75,7 @@ class Mmu(Csrs):
     code_key: u64 = 7 << 3
     read_tag: u64[256]
     write_tag: u64[256]
-    offset: u32[256]
+    offset: Place[256]
     code_tag: u64[64]
     code_frame: u32[64]
     super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
@@ -80,9 +83,9 @@ class Mmu(Csrs):
     debug: Debug
     stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
     stale_count: u32
-    code_page: memory[1 << 20]
+    code_page: memory[MOST_RAM >> 12]
     tohost: u64  # where in memory a store tells the host something; 0: nowhere
-    ram: memory[(1 << 32) + 4096]
+    ram: memory[MOST_RAM + 4096]
 
     # -- what the board answers
 
@@ -105,25 +108,25 @@ class Mmu(Csrs):
         entry = address >> 12 & 0xFF
         if self.read_tag[entry] != (address & PAGE | self.data_key):
             return self.slow_load(address, 1)
-        return self.ram[u32(address + self.offset[entry])]
+        return self.ram[Place(address + self.offset[entry])]
 
     def load16(self, address: u64) -> u16:
         entry = address >> 12 & 0xFF
         if self.read_tag[entry] != (address & (PAGE | 1) | self.data_key):
             return self.slow_load(address, 2)
-        return self.ram.u16[u32(address + self.offset[entry])]
+        return self.ram.u16[Place(address + self.offset[entry])]
 
     def load32(self, address: u64) -> u32:
         entry = address >> 12 & 0xFF
         if self.read_tag[entry] != (address & (PAGE | 3) | self.data_key):
             return self.slow_load(address, 4)
-        return self.ram.u32[u32(address + self.offset[entry])]
+        return self.ram.u32[Place(address + self.offset[entry])]
 
     def load64(self, address: u64) -> u64:
         entry = address >> 12 & 0xFF
         if self.read_tag[entry] != (address & (PAGE | 7) | self.data_key):
             return self.slow_load(address, 8)
-        return self.ram.u64[u32(address + self.offset[entry])]
+        return self.ram.u64[Place(address + self.offset[entry])]
 
     @cold
     def slow_load(self, address: u64, size: u4) -> u64:
@@ -148,7 +151,7 @@ class Mmu(Csrs):
         self.defer()
         return self.mmio_read(physical, size)
 
-    def peek(self, place: u32, size: u4) -> u64:
+    def peek(self, place: Place, size: u4) -> u64:
         match size:
             case 1:
                 return self.ram[place]
@@ -166,28 +169,28 @@ class Mmu(Csrs):
         if self.write_tag[entry] != (address & PAGE | self.data_key):
             self.slow_store(address, value, 1)
             return
-        self.ram[u32(address + self.offset[entry])] = value
+        self.ram[Place(address + self.offset[entry])] = value
 
     def store16(self, address: u64, value: u16) -> None:
         entry = address >> 12 & 0xFF
         if self.write_tag[entry] != (address & (PAGE | 1) | self.data_key):
             self.slow_store(address, value, 2)
             return
-        self.ram.u16[u32(address + self.offset[entry])] = value
+        self.ram.u16[Place(address + self.offset[entry])] = value
 
     def store32(self, address: u64, value: u32) -> None:
         entry = address >> 12 & 0xFF
         if self.write_tag[entry] != (address & (PAGE | 3) | self.data_key):
             self.slow_store(address, value, 4)
             return
-        self.ram.u32[u32(address + self.offset[entry])] = value
+        self.ram.u32[Place(address + self.offset[entry])] = value
 
     def store64(self, address: u64, value: u64) -> None:
         entry = address >> 12 & 0xFF
         if self.write_tag[entry] != (address & (PAGE | 7) | self.data_key):
             self.slow_store(address, value, 8)
             return
-        self.ram.u64[u32(address + self.offset[entry])] = value
+        self.ram.u64[Place(address + self.offset[entry])] = value
 
     @cold
     def slow_store(self, address: u64, value: u64, size: u4) -> None:
@@ -222,7 +225,7 @@ class Mmu(Csrs):
         """Raise what a store to bytes of one page raises; else see that nothing is in its way. The physical address."""
         physical = self.find(address, STORE, size)
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
-            frame: u20 = physical - RAM_BASE >> 12
+            frame: Frame = physical - RAM_BASE >> 12
             if self.code_page[frame] != 0:
                 if self.hasty != 0:
                     raise CodeWrite(frame)
@@ -236,7 +239,7 @@ class Mmu(Csrs):
         self.defer()
         return physical
 
-    def poke(self, place: u32, value: u64, size: u4) -> None:
+    def poke(self, place: Place, value: u64, size: u4) -> None:
         match size:
             case 1:
                 self.ram[place] = value
@@ -264,9 +267,9 @@ class Mmu(Csrs):
         if self.write_tag[entry] != (address & PAGE | self.data_key):
             self.slow_zero_block(address)
             return
-        place: u32 = address + self.offset[entry] & ~63
+        place: Place = address + self.offset[entry] & ~63
         for i in range(8):
-            self.ram.u64[u32(place + 8 * i)] = 0
+            self.ram.u64[Place(place + 8 * i)] = 0
 
     @cold
     def slow_zero_block(self, address: u64) -> None:
@@ -335,11 +338,11 @@ class Mmu(Csrs):
             return 0xFFFFFFFF
         return self.code_frame[entry]
 
-    def code_parcel(self, place: u32) -> u16:
+    def code_parcel(self, place: u64) -> u16:
         """The parcel at a place in `ram`."""
-        return self.ram.u16[place]
+        return self.ram.u16[Place(place)]
 
-    def locate(self, address: u64) -> u20:
+    def locate(self, address: u64) -> Frame:
         """The frame in `ram` of the code at an address. Raises what fetching it raises."""
         frame = self.located(address)
         if frame == 0xFFFFFFFF:
@@ -347,7 +350,7 @@ class Mmu(Csrs):
         return frame
 
     @cold
-    def find_code(self, address: u64) -> u20:
+    def find_code(self, address: u64) -> Frame:
         physical, large = self.translate(address, FETCH, self.mode)
         if physical < RAM_BASE or physical - RAM_BASE >= self.ram_size:
             raise RiscvTrap(FETCH_ACCESS, address)
@@ -356,7 +359,7 @@ class Mmu(Csrs):
         kept = self.whole(physical)
         if kept == 0 and self.hasty != 0:
             raise Pieced()
-        frame: u20 = physical - RAM_BASE >> 12
+        frame: Frame = physical - RAM_BASE >> 12
         if self.code_page[frame] == 0:
             self.code_page[frame] = 1
             for i in range(KEPT):
@@ -369,7 +372,7 @@ class Mmu(Csrs):
             self.code_frame[entry] = frame
         return frame
 
-    def locate_alone(self, address: u64) -> u20:
+    def locate_alone(self, address: u64) -> Frame:
         """The frame of an instruction that is run by itself, for it lies in a page that protection cuts. Raises as fetches do."""
         frame = self.locate(address)
         if self.ram[frame << 12 | address & 0xFFE] & 3 == 3:
@@ -377,7 +380,7 @@ class Mmu(Csrs):
         return frame
 
     @cold
-    def forget_code(self, frame: u20) -> None:
+    def forget_code(self, frame: Frame) -> None:
         """Code in a frame is about to change: an engine that has decoded it hears of it through `stale`."""
         self.code_page[frame] = 0
         if self.stale_count < STALE:
@@ -401,7 +404,7 @@ class Mmu(Csrs):
         known = address >> 12 & 0xFF
         good = address & PAGE | self.data_key & ~WATCHED
         if (self.write_tag[known] if kind == STORE else self.read_tag[known]) == good:
-            return RAM_BASE + u32(address + self.offset[known])
+            return RAM_BASE + Place(address + self.offset[known])
         mode = self.mpp if self.mprv != 0 and self.mode == MACHINE else self.mode
         physical, large = self.translate(address, kind, mode)
         if self.allowed(physical, size, 2 if kind == STORE else 1, mode) == 0:
@@ -411,8 +414,8 @@ class Mmu(Csrs):
                 self.note_large(address)
             entry = address >> 12 & 0xFF
             tag = good
-            place: u32 = physical - RAM_BASE
-            where: u32 = place - address
+            place: Place = physical - RAM_BASE
+            where: Place = place - address
             if kind == STORE:
                 self.read_tag[entry] = tag  # what may be written may be read
                 plain = self.code_page[place >> 12] == 0 and (physical ^ self.tohost) >> 12 != 0
@@ -458,7 +461,7 @@ class Mmu(Csrs):
             at = table + (address >> shift & 511) * 8
             if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 8, 1, SUPERVISOR) == 0:
                 raise RiscvTrap(self.refusal(kind), address)
-            place: u32 = at - RAM_BASE
+            place: Place = at - RAM_BASE
             entry = self.ram.u64[place]
             if entry & V == 0 or entry & RESERVED != 0 or entry & (R | W) == W:
                 raise RiscvTrap(self.fault(kind), address)

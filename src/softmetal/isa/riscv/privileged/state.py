@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from softmetal.isa.riscv.hart import Hart
-from softmetal.lang import u1, u2, u8, u12, u16, u32, u64
+from softmetal.lang import u1, u2, u8, u12, u16, u22, u32, u34, u64
 
 USER, SUPERVISOR, MACHINE = 0, 1, 3
 """Privilege modes."""
@@ -28,6 +28,12 @@ DELEGABLE = 0xB3FF
 REGIONS = 16
 """Entries of physical memory protection."""
 RAM_BASE = 0x8000_0000
+MOST_RAM = 16 << 30
+"""Bytes. More would only need wider places; a native engine reserves sixteen times as many addresses for decoded code."""
+Place = u34
+"""Of a byte in memory, from its beginning;"""
+Frame = u22
+"""of a page."""
 """Where memory begins."""
 REACH = (1 << 56) - 1
 """Physical addresses have 56 bits."""
