@@ -58,7 +58,7 @@ PERMISSION = {v: _permission_table(v) for v in (0, *range(MAPPED, MAPPED + 8))}
 HAVING = {R: bytes(b for b in range(256) if b & R), W: bytes(b for b in range(256) if b & (W | ENGINE_BIT))}
 """The permission bytes that allow reading and writing. An engine takes W from pages whose code it has decoded and
 sets its own bit, to hear of stores."""
-EXECUTABLE = bytes(b for b in range(256) if not b & X)
+NOT_EXECUTABLE = bytes(b for b in range(256) if not b & X)
 
 
 class Space:
@@ -102,9 +102,16 @@ class Space:
     def _usable(self, address: int, length: int, need: int) -> int:
         first = address >> PAGE_BITS
         last = min(address + length, self.size) - 1 >> PAGE_BITS
+        if first == last:  # as nearly always
+            page = self.perm[first]
+            if page not in HAVING[need]:
+                return 0
+            if need & W and page not in NOT_EXECUTABLE:
+                self.cpu.code_changed(first << PAGE_BITS, (last + 1) << PAGE_BITS)
+            return min(length, self.size - address)
         pages = bytes(self.perm[first : last + 1])
         good = pages.lstrip(HAVING[need])
-        if need & W and len(pages) - len(good) and pages.translate(None, EXECUTABLE):
+        if need & W and len(pages) - len(good) and pages.translate(None, NOT_EXECUTABLE):
             self.cpu.code_changed(first << PAGE_BITS, (last + 1) << PAGE_BITS)
         if not good:
             return min(length, self.size - address)
@@ -291,7 +298,7 @@ class Space:
     def _set_permission(self, start: int, end: int, value: int) -> None:
         pages = self.perm[start >> PAGE_BITS : end >> PAGE_BITS]
         old = bytes(pages)
-        if old.translate(None, EXECUTABLE):
+        if old.translate(None, NOT_EXECUTABLE):
             self.cpu.code_changed(start, end)
             old = bytes(pages)
         pages[:] = old.translate(PERMISSION[value])
