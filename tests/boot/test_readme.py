@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from softmetal.machine.symbols import Symbols
+
 PROJECT = Path(__file__).parents[2]
 CLEARED = ("SOFTMETAL_", "XDG_", "PYTHON", "VIRTUAL_ENV", "PYTEST", "COVERAGE", "NO_COLOR")
 LIMIT = 1500
@@ -148,3 +150,5 @@ def test_the_readmes_commands_do_what_it_says_and_debian_on_a_disk_has_no_unit_f
     (code,) = blocks("python")
     (terminal.clone / "page.py").write_text(code + "print(m.position)\n")
     terminal.run("python page.py", Done(r"^\d+\r\n$"))
+    image = terminal.clone / ".guest" / "debian.img"
+    assert Symbols(f"{image}.kernel").address("start_kernel") > 0xFFFF_FFFF_0000_0000  # from debian.img.symbols, beside it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import shutil
 import struct
 import subprocess
@@ -13,6 +14,9 @@ import pytest
 
 from softmetal.host.image import apt, debian, initrd
 from softmetal.host.image.apt import ImageError
+from softmetal.machine.symbols import Symbols
+
+SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 def silent(step, done, total):
@@ -129,6 +133,21 @@ def test_progress_follows_the_guests_console(tmp_path):
     script = "echo Unpacking a; echo noise; echo Setting up a; echo 'softmetal: step x'; echo 'softmetal: the image is ready'"
     debian.finish(tmp_path, ["sh", "-c", script], 1, lambda *step: heard.append(step))
     assert heard == [("installing inside the machine", 1, 2), ("installing inside the machine", 2, 2), ("x", 0, 1)]
+
+
+@pytest.mark.skipif(not shutil.which("mke2fs", path=SBIN), reason="needs e2fsprogs")
+def test_the_kernel_s_symbols_are_taken_out_of_the_image(tmp_path):
+    (tmp_path / "tree/boot").mkdir(parents=True)
+    text = "ffffffff80000000 T _start\nffffffff80000000 T _text\nffffffff80800000 T start_kernel\n"
+    (tmp_path / "tree/boot/System.map-7.2").write_text(text)
+    image = tmp_path / "image"
+    image.write_bytes(bytes(8 << 20))
+    mke2fs = shutil.which("mke2fs", path=SBIN)
+    subprocess.run([mke2fs, "-q", "-F", "-t", "ext4", "-d", tmp_path / "tree", image], check=True)
+    debian.take_symbols(image, "7.2")
+    assert Symbols(f"{image}.kernel").address("start_kernel") == 0xFFFFFFFF80800000
+    with pytest.raises(ImageError, match=r"image: there are no symbols in its /boot/System.map-7.3"):
+        debian.take_symbols(image, "7.3")
 
 
 def test_every_step_that_the_guest_names_is_one_that_is_shown():

@@ -12,9 +12,7 @@ from typing import Annotated
 import typer
 
 KINDS = ("debian-riscv64",)
-PARTS = ("", ".kernel", ".initrd")
-SYMBOLS = ".symbols"
-"""Of the kernel, where its package has them."""
+PARTS = ("", ".kernel", ".initrd", ".symbols")
 UNITS = {"M": 1 << 20, "G": 1 << 30}
 LEAST = 1 << 30
 
@@ -44,7 +42,7 @@ def run_command(image: str, program: list[str]) -> list[str]:
 
 def image(
     kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="The system.")],
-    out: Annotated[str, typer.Argument(metavar="OUT.img", help="The disk; OUT.img.kernel and OUT.img.initrd go beside it.")],
+    out: Annotated[str, typer.Argument(metavar="OUT.img", help="The disk; OUT.img.kernel, .initrd and .symbols go beside it.")],
     size: Annotated[str, typer.Option(metavar="SIZE", help="Of the disk. It takes space on the host only as it fills.")] = "2G",
     suite: Annotated[
         str | None, typer.Option(metavar="NAME", help="Debian's release (default: the first that can be had).")
@@ -94,16 +92,14 @@ def image(
             made = debian.prepare(part, length, suite, mirror, extra or [], step, progress.console.print)
             command = run_command(str(part), [sys.executable, "-m", "softmetal"])
             debian.finish(part, [*command, "--no-reboot"], made.packages, step)
+            debian.take_symbols(part, made.kernel)
         for name in PARTS:
             os.replace(f"{part}{name}", out + name)
-        Path(f"{out}{SYMBOLS}").unlink(missing_ok=True)  # of an older one
-        if Path(f"{part}{SYMBOLS}").exists():
-            os.replace(f"{part}{SYMBOLS}", out + SYMBOLS)
     except ImageError as error:
         print(f"softmetal image: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     finally:
-        for name in (*PARTS, SYMBOLS):
+        for name in PARTS:
             Path(f"{part}{name}").unlink(missing_ok=True)
     print(f"{out}: Debian {made.suite}; log in as root, without a password. Run it with:\n")
     print("    " + shlex.join(run_command(out, ["softmetal"])))

@@ -45,6 +45,8 @@ class Prepared(NamedTuple):
     suite: str
     packages: int
     """How many will install themselves."""
+    kernel: str
+    """Its version."""
 
 
 def prepare(
@@ -88,9 +90,7 @@ class Preparation:
         self.file_system(image, size)
         shutil.copyfile(self.kernel.image, f"{image}.kernel")
         Path(f"{image}.initrd").write_bytes(initrd)
-        if self.kernel.symbols is not None:
-            shutil.copyfile(self.kernel.symbols, f"{image}.symbols")
-        return Prepared(fetched.suite, len(essential) + len(others))
+        return Prepared(fetched.suite, len(essential) + len(others), self.kernel.modules.name)
 
     def lay_out(self, essential: list[Path], others: list[Path]) -> None:
         """The tree as it is before the first boot."""
@@ -164,3 +164,13 @@ def finish(image: Path, command: list[str], packages: int, progress: Progress) -
         process.kill()
         process.wait()
     raise ImageError(errno.EIO, "the system did not install itself; its last words:\n" + "\n".join(lines))
+
+
+def take_symbols(image: Path, version: str) -> None:
+    """Put the list of the kernel's symbols, which is in the image's /boot, into a file beside it (`.symbols`). Raises ImageError."""
+    debugfs = shutil.which("debugfs", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or "debugfs"
+    name = f"/boot/System.map-{version}"
+    found = subprocess.run([debugfs, "-R", f"cat {name}", str(image)], capture_output=True, check=False).stdout
+    if b" T _text\n" not in found and b" T _start\n" not in found:
+        raise ImageError(errno.EIO, f"{image}: there are no symbols in its {name}")
+    Path(f"{image}.symbols").write_bytes(found)

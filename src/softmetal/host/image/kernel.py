@@ -14,8 +14,6 @@ from softmetal.host.image.apt import ImageError, unpack
 
 PACKAGES = ["linux-image-riscv64", "busybox-static"]
 HOLDERS = ("linux-image-", "linux-base-", "linux-binary-", "linux-modules-", "busybox-static_")
-STUB = 10_000
-"""Bytes: a smaller System.map only says where the real one is, as Debian's does."""
 PLACES = ("boot/vmlinu[xz]-*", "usr/lib/modules/*/vmlinu[xz]")
 
 
@@ -26,8 +24,6 @@ class Kernel(NamedTuple):
     modules: Path
     """The folder of its version: usr/lib/modules/VERSION."""
     busybox: Path
-    symbols: Path | None
-    """Its System.map, where the package has one."""
 
 
 def unpack_kernel(packages: list[Path], folder: Path) -> Kernel:
@@ -44,6 +40,5 @@ def unpack_kernel(packages: list[Path], folder: Path) -> Kernel:
         if not paths:
             names = ", ".join(package.name for package in packages if package.name.startswith(HOLDERS))
             raise ImageError(errno.ENOENT, f"there is no {what} in the packages {names}")
-    maps = [path for path in sorted(folder.glob("boot/System.map-*")) if path.stat().st_size > STUB]
     image, modules, busybox = (paths[-1] for paths in found.values())
-    return Kernel(image, modules, busybox, maps[-1] if maps else None)
+    return Kernel(image, modules, busybox)

@@ -37,6 +37,9 @@ if ! [ -s "/usr/lib/modules/$(uname -r)/modules.dep" ]; then # the host has no d
     echo "softmetal: step listing modules"
     depmod "$(uname -r)"
 fi
+# Debian's packages do not hold the kernel's symbols; the kernel does.
+mkdir -p /boot
+$busybox grep -v '\[' /proc/kallsyms > "/boot/System.map-$(uname -r)"
 systemctl -q enable systemd-networkd.service systemd-resolved.service
 systemctl -q disable systemd-networkd-wait-online.service
 echo "softmetal: step giving back free space"
