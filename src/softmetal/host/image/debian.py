@@ -167,7 +167,7 @@ def finish(image: Path, command: list[str], packages: int, progress: Progress) -
 
 
 def take_symbols(image: Path, version: str) -> None:
-    """Put the list of the kernel's symbols, which is in the image's /boot, into a file beside it (`.symbols`). Raises ImageError."""
+    """Put the list of the kernel's symbols, which the image has in /boot, beside it (`.symbols`). Raises ImageError."""
     debugfs = shutil.which("debugfs", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or "debugfs"
     name = f"/boot/System.map-{version}"
     found = subprocess.run([debugfs, "-R", f"cat {name}", str(image)], capture_output=True, check=False).stdout
