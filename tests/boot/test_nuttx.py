@@ -1,7 +1,7 @@
 """NuttX, unmodified, and its own tests: what SOFTMETAL_NUTTX names, the folder of a build, or a folder with some of them.
 
 A build is a folder with `nuttx` and its `.config`, made as NuttX documents it for its board "rv-virt", for 64 bits: nsh64 and
-smp64 run in machine mode without firmware, flats64 in supervisor mode behind ours.
+smp64 (without CONFIG_ARCH_CHIP_QEMU_RV_ISA_V) run in machine mode without firmware, flats64 in supervisor mode behind ours.
 
 Source: apache/nuttx; Documentation/platforms/risc-v/qemu-rv/boards/rv-virt/index.rst there.
 """
@@ -42,8 +42,9 @@ def test_nuttx_boots_to_its_shell_and_knows_its_tasks(build):
     m.send("uname -a\n")
     assert "rv-virt" in m.expect("risc-v rv-virt", seconds=5)
     m.send("ps\n")
-    m.expect(r"Idle[ _]Task[\s\S]*nsh_main", seconds=5)
-    m.expect("nsh> ")
+    tasks = m.expect("nsh_main", seconds=5)
+    assert "Idle_Task" in tasks or all(f"CPU{i} IDLE" in tasks for i in range(len(m.cpus)))
+    m.expect("nsh> ", seconds=5)
     if "CONFIG_BOARDCTL_POWEROFF=y" in (build / ".config").read_text():
         m.send("poweroff\n")
         assert m.run(seconds=10) is Stop.OFF
@@ -54,7 +55,8 @@ def test_nuttx_boots_to_its_shell_and_knows_its_tasks(build):
 @pytest.mark.skipif("SOFTMETAL_SLOW" not in os.environ, reason="may take many minutes: set SOFTMETAL_SLOW")
 @pytest.mark.timeout(3600)
 def test_nuttx_passes_its_own_tests(build, capsys):
-    """nsh64 takes ten seconds; smp64 ten minutes, most of them for eight harts that count under one lock."""
+    """nsh64 takes half a minute. smp64 takes as long with CONFIG_TEST_LOOP_SCALE=1; with its own 100 it takes many minutes, in
+    which eight harts count under one lock."""
     m = boot(build)
     m.send("ostest\n")
     text = follow(m, capsys, "ostest_main: Exiting with status", silence=60)
