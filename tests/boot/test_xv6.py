@@ -15,6 +15,7 @@ import pytest
 
 from softmetal.host.disks import open_disk
 from softmetal.machine.machine import Machine
+from tests.boot.lines import follow
 
 SOURCES = "https://github.com/mit-pdos/xv6-riscv"
 CROSS = "riscv64-linux-gnu-"
@@ -80,11 +81,11 @@ def test_xv6_boots_to_its_shell_and_reads_its_disk(xv6, cpus):
 
 
 @pytest.mark.skipif("SOFTMETAL_SLOW" not in os.environ, reason="takes many minutes: set SOFTMETAL_SLOW")
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("cpus", [1, 3])
-def test_xv6_passes_its_own_tests(xv6, cpus):
+def test_xv6_passes_its_own_tests(xv6, cpus, capsys):
+    """Two to four minutes with one hart, about six with three. Run so with the versions of August 2022 and of October 2025."""
     m = boot(xv6, cpus)
     m.send("usertests -q\n")
-    found = m.expect("ALL TESTS PASSED|FAILED|panic", seconds=3600)
-    assert "ALL TESTS PASSED" in found, found[-1000:]
+    follow(m, capsys, "ALL TESTS PASSED", silence=300)
     close(m)

@@ -187,6 +187,19 @@ def test_of_an_access_across_pages_the_portion_that_is_refused_is_named(guest, n
     assert bytes(guest.core.ram[AREA - RAM : AREA - RAM + 0x3000]) == AROUND
 
 
+@pytest.mark.parametrize("below", [1, 3, 7])
+def test_machine_mode_on_a_supervisors_behalf_is_refused_the_same_portion(guest, below):
+    """With MPRV; and behind an entry whose top is not above its bottom, which matches nothing (3.7.1, "Address Matching")."""
+    address = AREA + 0x1000 - below
+    body = f"li t0, 0x20800\ncsrs mstatus, t0\nli t1, {address}\nld t2, 0(t1)\nli t0, 0x20000\ncsrc mstatus, t0"
+    empty, code = (TOR, R | W | X, 0), (TOR, R | W | X, AREA)
+    first = [empty, code, (TOR, 0, AREA + 0x1000), (TOR, R | W | X, AREA + 0x2000), ALL]
+    second = [empty, code, (TOR, R | W | X, AREA + 0x1000), (TOR, 0, AREA + 0x2000), ALL]
+    assert trap_of(guest.run(first, MACHINE, body)) == (LOAD_ACCESS, address)
+    assert trap_of(guest.run(second, MACHINE, body)) == (LOAD_ACCESS, AREA + 0x1000)
+    assert trap_of(guest.run([empty, ALL], MACHINE, body)) == (0, 0)
+
+
 def code_at(at, *lines):
     """Machine-mode code that puts instructions into memory."""
     code = assemble(isa, "\n".join(lines)).code
