@@ -144,6 +144,10 @@ class Pids:
             self._alone = False
             return index
 
+    def number_at(self, index: int) -> int:
+        """The number that was reserved with the slot."""
+        return self._load(index).pid
+
     def cancel(self, index: int) -> None:
         """The fork failed."""
         record = self._load(index)

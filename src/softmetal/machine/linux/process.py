@@ -25,6 +25,7 @@ from .sched import Scheduler
 from .signals import Signals
 from .sockets import SocketNames
 from .space import Space
+from .sysvipc import SysvIpc
 from .table import name_of
 from .threads import Pending, Thread
 from .timers import Timers
@@ -84,6 +85,7 @@ class Process:
         self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
         self.socket_names = SocketNames()
+        self.sysv = SysvIpc()
         self.cwd: Node = vfs.root
         self.executable = b""
         self.program: RegularFile | None = None
@@ -188,6 +190,8 @@ class Process:
         Raises OSError(EAGAIN).
         """
         index = self.pids.prepare(self.clock.monotonic())
+        if self.sysv.involved and not flags_vfork:
+            self.sysv.forking(self, self.pids.number_at(index))
         pipe = os.pipe() if flags_vfork else (-1, -1)
         try:
             host = os.fork()
@@ -266,6 +270,7 @@ class Process:
         self.pids.me.clock = self.clock.monotonic()
         self.pids.me.count = self.cpu.count - self.children_used + self.children_time
         self.pids.save()
+        self.sysv.ends(self)
         give_back(self)
         self.fds.close_all()
         if self.is_first:
