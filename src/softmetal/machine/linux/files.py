@@ -194,6 +194,11 @@ class RegularFile(File):
         st = os.fstat(self.fd)
         return self.origin.shown(st) if self.origin is not None else st
 
+    def close(self) -> None:
+        """See `File.close`. What keeps the node keeps its inode, whose end others may wait for (inotify)."""
+        super().close()
+        self.origin = None
+
     def altered(self) -> None:
         """Its contents have been changed in another way than by `write`."""
         if self.origin is not None:

@@ -253,6 +253,15 @@ class Process:
         self.timers = self.timers.after_exec()
         self.futexes.clear()
 
+    def executed(self, fd: int) -> tuple[int, int]:
+        """From now on nobody may write to the program in the file of the host descriptor `fd`; answers what it was before."""
+        me = self.pids.me
+        before = me.device, me.inode
+        status = os.fstat(fd)
+        me.device, me.inode = status.st_dev, status.st_ino
+        self.pids.save()
+        return before
+
     def enter_program(self, program: Program) -> None:
         """The new program is loaded: its names, and the parent that waits in vfork may go on."""
         self.program = program.main.file
@@ -260,8 +269,18 @@ class Process:
         name = program.path.rpartition(b"/")[2][:15]
         self.thread.name = b""
         self.pids.me.name = name
-        self.pids.save()
+        self.executed(self.program.fd)
         self.release_vfork()
+
+    def is_written(self, fd: int) -> bool:
+        """Whether a process of this run has the file of the host descriptor `fd` open for writing."""
+        status = os.fstat(fd)
+        for slot in self.fds.slots.values():
+            file = slot.file
+            if isinstance(file, RegularFile) and file.writable and os.path.samestat(os.fstat(file.fd), status):
+                return True
+        others = (r.host for r in self.pids.all() if r.host and r.pid != self.pid)
+        return any(writes(host, status) for host in others)
 
     def finish(self, end: GuestExit) -> int:
         """The process is over: tell its parent, and answer the exit code for the user if it is the first."""
@@ -280,6 +299,20 @@ class Process:
         if end.signal:
             die_of(end.signal)
         os._exit(end.status & 0xFF)
+
+
+def writes(host: int, status: os.stat_result) -> bool:
+    """Whether a host process has the file of this status open for writing. One that cannot be looked into has not."""
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(f"/proc/{host}/fd"):
+            with contextlib.suppress(OSError):
+                if not os.path.samestat(os.stat(f"/proc/{host}/fd/{entry}"), status):
+                    continue
+                with open(f"/proc/{host}/fdinfo/{entry}", "rb") as facts:
+                    flags = next(int(line.split()[1], 8) for line in facts if line.startswith(b"flags:"))
+                if flags & os.O_ACCMODE:
+                    return True
+    return False
 
 
 def die_of(number: int) -> None:

@@ -30,7 +30,7 @@ from ..process import Process
 from ..table import syscall
 from ..vfs import BENEATH, CACHED, IN_ROOT, Node, fail
 from ..waits import Result, Wait
-from .paths import base
+from .paths import base, refuse_running
 
 OPEN_HOW = struct.Struct("<QQQ")
 O_ASYNC = 0o20000
@@ -113,6 +113,8 @@ def open_place(p: Process, start: Node, name: bytes, flags: int, mode: int, reso
         raise fail(errno.ENOTDIR)
     if node.is_link and not flags & O_PATH:
         raise fail(errno.ELOOP)
+    if flags & (O_ACCMODE | O_TRUNC) and not flags & O_PATH and stat.S_ISREG(node.mode):
+        refuse_running(p, node)
     if flags & O_TRUNC and stat.S_ISREG(node.mode) and node.access(2):
         p.space.file_cut(node.status(), 0)
     try:
