@@ -9,6 +9,7 @@ and the scheduler waits.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -156,6 +157,11 @@ class File:
         """How long a blocking call on it waits at most, in ns."""
         return None
 
+    @property
+    def nonblocking(self) -> bool:
+        """O_NONBLOCK is set."""
+        return self.flags & O_NONBLOCK != 0
+
     def set_nonblocking(self, on: bool) -> None:
         """Set or clear O_NONBLOCK."""
         self.flags = self.flags | O_NONBLOCK if on else self.flags & ~O_NONBLOCK
@@ -233,8 +239,30 @@ class StreamFile(File):
         self.outside = not owned
         self._others: list[int] = []
         self.careful = not owned and (not stat.S_ISCHR(os.fstat(fd).st_mode) or os.isatty(fd))
+        self._marked = owned
+        """Whether O_NONBLOCK is kept on the host (see `nonblocking`)."""
         if owned:
             os.set_blocking(fd, False)
+            if flags & O_NONBLOCK:
+                self.set_nonblocking(True)
+
+    @property
+    def nonblocking(self) -> bool:
+        """O_NONBLOCK belongs to what all processes that have the file share. The host's flag of that name is taken, so the
+        host keeps it in one that means nothing for a pipe or socket, O_NOATIME, where the inode's owner may set that."""
+        if self._marked:
+            return fcntl.fcntl(self.fd, fcntl.F_GETFL) & os.O_NOATIME != 0
+        return super().nonblocking
+
+    def set_nonblocking(self, on: bool) -> None:
+        """See `File.set_nonblocking`."""
+        super().set_nonblocking(on)
+        if self._marked:
+            host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
+            try:
+                fcntl.fcntl(self.fd, fcntl.F_SETFL, host | os.O_NOATIME if on else host & ~os.O_NOATIME)
+            except PermissionError:
+                self._marked = False
 
     def another(self, taken: list[int]) -> int:
         """A host descriptor of this file that is not among `taken`; it lives as long as the file is open."""
@@ -563,8 +591,6 @@ class FdTable:
 
 def inherited(fd: int, path: bytes) -> File:
     """The guest's view of one of our own standard streams. Raises OSError(EBADF) if it is closed."""
-    import fcntl
-
     mode = os.fstat(fd).st_mode
     flags = fcntl.fcntl(fd, fcntl.F_GETFL) & (O_ACCMODE | os.O_APPEND)
     copy = os.dup(fd)

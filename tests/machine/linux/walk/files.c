@@ -193,7 +193,10 @@ WALK(fcntl) {
     if (pipe(ends)) return;
     say("pipe size", S(fcntl, ends[0], F_SETPIPE_SZ, 8192L));
     say("is", S(fcntl, ends[1], F_GETPIPE_SZ));
-    say("not blocking", S(fcntl, ends[0], F_SETFL, (long)O_NONBLOCK));
+    pid_t other = fork();
+    if (!other) _exit(-S(fcntl, ends[0], F_SETFL, (long)O_NONBLOCK));
+    line("not blocking, set by a child %d", ended(other));
+    line("flag %d", !!(fcntl(ends[0], F_GETFL) & O_NONBLOCK));
     char c;
     say("read", S(read, ends[0], &c, 1L));
     struct flock lock = {F_WRLCK, SEEK_SET, 1, 2};

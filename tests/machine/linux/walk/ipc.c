@@ -187,6 +187,10 @@ WALK(msgsnd) {
     say("no kind", S(msgsnd, id, &m, 6L, 0));
     m.kind = 1;
     say("too long", S(msgsnd, id, &m, 100000L, 0));
+    struct msqid_ds ds;
+    msgctl(id, IPC_STAT, &ds);
+    ds.msg_qbytes = 512;
+    msgctl(id, IPC_SET, &ds);
     int count = 0;
     while (S(msgsnd, id, &m, 16L, IPC_NOWAIT) == 0) count++;
     say("full", S(msgsnd, id, &m, 16L, IPC_NOWAIT));

@@ -48,7 +48,7 @@ def fcntl_(p: Process, fd: int, command: int, argument: int) -> Result:
         slot.cloexec = bool(argument & 1)
         return 0
     if command == F_GETFL:
-        return file.flags | (0 if file.is_path else O_LARGEFILE)
+        return file.flags & ~O_NONBLOCK | (0 if file.is_path else O_LARGEFILE | (O_NONBLOCK if file.nonblocking else 0))
     if command == F_SETFL:
         return set_flags(file, argument)
     if command == F_DUPFD_QUERY:

@@ -113,7 +113,7 @@ def untouched(file: File, need: int, offset: int | None, count: int) -> int:
     if isinstance(file, RegularFile):
         at = file.seek(0, 1) if offset is None else offset
         return 0 if at >= os.fstat(file.fd).st_size else -errno.EFAULT
-    if file.flags & O_NONBLOCK and isinstance(file, StreamFile):
+    if file.nonblocking and isinstance(file, StreamFile):
         poller = select.poll()
         poller.register(file.fd, POLLIN)
         if not poller.poll(0):
@@ -128,7 +128,7 @@ def read_file(p: Process, file: File, views: list[memoryview] | int, offset: int
     try:
         return file.read(views, offset)
     except BlockingIOError:
-        if file.flags & O_NONBLOCK:
+        if file.nonblocking:
             return -errno.EAGAIN
 
     limit = file.time_limit(POLLIN)
@@ -167,7 +167,7 @@ def write_file(p: Process, file: File, views: list[memoryview] | int, offset: in
             try:
                 done += file.write(parts, None if offset is None else offset + done)
             except BlockingIOError:
-                if file.flags & O_NONBLOCK:
+                if file.nonblocking:
                     return done or -errno.EAGAIN
                 return blocked()
             except OSError:
