@@ -86,9 +86,14 @@ class HostNode(Node):
         return b"/proc/self/fd/%d" % self.fd
 
     def where(self) -> bytes:
-        """See `Node.where`: the host knows what was renamed, by whomever."""
+        """See `Node.where`: the host knows what was renamed, by whomever, unless the name is too long for it."""
         root = self.tree.root
-        here, top = os.readlink(self.magic), os.readlink(root.magic).rstrip(b"/")
+        try:
+            here, top = os.readlink(self.magic), os.readlink(root.magic).rstrip(b"/")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return self.path
         if here == top:
             return root.path
         return join(root.path, here[len(top) + 1 :]) if here.startswith(top + b"/") else self.path

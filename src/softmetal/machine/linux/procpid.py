@@ -125,6 +125,13 @@ def text(make: Callable[[], str]) -> Content:
     return Content(lambda: make().encode())
 
 
+def short(path: bytes) -> bytes:
+    """A path for a link's text. Raises OSError(ENAMETOOLONG) if it does not fit into a page, as Linux's `d_path` does."""
+    if len(path) >= PAGE:
+        raise fail(errno.ENAMETOOLONG)
+    return path
+
+
 def fixed(value: str) -> Content:
     """A file that always says the same."""
     data = value.encode()
@@ -172,7 +179,7 @@ def own(p: Process) -> Directory:
 
     common: dict[bytes, Node] = {
         b"exe": Link(lambda: name_of(p.program) if p.program is not None else p.executable, program),
-        b"cwd": Link(lambda: p.cwd.where(), lambda: p.cwd),
+        b"cwd": Link(lambda: short(p.cwd.where()), lambda: p.cwd),
         b"root": Link(lambda: b"/", lambda: p.vfs.root),
         b"maps": Content(lambda: procmem.maps(p.space)),
         b"smaps": Content(lambda: procmem.smaps(p.space)),

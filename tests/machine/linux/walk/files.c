@@ -103,6 +103,17 @@ WALK(getcwd) {
     say("too small", S(getcwd, after, 3L));
     rmdir("../inner");
     say("removed", S(getcwd, after, 4096L));
+    if (chdir(before)) return;
+    char name[201], link[5000];
+    memset(name, 'd', 200);
+    name[200] = 0;
+    for (int i = 0; i < 25; i++)
+        if (mkdir(name, 0755) || chdir(name)) line("cannot enter %d", i);
+    say("deep", S(getcwd, link, 5000L));
+    say("link to it", S(readlinkat, AT_FDCWD, "/proc/self/cwd", link, 5000));
+    say("make something there", mkdir("x", 0755) ? -errno : 0);
+    say("up and down", S(faccessat, AT_FDCWD, "../x", F_OK));
+    say("up", S(faccessat, AT_FDCWD, "../..", F_OK));
 }
 WALK(openat) {
     mkdir("d", 0755);

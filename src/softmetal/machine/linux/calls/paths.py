@@ -182,6 +182,8 @@ def getcwd(p: Process, buffer: int, size: int) -> Result:
     if where.endswith(DELETED) and p.cwd.is_gone():
         return -errno.ENOENT
     text = where + b"\0"
+    if len(text) > 4096:
+        return -errno.ENAMETOOLONG
     if len(text) > size:
         return -errno.ERANGE
     p.space.write(buffer, text)

@@ -446,6 +446,7 @@ def capset(p: Process, header: int, data: int) -> Result:
 
 # Accounts.
 
+
 @syscall(165, "getrusage")
 def getrusage(p: Process, who: int, address: int) -> Result:
     """See man 2 getrusage: user time from the instruction count, resident size from the mappings."""
