@@ -18,6 +18,8 @@ import pytest
 from softmetal.machine.linux import calls
 from softmetal.machine.linux.table import TABLE
 
+from .batteries import skip_on_old_kernels
+
 FOLDER = Path(__file__).parent / "walk"
 PARTS = ("files.c", "io.c", "memory.c", "processes.c", "signals.c", "sockets.c", "ipc.c", "system.c")
 NOT_WALKED = {
@@ -64,6 +66,20 @@ def source() -> str:
     return "".join(parts) + MAIN % ", ".join(f'{{"{name}", walk_{name}}}' for name in walked())
 
 
+def by_call(output: str) -> dict[str, list[str]]:
+    """The lines of each walk."""
+    calls: dict[str, list[str]] = {}
+    for line in output.splitlines():
+        name, _, text = line.partition(": ")
+        calls.setdefault(name, []).append(text)
+    return calls
+
+
+def filtered() -> bool:
+    """Whether a seccomp filter stands before the host's kernel, as in a container, and may refuse what that would do."""
+    return "Seccomp:\t2" in Path("/proc/self/status").read_text()
+
+
 def test_every_call_of_the_table_is_walked() -> None:
     assert calls
     names = {entry.name for entry in TABLE.values()}
@@ -72,6 +88,7 @@ def test_every_call_of_the_table_is_walked() -> None:
 
 @pytest.mark.timeout(240)  # some two hundred processes, each of which forks
 def test_every_call_does_what_the_hosts_kernel_does(build: Callable[..., Path], run: Callable[..., Any], tmp_path: Path) -> None:
+    skip_on_old_kernels()
     folders = [tmp_path / "native", tmp_path / "guest"]
     for folder in (tmp_path, *folders):
         folder.mkdir(exist_ok=True)
@@ -79,9 +96,13 @@ def test_every_call_does_what_the_hosts_kernel_does(build: Callable[..., Path], 
     text = source()
     native = build("walk.c", "-static", prefix="", text=text)
     command = [native, folders[0]]
-    expected = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    expected = by_call(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
     done = run("--dir", f"{folders[1]}:/mnt/work", build("walk.c", "-static", text=text), "/mnt/work", timeout=200)
-    found = done.stdout.splitlines()
+    found = by_call(done.stdout)
     assert (done.stderr, done.returncode) == ("", 0)
-    assert {line.partition(":")[0] for line in expected} >= set(walked())
+    assert list(expected) == list(walked())
+    if filtered():
+        for name, lines in expected.items():
+            if any("EPERM" in line or "ENOSYS" in line for line in lines):
+                found[name] = lines
     assert found == expected

@@ -96,6 +96,7 @@ WALK(fremovexattr) {
 WALK(getcwd) {
     char before[4096], after[4096];
     long length = S(getcwd, before, 4096L);
+    int home = open(".", O_RDONLY);
     mkdir("inner", 0755);
     if (chdir("inner")) return;
     line("longer by %ld", S(getcwd, after, 4096L) - length);
@@ -103,7 +104,7 @@ WALK(getcwd) {
     say("too small", S(getcwd, after, 3L));
     rmdir("../inner");
     say("removed", S(getcwd, after, 4096L));
-    if (chdir(before)) return;
+    fchdir(home);
     char name[201], link[5000];
     memset(name, 'd', 200);
     name[200] = 0;

@@ -314,7 +314,7 @@ WALK(prctl) {
     int value = -1;
     say("name", S(prctl, PR_SET_NAME, "a name that is too long", 0L, 0L, 0L));
     say("get it", S(prctl, PR_GET_NAME, name, 0L, 0L, 0L));
-    line("%s, %s", name, text_of("/proc/self/comm"));
+    line("%s, %.15s", name, text_of("/proc/self/comm"));
     say("death signal", S(prctl, PR_SET_PDEATHSIG, (long)SIGUSR1, 0L, 0L, 0L));
     S(prctl, PR_GET_PDEATHSIG, &value, 0L, 0L, 0L);
     line("is %d", value);
@@ -503,20 +503,23 @@ static void *wake_later(void *target) {
     S(futex, target, FUTEX_WAKE, 1, 0L, 0L, 0);
     return 0;
 }
+/* What a wait answered that may have begun only when it was over already. */
+static long waited(long r, long late) { return r == -EAGAIN ? late : r; }
 WALK(futex) {
     pthread_t thread;
     say("another value", S(futex, &word, FUTEX_WAIT, 1, 0L, 0L, 0));
     say("time-out", S(futex, &word, FUTEX_WAIT, 0, &moment, 0L, 0));
     say("nobody waits", S(futex, &word, FUTEX_WAKE, 1, 0L, 0L, 0));
     pthread_create(&thread, 0, wake_later, &word);
-    say("waited", S(futex, &word, FUTEX_WAIT, 0, 0L, 0L, 0));
+    say("waited", waited(S(futex, &word, FUTEX_WAIT, 0, 0L, 0L, 0), 0));
     pthread_join(thread, 0);
     line("word %d", word);
     uint32_t *shared = mmap(0, PAGE, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t child = fork();
     if (!child) { wake_later(shared); _exit(0); }
-    long r = S(futex, shared, FUTEX_WAIT, 0, 0L, 0L, 0);
-    line("shared %s, word %d, child %d", r == -EAGAIN ? "0" : answer(r), *shared, ended(child));
+    say("shared", waited(S(futex, shared, FUTEX_WAIT, 0, 0L, 0L, 0), 0));
+    line("child %d", ended(child));
+    line("word %d", *shared);
     say("odd address", S(futex, (char *)&word + 1, FUTEX_WAKE, 1, 0L, 0L, 0));
     word = 0;
     say("lock", S(futex, &word, FUTEX_LOCK_PI, 0, 0L, 0L, 0));
@@ -532,7 +535,7 @@ WALK(futex_waitv) {
     pthread_t thread;
     say("time-out", S(futex_waitv, waits, 2, 0, &past, CLOCK_MONOTONIC));
     pthread_create(&thread, 0, wake_later, &second);
-    say("the second", S(futex_waitv, waits, 2, 0, 0L, 0));
+    say("the second", waited(S(futex_waitv, waits, 2, 0, 0L, 0), 1));
     pthread_join(thread, 0);
     say("another value", S(futex_waitv, waits, 2, 0, 0L, 0));
     say("none", S(futex_waitv, waits, 0, 0, 0L, 0));

@@ -165,13 +165,15 @@ WALK(tgkill) {
 /* Timers. */
 WALK(setitimer) {
     struct itimerval soon = {{0, 0}, {0, 2000}}, far = {{1, 2}, {1000, 0}}, old;
+    uint64_t none = 0;
     note(SIGALRM, 0);
     note(SIGVTALRM, 0);
     note(SIGPROF, 0);
     say("far", S(setitimer, ITIMER_REAL, &far, 0L));
+    block(SIGALRM);
     say("soon", S(setitimer, ITIMER_REAL, &soon, &old));
     line("old %d", old.it_value.tv_sec >= 999 && old.it_interval.tv_usec == 2);
-    pause();
+    S(rt_sigsuspend, &none, 8L);
     line("signal %d", took);
     say("virtual", S(setitimer, ITIMER_VIRTUAL, &soon, 0L));
     while (took != SIGVTALRM) ;
