@@ -22,7 +22,7 @@ from ..table import syscall
 from ..vfs import fail
 from ..waits import Result
 from .advice import madvise
-from .io import vectors
+from .io import TASK_SIZE_MAX
 from .pidfd import pid_file
 
 MOST_PARTS = 1024
@@ -32,7 +32,7 @@ ELSEWHERE = (MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE)
 
 
 def parts_of(p: Process, iov: int, count: int) -> list[tuple[int, int]]:
-    """Addresses and lengths of an iovec array of another process. Raises Fault, OSError(EINVAL)."""
+    """Addresses and lengths of an iovec array. Raises Fault, OSError(EINVAL)."""
     if count > MOST_PARTS:
         raise fail(errno.EINVAL)
     parts = [(a, n) for a, n in IOVEC.iter_unpack(p.space.read(iov, count * IOVEC.size))]
@@ -72,23 +72,31 @@ def move(p: Process, pid: int, local: int, local_count: int, remote: int, count:
     """Both calls. What was moved before a part that may not be used counts; EFAULT if that is nothing."""
     if flags:
         return -errno.EINVAL
-    mine = [view for view in vectors(p, local, local_count, R if writing else W) if len(view)]
-    parts = parts_of(p, remote, count)
-    if not mine or not parts:
+    here = parts_of(p, local, local_count)
+    if any(address + length > TASK_SIZE_MAX for address, length in here):
+        return -errno.EFAULT
+    here = [(address, length) for address, length in here if length]
+    parts = [(address, length) for address, length in parts_of(p, remote, count) if length] if here else []
+    if not parts:
         return 0
     record = other(p, s32(pid))
     done = 0
     for address, length in parts:
-        while length and mine:
-            size = min(length, len(mine[0]))
-            moved = touch(p, record, address, mine[0][:size], writing)
+        while length and here:
+            place, room = here[0]
+            size = min(length, room)
+            try:
+                view = p.space.prefix(place, size, R if writing else W)
+            except Fault:
+                return done or -errno.EFAULT
+            moved = touch(p, record, address, view, writing)
             done += moved
             if moved < size:
                 return done or -errno.EFAULT
             address, length = address + size, length - size
-            mine[0] = mine[0][size:]
-            if not len(mine[0]):
-                del mine[0]
+            here[0] = (place + size, room - size)
+            if room == size:
+                del here[0]
     return done
 
 

@@ -175,12 +175,14 @@ def msgctl(p: Process, number: int, command: int, address: int) -> Result:
             return number if command != IPC_STAT else 0
         if command not in (IPC_SET, IPC_RMID):
             return -errno.EINVAL
+        room = 0
+        if command == IPC_SET:
+            room = MSQID_DS.unpack(p.space.view(address, PERMISSIONS.size + MSQID_DS.size)[PERMISSIONS.size :])[5]
         queue = queue_of(state, number)
         need_owner(queue.owned)
         if command == IPC_RMID:
             del state.queues[number]
             return 0
-        room = MSQID_DS.unpack(p.space.view(address + PERMISSIONS.size, MSQID_DS.size))[5]
         if room > MSGMNB and os.geteuid():
             return -errno.EPERM
         take_owned(p, queue.owned, address)

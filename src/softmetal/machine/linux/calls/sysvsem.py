@@ -18,6 +18,7 @@ from ..sysvipc import (
     IPC_SET,
     IPC_STAT,
     MOST_IDS,
+    PERMISSIONS,
     SEMMNI,
     SEMMNS,
     SEMMSL,
@@ -123,18 +124,16 @@ def semop(p: Process, number: int, operations: int, count: int) -> Result:
 @syscall(192, "semtimedop")
 def semtimedop(p: Process, number: int, operations: int, count: int, timeout: int) -> Result:
     """See man 2 semop."""
-    number = s32(number)
-    deadline = None
-    if timeout:
-        seconds, ns = p.space.unpack(TIMESPEC, timeout)
-        if seconds < 0 or not 0 <= ns < NS:
-            return -errno.EINVAL
-        deadline = p.clock.monotonic() + seconds * NS + ns
-    if number < 0 or not count:
-        return -errno.EINVAL
+    number, count = s32(number), count & 0xFFFFFFFF
+    seconds, ns = p.space.unpack(TIMESPEC, timeout) if timeout else (0, 0)
     if count > SEMOPM:
         return -errno.E2BIG
+    if not count:
+        return -errno.EINVAL
     wanted = [Operation(*o) for o in SEMBUF.iter_unpack(p.space.read(operations, count * SEMBUF.size))]
+    if number < 0 or seconds < 0 or not 0 <= ns < NS:
+        return -errno.EINVAL
+    deadline = p.clock.monotonic() + seconds * NS + ns if timeout else None
     me = (p.pid, p.thread.tid)
     began = False
 
@@ -189,6 +188,8 @@ def semctl(p: Process, number: int, index: int, command: int, argument: int) -> 
             p.space.write(argument, pack_owned(found.owned, number) + rest)
             return number if command != IPC_STAT else 0
         if command in (IPC_SET, IPC_RMID):
+            if command == IPC_SET:
+                p.space.view(argument, PERMISSIONS.size + SEMID_DS.size)
             found = set_of(state, number)
             need_owner(found.owned)
             if command == IPC_SET:

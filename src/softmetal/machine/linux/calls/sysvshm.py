@@ -17,6 +17,7 @@ from ..sysvipc import (
     IPC_SET,
     IPC_STAT,
     MOST_IDS,
+    PERMISSIONS,
     SHM_DEST,
     SHM_LOCKED,
     SHMMAX,
@@ -85,7 +86,8 @@ def shmat(p: Process, number: int, address: int, flags: int) -> Result:
     if number < 0:
         return -errno.EINVAL
     space = p.space
-    if address:
+    fixed = bool(address)
+    if fixed:
         if address % PAGE and not flags & SHM_RND:
             return -errno.EINVAL
         address &= -PAGE
@@ -102,14 +104,15 @@ def shmat(p: Process, number: int, address: int, flags: int) -> Result:
         segment = segment_of(state, number)
         need(segment.owned, wanted)
         size = page_up(segment.size)
-        if address:
-            if address + size > USER_END:
+        if fixed:
+            end = address + size
+            if not flags & SHM_REMAP and (end >> 64 or next(space.overlapping(address, end), None) is not None):
                 return -errno.EINVAL
-            if not flags & SHM_REMAP and next(space.overlapping(address, address + size), None) is not None:
-                return -errno.EINVAL
+            if end > USER_END:
+                return -errno.ENOMEM
             if address < LOWEST or space.sealed(address, address + size):
                 return -errno.EPERM
-        start = address or space.gap(size)
+        start = address if fixed else space.gap(size)
         segment.atime = p.clock.wall() // NS
         segment.lpid = p.pid
         mine = state.attached.setdefault(p.pid, {})  # so that nobody frees it before it is mapped
@@ -174,6 +177,8 @@ def shmctl(p: Process, number: int, command: int, address: int) -> Result:
             return number if command != IPC_STAT else 0
         if command not in (IPC_SET, IPC_RMID, SHM_LOCK, SHM_UNLOCK):
             return -errno.EINVAL
+        if command == IPC_SET:
+            p.space.view(address, PERMISSIONS.size + SHMID_DS.size)
         segment = segment_of(state, number)
         need_owner(segment.owned)
         if command == IPC_SET:
