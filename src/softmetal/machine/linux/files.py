@@ -33,7 +33,8 @@ ALWAYS_READY = POLLIN | POLLOUT | 0x40 | 0x100
 
 HOST_FLAGS = (
     (O_CREAT, os.O_CREAT), (O_EXCL, os.O_EXCL), (O_TRUNC, os.O_TRUNC), (O_APPEND, os.O_APPEND),
-    (O_DSYNC, os.O_DSYNC), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC), (O_TMPFILE, os.O_TMPFILE),
+    (O_DSYNC, os.O_DSYNC), (O_NOATIME, os.O_NOATIME), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC),
+    (O_TMPFILE, os.O_TMPFILE),
 )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ class File:
     """For a directory: where it is."""
 
     def __init__(self, flags: int, path: bytes) -> None:
-        self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
+        self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
         self.path = path
         self.refs = 0
         File._made += 1

@@ -112,6 +112,8 @@ class Process:
         self.no_new_privileges = 0
         self.keep_capabilities = 0
         self.timer_slack = 50_000
+        self.no_huge_pages = self.merging = 0
+        """PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE: kept and answered."""
         self.membarriers = 0
         """The kinds of membarrier that it has registered for."""
         self.exit_signals: dict[int, int] = {}
@@ -248,6 +250,7 @@ class Process:
         thread.clear_tid = thread.robust = 0
         thread.rseq = None
         thread.stack = (0, sig.SS_DISABLE, 0)
+        self.dumpable = 1
         self.signals.after_exec()
         self.fds.close_on_exec()
         self.timers = self.timers.after_exec()

@@ -320,7 +320,8 @@ def status(p: Process, record: Record, tid: int) -> str:
         f"SigQ:\t0/{p.limits.get(11)[0]}\nSigPnd:\t{pending:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{p.thread.mask:016x}\n"
         f"SigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}\n"
         + "".join(f"{name}:\t{0:016x}\n" for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
-        + "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tunknown\n"
+        + f"NoNewPrivs:\t{p.no_new_privileges}\n"
+        "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tunknown\n"
         "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n"
         "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n"
     )  # fmt: skip

@@ -130,6 +130,9 @@ WALK(openat) {
     line("text %s", text_of("d/f"));
     close(S(openat, folder, "f", O_WRONLY | O_TRUNC));
     say("cut", size_of("d/f"));
+    say("access times of another's folder", S(openat, AT_FDCWD, "/", O_RDONLY | O_NOATIME));
+    good("of my file", S(openat, folder, "f", O_RDONLY | O_NOATIME));
+    say("a folder directly", S(openat, AT_FDCWD, "d", O_RDONLY | O_DIRECT));
     int nameless = S(openat, folder, ".", O_TMPFILE | O_RDWR, 0600);
     say("nameless", write(nameless, "x", 1));
     fstat(nameless, &st);
@@ -227,8 +230,15 @@ WALK(fcntl) {
         _exit(0);
     }
     ended(child);
+    uid_t owners[2] = {9, 9};
+    say("owner's users", S(fcntl, ends[0], 17, owners)); /* F_GETOWNER_UIDS */
+    line("nobody %d %d", owners[0], owners[1]);
     say("owner", S(fcntl, ends[0], F_SETOWN, (long)getpid()));
     line("owner is me %d", fcntl(ends[0], F_GETOWN) == getpid());
+    say("owner's users", S(fcntl, ends[0], 17, owners));
+    line("me %d %d", owners[0] == getuid(), owners[1] == geteuid());
+    line("flags %x %x %x", fcntl(ends[0], F_GETFL), fcntl(ends[1], F_GETFL), !!(fcntl(open("f", O_NOFOLLOW), F_GETFL) & O_NOFOLLOW));
+    say("seals of a pipe", S(fcntl, ends[0], F_ADD_SEALS, 0L));
     int memory = memfd_create("m", MFD_ALLOW_SEALING);
     say("seal", S(fcntl, memory, F_ADD_SEALS, (long)F_SEAL_WRITE));
     say("seals", S(fcntl, memory, F_GET_SEALS));
@@ -248,6 +258,12 @@ WALK(ioctl) {
     line("flag %d", fcntl(fd, F_GETFD));
     say("not blocking", S(ioctl, ends[0], FIONBIO, &on));
     line("flag %d", !!(fcntl(ends[0], F_GETFL) & O_NONBLOCK));
+    say("signals", S(ioctl, ends[0], FIOASYNC, &on));
+    line("flag %d", !!(fcntl(ends[0], F_GETFL) & O_ASYNC));
+    int pair[2], owner = getpid();
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    say("owner", S(ioctl, pair[0], 0x8902, &owner)); /* SIOCSPGRP */
+    line("is me %d", fcntl(pair[0], F_GETOWN) == getpid());
     say("terminal?", S(ioctl, fd, TCGETS, (char[64]){}));
     struct winsize size;
     say("size?", S(ioctl, ends[0], TIOCGWINSZ, &size));

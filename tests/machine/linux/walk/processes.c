@@ -320,6 +320,7 @@ WALK(prctl) {
     line("is %d", value);
     say("no new rights", S(prctl, PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L));
     say("is", S(prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L));
+    line("shown %d", strstr(text_of("/proc/self/status"), "NoNewPrivs:\t1") != 0);
     say("subreaper", S(prctl, PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L));
     S(prctl, PR_GET_CHILD_SUBREAPER, &value, 0L, 0L, 0L);
     line("is %d", value);
@@ -333,6 +334,18 @@ WALK(prctl) {
     line("orphan %d", wait(&value) > 0 ? WEXITSTATUS(value) : -1);
     say("slack", S(prctl, PR_SET_TIMERSLACK, 1000L, 0L, 0L, 0L));
     say("is", S(prctl, PR_GET_TIMERSLACK, 0L, 0L, 0L, 0L));
+    say("no huge pages", S(prctl, PR_SET_THP_DISABLE, 1L, 0L, 0L, 0L));
+    say("is", S(prctl, PR_GET_THP_DISABLE, 0L, 0L, 0L, 0L));
+    say("ambient rights", S(prctl, PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_IS_SET, 5L, 0L, 0L));
+    say("raise one", S(prctl, PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_RAISE, 5L, 0L, 0L));
+    say("clear them", S(prctl, PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L));
+    for (int i = 0; i < 4; i++) {
+        static const long zero[] = {PR_GET_TIMING, PR_GET_SECUREBITS, PR_MCE_KILL_GET, PR_TASK_PERF_EVENTS_DISABLE};
+        say("asked", S(prctl, zero[i], 0L, 0L, 0L, 0L));
+    }
+    say("rights for good", S(prctl, PR_CAPBSET_DROP, 5L, 0L, 0L, 0L));
+    say("dumpable", S(prctl, PR_SET_DUMPABLE, 1L, 0L, 0L, 0L));
+    say("is", S(prctl, PR_GET_DUMPABLE, 0L, 0L, 0L, 0L));
     say("dumpable", S(prctl, PR_SET_DUMPABLE, 0L, 0L, 0L, 0L));
     say("is", S(prctl, PR_GET_DUMPABLE, 0L, 0L, 0L, 0L));
     say("no such thing", S(prctl, 9999, 0L, 0L, 0L, 0L));

@@ -335,52 +335,66 @@ def getresgid(p: Process, real: int, effective: int, saved: int) -> Result:
     return 0
 
 
-def changed() -> int:
-    """The host process has become another user's. It may go on to look at itself (`/proc/self/pagemap` needs that)."""
-    hostlibc.prctl(PR_SET_DUMPABLE, 1)
+def changed(p: Process, before: tuple[int, ...]) -> int:
+    """The process may have become another user's, who may not look into it. The host process goes on to look at itself
+    (`/proc/self/pagemap` needs that)."""
+    if before != ids():
+        hostlibc.prctl(PR_SET_DUMPABLE, 1)
+        p.dumpable = 0
     return 0
+
+
+def ids() -> tuple[int, ...]:
+    """What `changed` compares."""
+    return (os.geteuid(), os.getegid())
 
 
 @syscall(146, "setuid")
 def setuid(p: Process, uid: int) -> Result:
     """See man 2 setuid; the host decides."""
+    before = ids()
     os.setuid(uid & 0xFFFFFFFF)
-    return changed()
+    return changed(p, before)
 
 
 @syscall(144, "setgid")
 def setgid(p: Process, gid: int) -> Result:
     """See man 2 setgid."""
+    before = ids()
     os.setgid(gid & 0xFFFFFFFF)
-    return changed()
+    return changed(p, before)
 
 
 @syscall(145, "setreuid")
 def setreuid(p: Process, real: int, effective: int) -> Result:
     """See man 2 setreuid."""
+    before = ids()
     os.setreuid(s32(real), s32(effective))
-    return changed()
+    return changed(p, before)
 
 
 @syscall(143, "setregid")
 def setregid(p: Process, real: int, effective: int) -> Result:
     """See man 2 setregid."""
+    before = ids()
     os.setregid(s32(real), s32(effective))
-    return changed()
+    return changed(p, before)
 
 
 @syscall(147, "setresuid")
 def setresuid(p: Process, real: int, effective: int, saved: int) -> Result:
     """See man 2 setresuid."""
+    before = ids()
     os.setresuid(s32(real), s32(effective), s32(saved))
-    return changed()
+    return changed(p, before)
 
 
 @syscall(149, "setresgid")
 def setresgid(p: Process, real: int, effective: int, saved: int) -> Result:
     """See man 2 setresgid."""
+    before = ids()
     os.setresgid(s32(real), s32(effective), s32(saved))
-    return changed()
+    return changed(p, before)
 
 
 @syscall(151, "setfsuid")
