@@ -2,7 +2,7 @@
 
 WALK(rt_sigaction) {
     struct sigaction old;
-    note(SIGUSR1, SA_RESETHAND);
+    note(SIGUSR1, SA_RESETHAND | 0x20000400);
     sigaction(SIGUSR1, 0, &old);
     line("flags %x", old.sa_flags & ~0x04000000);
     raise(SIGUSR1);

@@ -286,10 +286,10 @@ def futex(p: Process, address: int, operation: int, value: int, timeout: int, ad
             return -errno.EINVAL
         return f.wake(address, max(s32(value), 0) or (1 if command == 1 and s32(value) < 0 else 0), bits)
     if command in (3, 4):
-        if command == 4 and p.space.u32(address) != value3 & 0xFFFFFFFF:
-            return -errno.EAGAIN
         if s32(value) < 0 or s32(timeout) < 0:
             return -errno.EINVAL
+        if command == 4 and p.space.u32(address) != value3 & 0xFFFFFFFF:
+            return -errno.EAGAIN
         woken, moved = f.requeue(address, value, address2, timeout & 0xFFFFFFFF)
         return woken + moved
     if command == 5:
