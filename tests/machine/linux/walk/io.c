@@ -330,3 +330,44 @@ WALK(timerfd_gettime) {
     say("get", S(timerfd_gettime, fd, &got));
     line("interval %ld.%ld left %d", got.it_interval.tv_sec, got.it_interval.tv_nsec, got.it_value.tv_sec == 999);
 }
+/* Watching files. */
+WALK(inotify_init1) {
+    int fd = S(inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
+    char buffer[100];
+    line("flags %d %d", !!(fcntl(fd, F_GETFL) & O_NONBLOCK), fcntl(fd, F_GETFD));
+    say("nothing", S(read, fd, buffer, 100L));
+}
+/* The events that are there, as masks and names. */
+static void events_of(int fd) {
+    char buffer[2048] __attribute__((aligned(8)));
+    long got = read(fd, buffer, sizeof buffer);
+    if (got < 0) line("no events");
+    for (long at = 0; at < got;) {
+        struct inotify_event *e = (void *)(buffer + at);
+        line("event %x %s, cookie %d", e->mask, e->len ? e->name : "-", e->cookie != 0);
+        at += sizeof *e + e->len;
+    }
+}
+WALK(inotify_add_watch) {
+    int fd = inotify_init1(IN_NONBLOCK);
+    mkdir("d", 0755);
+    mkdir("d/e", 0755);
+    good("watch", S(inotify_add_watch, fd, "d", IN_ALL_EVENTS & ~(IN_OPEN | IN_CLOSE | IN_ACCESS)));
+    close(file_of("d/f", "hello"));
+    chmod("d/f", 0600);
+    rename("d/f", "d/g");
+    unlink("d/g");
+    rmdir("d/e");
+    events_of(fd);
+    rmdir("d");
+    events_of(fd);
+}
+WALK(inotify_rm_watch) {
+    int fd = inotify_init1(IN_NONBLOCK);
+    int watch = inotify_add_watch(fd, ".", IN_CREATE);
+    say("remove", S(inotify_rm_watch, fd, watch));
+    events_of(fd);
+    close(file_of("f", ""));
+    events_of(fd);
+    say("again", S(inotify_rm_watch, fd, watch));
+}
