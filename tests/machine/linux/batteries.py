@@ -50,13 +50,15 @@ def battery(
     return "".join(parts) + "    return 0;\n}\n"
 
 
-def differing(text: str, name: str, calls: Mapping[str, str], build: Any, run: Any, folder: Path) -> list[str]:
-    """The calls to which the guest gets another answer than the host's own kernel gives.
-
-    Skips where that kernel is older than the calls that are tried.
-    """
+def skip_on_old_kernels() -> None:
+    """Skip the test where the host's kernel is older than the calls that are tried."""
     if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 10):
         pytest.skip("the host's kernel is older than 6.10 and lacks some of the calls")
+
+
+def differing(text: str, name: str, calls: Mapping[str, str], build: Any, run: Any, folder: Path) -> list[str]:
+    """The calls to which the guest gets another answer than the host's own kernel gives."""
+    skip_on_old_kernels()
     native, guest = folder / "native", folder / "guest"
     for each in (folder, native, guest):
         each.mkdir(exist_ok=True)

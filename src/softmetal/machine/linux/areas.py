@@ -39,14 +39,22 @@ class Backing(Protocol):
     path: bytes
     identity: tuple[int, int]
     """Device and inode."""
+    base: int
+    """Where it begins in the host's file."""
 
     def host_fd(self) -> int:
         """A host file descriptor for the file, good for `fstat` and for opening it again."""
         ...
 
+    def size(self) -> int:
+        """Its length in bytes, now. Raises OSError."""
+        ...
+
 
 class Mapped:
     """The file behind a mapping. An O_PATH descriptor: closing it drops no record locks of the guest."""
+
+    base = 0
 
     def __init__(self, fd: int, path: bytes) -> None:
         self.path = path
@@ -57,6 +65,10 @@ class Mapped:
     def host_fd(self) -> int:
         """See `Backing.host_fd`."""
         return self.fd
+
+    def size(self) -> int:
+        """See `Backing.size`."""
+        return os.fstat(self.fd).st_size
 
     def __del__(self) -> None:
         try:  # noqa: SIM105

@@ -9,6 +9,7 @@ and the scheduler waits.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -32,7 +33,8 @@ ALWAYS_READY = POLLIN | POLLOUT | 0x40 | 0x100
 
 HOST_FLAGS = (
     (O_CREAT, os.O_CREAT), (O_EXCL, os.O_EXCL), (O_TRUNC, os.O_TRUNC), (O_APPEND, os.O_APPEND),
-    (O_DSYNC, os.O_DSYNC), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC), (O_TMPFILE, os.O_TMPFILE),
+    (O_DSYNC, os.O_DSYNC), (O_NOATIME, os.O_NOATIME), (O_DIRECTORY, os.O_DIRECTORY), (O_SYNC, os.O_SYNC),
+    (O_TMPFILE, os.O_TMPFILE),
 )  # fmt: skip
 
 
@@ -61,7 +63,7 @@ class File:
     """For a directory: where it is."""
 
     def __init__(self, flags: int, path: bytes) -> None:
-        self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
+        self.flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
         self.path = path
         self.refs = 0
         File._made += 1
@@ -156,6 +158,11 @@ class File:
         """How long a blocking call on it waits at most, in ns."""
         return None
 
+    @property
+    def nonblocking(self) -> bool:
+        """O_NONBLOCK is set."""
+        return self.flags & O_NONBLOCK != 0
+
     def set_nonblocking(self, on: bool) -> None:
         """Set or clear O_NONBLOCK."""
         self.flags = self.flags | O_NONBLOCK if on else self.flags & ~O_NONBLOCK
@@ -194,6 +201,11 @@ class RegularFile(File):
         st = os.fstat(self.fd)
         return self.origin.shown(st) if self.origin is not None else st
 
+    def close(self) -> None:
+        """See `File.close`. What keeps the node keeps its inode, whose end others may wait for (inotify)."""
+        super().close()
+        self.origin = None
+
     def altered(self) -> None:
         """Its contents have been changed in another way than by `write`."""
         if self.origin is not None:
@@ -228,8 +240,30 @@ class StreamFile(File):
         self.outside = not owned
         self._others: list[int] = []
         self.careful = not owned and (not stat.S_ISCHR(os.fstat(fd).st_mode) or os.isatty(fd))
+        self._marked = owned
+        """Whether O_NONBLOCK is kept on the host (see `nonblocking`)."""
         if owned:
             os.set_blocking(fd, False)
+            if flags & O_NONBLOCK:
+                self.set_nonblocking(True)
+
+    @property
+    def nonblocking(self) -> bool:
+        """O_NONBLOCK belongs to what all processes that have the file share. The host's flag of that name is taken, so the
+        host keeps it in one that means nothing for a pipe or socket, O_NOATIME, where the inode's owner may set that."""
+        if self._marked:
+            return fcntl.fcntl(self.fd, fcntl.F_GETFL) & os.O_NOATIME != 0
+        return super().nonblocking
+
+    def set_nonblocking(self, on: bool) -> None:
+        """See `File.set_nonblocking`."""
+        super().set_nonblocking(on)
+        if self._marked:
+            host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
+            try:
+                fcntl.fcntl(self.fd, fcntl.F_SETFL, host | os.O_NOATIME if on else host & ~os.O_NOATIME)
+            except PermissionError:
+                self._marked = False
 
     def another(self, taken: list[int]) -> int:
         """A host descriptor of this file that is not among `taken`; it lives as long as the file is open."""
@@ -558,8 +592,6 @@ class FdTable:
 
 def inherited(fd: int, path: bytes) -> File:
     """The guest's view of one of our own standard streams. Raises OSError(EBADF) if it is closed."""
-    import fcntl
-
     mode = os.fstat(fd).st_mode
     flags = fcntl.fcntl(fd, fcntl.F_GETFL) & (O_ACCMODE | os.O_APPEND)
     copy = os.dup(fd)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .abi import ROBUST_HEAD, s64
 from .errors import Fault
-from .waits import ALWAYS, AS_ASKED, UNLESS_HANDLED, Result, Wait
+from .waits import ALWAYS, AS_ASKED, NEVER, UNLESS_HANDLED, Result, Wait
 
 if TYPE_CHECKING:
     from .process import Process
@@ -24,7 +24,7 @@ FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_TID_MASK = 0x80000000, 0x40000000, 0x3FFF
 class Sleeper:
     """One thread in a futex queue."""
 
-    __slots__ = ("address", "bits", "pi", "thread", "woken")
+    __slots__ = ("address", "answer", "bits", "others", "pi", "thread", "woken")
 
     def __init__(self, address: int, bits: int, thread: Thread, pi: bool = False) -> None:
         self.address = address
@@ -32,6 +32,10 @@ class Sleeper:
         self.thread = thread
         self.woken = False
         self.pi = pi
+        self.answer = 0
+        """What the call answers when this is woken."""
+        self.others: list[Sleeper] = []
+        """All sleepers of a thread that waits for several."""
 
 
 class Futexes:
@@ -74,6 +78,42 @@ class Futexes:
         wait = Wait(attempt, deadline=deadline, restart=restart, interval=shared, cancel=lambda: self.forget(sleeper))
         return wait
 
+    def wait_any(self, wanted: list[tuple[int, int]], deadline: int | None) -> Result:
+        """futex_waitv: sleep until one of the (address, value) pairs is woken; answers its index."""
+        process = self.process
+        shared = []
+        for address, value in wanted:
+            if process.space.u32(address) != value & 0xFFFFFFFF:
+                return -errno.EAGAIN
+            area = process.space.find(address)
+            shared.append(area is not None and area.shared)
+        if deadline is not None and deadline <= process.clock.monotonic():
+            return -errno.ETIMEDOUT
+        sleepers = [Sleeper(address, 0xFFFFFFFF, process.thread) for address, _ in wanted]
+        for index, sleeper in enumerate(sleepers):
+            sleeper.answer = index
+        self.queue += sleepers
+
+        def attempt() -> Result:
+            for index, sleeper in enumerate(sleepers):
+                address, value = wanted[index]
+                if sleeper.woken or (shared[index] and process.space.u32(address) != value & 0xFFFFFFFF):
+                    forget()
+                    return index
+            if deadline is not None and process.clock.monotonic() >= deadline:
+                forget()
+                return -errno.ETIMEDOUT
+            return wait
+
+        def forget() -> None:
+            for sleeper in sleepers:
+                self.forget(sleeper)
+
+        for sleeper in sleepers:
+            sleeper.others = sleepers
+        wait = Wait(attempt, deadline=deadline, restart=NEVER, interval=any(shared), cancel=forget)
+        return wait
+
     def forget(self, sleeper: Sleeper) -> None:
         """Take a sleeper out of its queue."""
         if sleeper in self.queue:
@@ -85,6 +125,8 @@ class Futexes:
         for sleeper in [s for s in self.queue if s.address == address and s.bits & bits]:
             if woken >= count:
                 break
+            if any(other.woken for other in sleeper.others):
+                continue
             self._rouse(sleeper)
             woken += 1
         return woken
@@ -92,8 +134,10 @@ class Futexes:
     def _rouse(self, sleeper: Sleeper) -> None:
         self.queue.remove(sleeper)
         sleeper.woken = True
+        for other in sleeper.others:
+            self.forget(other)
         if sleeper.thread.wait is not None:
-            self.process.sched.complete(sleeper.thread, 0)
+            self.process.sched.complete(sleeper.thread, sleeper.answer)
 
     def requeue(self, address: int, wake: int, target: int, limit: int) -> tuple[int, int]:
         """Wake some and let others wait for `target`; answers how many of each."""

@@ -18,6 +18,7 @@ from . import hostlibc
 from .files import (
     O_ACCMODE,
     O_CREAT,
+    O_DIRECT,
     O_EXCL,
     O_NOFOLLOW,
     O_PATH,
@@ -86,9 +87,14 @@ class HostNode(Node):
         return b"/proc/self/fd/%d" % self.fd
 
     def where(self) -> bytes:
-        """See `Node.where`: the host knows what was renamed, by whomever."""
+        """See `Node.where`: the host knows what was renamed, by whomever, unless the name is too long for it."""
         root = self.tree.root
-        here, top = os.readlink(self.magic), os.readlink(root.magic).rstrip(b"/")
+        try:
+            here, top = os.readlink(self.magic), os.readlink(root.magic).rstrip(b"/")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return self.path
         if here == top:
             return root.path
         return join(root.path, here[len(top) + 1 :]) if here.startswith(top + b"/") else self.path
@@ -168,6 +174,8 @@ class HostNode(Node):
                 self._writable()
         how = host_flags(flags & ~(O_CREAT | O_NOFOLLOW | (0 if flags & O_TMPFILE == O_TMPFILE else O_EXCL)))
         if kind == stat.S_IFDIR:
+            if flags & O_DIRECT:
+                raise fail(errno.EINVAL)
             if flags & O_TMPFILE == O_TMPFILE:
                 self._writable()
             fd = os.open(self.magic, how, mode & 0o7777)
@@ -178,7 +186,7 @@ class HostNode(Node):
         if kind == stat.S_IFREG:
             return RegularFile(os.open(self.magic, how), flags, self.path, self)
         if kind == stat.S_IFIFO:
-            return FifoFile(os.open(self.magic, how | os.O_NONBLOCK), flags, self.path, owned=True)
+            return FifoFile(os.open(self.magic, how & ~os.O_NOATIME | os.O_NONBLOCK), flags, self.path, owned=True)
         if kind == stat.S_IFSOCK:
             raise fail(errno.ENXIO)
         raise fail(errno.EACCES)

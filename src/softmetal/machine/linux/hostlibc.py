@@ -6,11 +6,14 @@ Those that could wait do not: the descriptors that they are given are non-blocki
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import struct
+from collections.abc import Callable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.process_vm_readv.restype = _LIBC.process_vm_writev.restype = ctypes.c_ssize_t
 
 EVENT = struct.Struct("<IQ" if platform.machine() in ("x86_64", "AMD64", "i686") else "<IxxxxQ")
 """The host's `struct epoll_event`; x86 packs it."""
@@ -75,6 +78,26 @@ def inotify_add_watch(fd: int, path: bytes, mask: int) -> int:
 def inotify_rm_watch(fd: int, watch: int) -> None:
     """man 2 inotify_rm_watch."""
     _done(_LIBC.inotify_rm_watch(fd, watch))
+
+
+def read_memory(host: int, address: int, length: int) -> bytes:
+    """man 2 process_vm_readv: memory of another process of ours."""
+    buffer = ctypes.create_string_buffer(length)
+    _memory(_LIBC.process_vm_readv, host, address, buffer, length)
+    return buffer.raw
+
+
+def write_memory(host: int, address: int, data: bytes) -> None:
+    """man 2 process_vm_writev."""
+    _memory(_LIBC.process_vm_writev, host, address, ctypes.create_string_buffer(data, len(data)), len(data))
+
+
+def _memory(call: Callable[..., int], host: int, address: int, buffer: ctypes.Array[ctypes.c_char], length: int) -> None:
+    local = struct.pack("<QQ", ctypes.addressof(buffer), length)
+    one, none = ctypes.c_ulong(1), ctypes.c_ulong(0)
+    done = _done(call(host, local, one, struct.pack("<QQ", address, length), one, none))
+    if done < length:
+        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
 
 
 _NUMBERS = {

@@ -1,7 +1,8 @@
 """The resource limits of a process. Source: man 2 getrlimit; Linux kernel/time/posix-cpu-timers.c for RLIMIT_CPU.
 
-CPU time is instructions, one a nanosecond. Not enforced: RSS (Linux does not either), LOCKS, SIGPENDING, MSGQUEUE, NICE,
-RTPRIO, RTTIME, and NPROC, which does not bind root; CORE, since no core file is written.
+CPU time is instructions, one a nanosecond. NPROC does not bind root, and counts the processes of the run and the threads of
+the one that asks. Not enforced: RSS (Linux does not either), LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO, RTTIME; CORE, since
+no core file is written.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from softmetal.isa.riscv.extensions import PROGRAMS, letters
@@ -57,6 +58,8 @@ class Where(NamedTuple):
     cwd: Node
     advice: str = ""
     """What to add when a file of the guest's system is missing."""
+    busy: Callable[[int], bool] | None = None
+    """Whether the file of a host descriptor is open for writing, so that it may not be run."""
 
 
 class Program(NamedTuple):
@@ -90,6 +93,8 @@ def open_program(where: Where, path: bytes) -> RegularFile:
         raise RunError(f"{name}: {reason}", NOT_FOUND if missing else 126, error.errno or errno.EIO) from None
     if not isinstance(file, RegularFile):
         raise RunError(f"{name}: not a regular file", error=errno.EACCES)
+    if where.busy is not None and where.busy(file.fd):
+        raise RunError(f"{name}: is open for writing", error=errno.ETXTBSY)
     return file
 
 

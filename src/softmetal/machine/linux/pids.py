@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 FIRST_PID = 1000
 PARENT_OF_FIRST = 1
-SLOT = struct.Struct("<iiiiiiqqQQ16s")
+SLOT = struct.Struct("<iiiiiiqqQQ16sQQ")
 HEAD = struct.Struct("<iiQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
@@ -56,6 +56,9 @@ class Record:
     seen: int
     """The moment at which it last looked, if it is LOOKING."""
     name: bytes
+    device: int = 0
+    inode: int = 0
+    """The file of the program that it runs."""
 
 
 class Pids:
@@ -100,6 +103,8 @@ class Pids:
             r.count,
             r.seen,
             r.name[:15],
+            r.device,
+            r.inode,
         )
 
     def _load(self, index: int) -> Record:
@@ -139,10 +144,14 @@ class Pids:
             if index == used:
                 HEAD.pack_into(self._map, 0, number, used + 1, count, blocks)
             me = self.me
-            child = Record(number, 0, me.pid, me.group, me.session, RUNNING, NEVER, clock, 0, 0, me.name)
+            child = Record(number, 0, me.pid, me.group, me.session, RUNNING, NEVER, clock, 0, 0, me.name, me.device, me.inode)
             self._store(index, child)
             self._alone = False
             return index
+
+    def number_at(self, index: int) -> int:
+        """The number that was reserved with the slot."""
+        return self._load(index).pid
 
     def cancel(self, index: int) -> None:
         """The fork failed."""
@@ -206,6 +215,13 @@ class Pids:
         self.me.deadline = NEVER if deadline is None else deadline
         self.me.clock = clock
         self.save()
+
+    def running(self, device: int, inode: int) -> bool:
+        """Whether a process runs the program in this file, which nobody may write to as long."""
+        return any(
+            r.inode == inode and r.device == device and (r.pid == self.me.pid or host_state(r.host) not in ("Z", "X", ""))
+            for r in self.all()
+        )
 
     def stop(self, pid: int) -> None:
         """Note that the process with the guest number `pid` is about to be stopped."""

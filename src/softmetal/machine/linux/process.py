@@ -25,6 +25,7 @@ from .sched import Scheduler
 from .signals import Signals
 from .sockets import SocketNames
 from .space import Space
+from .sysvipc import SysvIpc
 from .table import name_of
 from .threads import Pending, Thread
 from .timers import Timers
@@ -84,6 +85,7 @@ class Process:
         self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
         self.socket_names = SocketNames()
+        self.sysv = SysvIpc()
         self.cwd: Node = vfs.root
         self.executable = b""
         self.program: RegularFile | None = None
@@ -110,6 +112,8 @@ class Process:
         self.no_new_privileges = 0
         self.keep_capabilities = 0
         self.timer_slack = 50_000
+        self.no_huge_pages = self.merging = 0
+        """PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE: kept and answered."""
         self.membarriers = 0
         """The kinds of membarrier that it has registered for."""
         self.exit_signals: dict[int, int] = {}
@@ -188,6 +192,8 @@ class Process:
         Raises OSError(EAGAIN).
         """
         index = self.pids.prepare(self.clock.monotonic())
+        if self.sysv.involved and not flags_vfork:
+            self.sysv.forking(self, self.pids.number_at(index))
         pipe = os.pipe() if flags_vfork else (-1, -1)
         try:
             host = os.fork()
@@ -244,10 +250,20 @@ class Process:
         thread.clear_tid = thread.robust = 0
         thread.rseq = None
         thread.stack = (0, sig.SS_DISABLE, 0)
+        self.dumpable = 1
         self.signals.after_exec()
         self.fds.close_on_exec()
         self.timers = self.timers.after_exec()
         self.futexes.clear()
+
+    def executed(self, fd: int) -> tuple[int, int]:
+        """From now on nobody may write to the program in the file of the host descriptor `fd`; answers what it was before."""
+        me = self.pids.me
+        before = me.device, me.inode
+        status = os.fstat(fd)
+        me.device, me.inode = status.st_dev, status.st_ino
+        self.pids.save()
+        return before
 
     def enter_program(self, program: Program) -> None:
         """The new program is loaded: its names, and the parent that waits in vfork may go on."""
@@ -256,8 +272,18 @@ class Process:
         name = program.path.rpartition(b"/")[2][:15]
         self.thread.name = b""
         self.pids.me.name = name
-        self.pids.save()
+        self.executed(self.program.fd)
         self.release_vfork()
+
+    def is_written(self, fd: int) -> bool:
+        """Whether a process of this run has the file of the host descriptor `fd` open for writing."""
+        status = os.fstat(fd)
+        for slot in self.fds.slots.values():
+            file = slot.file
+            if isinstance(file, RegularFile) and file.writable and os.path.samestat(os.fstat(file.fd), status):
+                return True
+        others = (r.host for r in self.pids.all() if r.host and r.pid != self.pid)
+        return any(writes(host, status) for host in others)
 
     def finish(self, end: GuestExit) -> int:
         """The process is over: tell its parent, and answer the exit code for the user if it is the first."""
@@ -266,6 +292,7 @@ class Process:
         self.pids.me.clock = self.clock.monotonic()
         self.pids.me.count = self.cpu.count - self.children_used + self.children_time
         self.pids.save()
+        self.sysv.ends(self)
         give_back(self)
         self.fds.close_all()
         if self.is_first:
@@ -275,6 +302,20 @@ class Process:
         if end.signal:
             die_of(end.signal)
         os._exit(end.status & 0xFF)
+
+
+def writes(host: int, status: os.stat_result) -> bool:
+    """Whether a host process has the file of this status open for writing. One that cannot be looked into has not."""
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(f"/proc/{host}/fd"):
+            with contextlib.suppress(OSError):
+                if not os.path.samestat(os.stat(f"/proc/{host}/fd/{entry}"), status):
+                    continue
+                with open(f"/proc/{host}/fdinfo/{entry}", "rb") as facts:
+                    flags = next(int(line.split()[1], 8) for line in facts if line.startswith(b"flags:"))
+                if flags & os.O_ACCMODE:
+                    return True
+    return False
 
 
 def die_of(number: int) -> None:

@@ -5,10 +5,12 @@ Source: man 5 proc and its pages. Numbers that only a real machine has (interrup
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from softmetal.isa.riscv.extensions import PROGRAMS, isa_string
 
+from . import sysvipc
 from .abi import NS, RELEASE, VERSION
 from .clock import EPOCH, UPTIME
 from .cpu import PAGE
@@ -95,6 +97,7 @@ def build(p: Process) -> Directory:
         b"locks": fixed(""),
         b"cgroups": fixed("#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
         b"sys": Directory({**settings}),
+        b"sysvipc": Directory({kind.encode(): text(partial(sysvipc.table, p, kind)) for kind in ("shm", "sem", "msg")}),
     }, numbered)  # fmt: skip
 
 

@@ -125,6 +125,13 @@ def text(make: Callable[[], str]) -> Content:
     return Content(lambda: make().encode())
 
 
+def short(path: bytes) -> bytes:
+    """A path for a link's text. Raises OSError(ENAMETOOLONG) if it does not fit into a page, as Linux's `d_path` does."""
+    if len(path) >= PAGE:
+        raise fail(errno.ENAMETOOLONG)
+    return path
+
+
 def fixed(value: str) -> Content:
     """A file that always says the same."""
     data = value.encode()
@@ -172,7 +179,7 @@ def own(p: Process) -> Directory:
 
     common: dict[bytes, Node] = {
         b"exe": Link(lambda: name_of(p.program) if p.program is not None else p.executable, program),
-        b"cwd": Link(lambda: p.cwd.where(), lambda: p.cwd),
+        b"cwd": Link(lambda: short(p.cwd.where()), lambda: p.cwd),
         b"root": Link(lambda: b"/", lambda: p.vfs.root),
         b"maps": Content(lambda: procmem.maps(p.space)),
         b"smaps": Content(lambda: procmem.smaps(p.space)),
@@ -313,7 +320,8 @@ def status(p: Process, record: Record, tid: int) -> str:
         f"SigQ:\t0/{p.limits.get(11)[0]}\nSigPnd:\t{pending:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{p.thread.mask:016x}\n"
         f"SigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}\n"
         + "".join(f"{name}:\t{0:016x}\n" for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
-        + "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tunknown\n"
+        + f"NoNewPrivs:\t{p.no_new_privileges}\n"
+        "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tunknown\n"
         "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n"
         "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n"
     )  # fmt: skip

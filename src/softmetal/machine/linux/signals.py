@@ -13,6 +13,7 @@ import os
 import signal
 import struct
 from collections import deque
+from collections.abc import Set
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -157,6 +158,10 @@ class Signals:
         """
         number = signal.number
         sched = self.process.sched
+        if number == SIGCONT:
+            self._forget(STOPPING)
+        elif number in STOPPING:
+            self._forget({SIGCONT})
         bit = 1 << (number - 1)
         candidates = [thread] if thread is not None else self._by_preference(prefer)
         if self.disposition(number) == "ignore" and not any(t.mask & bit for t in candidates):
@@ -174,6 +179,12 @@ class Signals:
                 t.signalled = True
                 sched.interrupt(t)
                 return
+
+    def _forget(self, numbers: Set[int]) -> None:
+        """A stop and a continuation that are pending put each other out (`prepare_signal`)."""
+        for queue in (self.pending, *(t.pending for t in self.process.sched.threads)):
+            for pending in [p for p in queue if p.number in numbers]:
+                queue.remove(pending)
 
     def retarget(self) -> None:
         """The thread that was to take a pending signal may not any more: let all of them look."""

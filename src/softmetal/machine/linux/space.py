@@ -13,7 +13,7 @@ import errno
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -82,6 +82,8 @@ class Space:
         """RLIMIT_STACK: how far an area that grows down may reach, in bytes."""
         self.total_limit = self.data_limit = self.lock_limit = ENDLESS
         """RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, in bytes."""
+        self.segments_changed: Callable[[], None] | None = None
+        """Called when shared mappings have gone, once the process has had System V segments among them."""
         self._host_memory: HostMemory | None = None
         self._backings: WeakValueDictionary[tuple[int, int, bytes], Mapped] = WeakValueDictionary()
 
@@ -310,6 +312,8 @@ class Space:
             self.used -= self._charge(area)
             self._set_permission(area.start, area.end, 0)
             self._release(area)
+        if self.segments_changed is not None and any(area.shared for area in gone):
+            self.segments_changed()
 
     def _release(self, area: Area) -> None:
         if area.hosted:
@@ -400,7 +404,8 @@ class Space:
         pages = min(length, self._file_pages(area))
         if pages:
             host_prot = PROT_READ | (area.max_prot & PROT_WRITE)
-            self.host().map(area.start, pages, host_prot, MAP_SHARED_FIXED, fd, area.offset)
+            base = area.file.base if area.file is not None else 0
+            self.host().map(area.start, pages, host_prot, MAP_SHARED_FIXED, fd, base + area.offset)
             self._set_permission(area.start, area.start + pages, MAPPED | (area.prot & 7))
         if pages < length:
             self._set_permission(area.start + pages, area.end, MAPPED)
@@ -428,7 +433,7 @@ class Space:
         if area.file is None:
             return area.end - area.start
         try:
-            size = os.fstat(area.file.host_fd()).st_size
+            size = area.file.size()
         except OSError:
             return 0
         return max(0, page_up(size - area.offset))

@@ -93,5 +93,5 @@ class Timers:
 
     def drop(self, key: object) -> None:
         """Forget a timer."""
-        del self.all[key]
+        self.all.pop(key, None)
         self.active = any(t.deadline for t in self.all.values())

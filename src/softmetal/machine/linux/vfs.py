@@ -55,6 +55,10 @@ class StatFs(NamedTuple):
     flags: int
 
 
+SYNTHETIC = {b"proc": 0x9FA0, b"sys": 0x62656572}
+"""The magic numbers of procfs and sysfs (linux/magic.h)."""
+
+
 def fail(error: int) -> OSError:
     """An OSError with this errno."""
     return OSError(error, os.strerror(error))
@@ -188,8 +192,9 @@ class Node:
         raise fail(errno.EISDIR if self.is_dir else errno.EROFS)
 
     def statfs(self) -> StatFs:
-        """The file system's numbers; synthetic ones say that they are a tmpfs."""
-        return StatFs(0x01021994, 4096, 0, 0, 0, 0, 0, 255, 1)
+        """The file system's numbers; synthetic ones say that they are the file system of their place, or a tmpfs."""
+        kind = SYNTHETIC.get(self.path.split(b"/")[1], 0x01021994)
+        return StatFs(kind, 4096, 0, 0, 0, 0, 0, 255, 1)
 
     def shown(self, st: os.stat_result) -> Status | os.stat_result:
         """What the guest sees of the host's status of this file."""

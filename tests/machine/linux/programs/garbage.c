@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Those that end or stop the process, or take its memory, its stack or its output, when they do what they are told. */
+/* Those that end or stop the process, or wait, or take its memory, its stack or its output, when they do what they are told. */
 static const short without[] = {
     SYS_exit, SYS_exit_group, SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
     SYS_rt_sigreturn, SYS_clone, SYS_clone3, SYS_close, SYS_close_range, SYS_dup3, SYS_munmap, SYS_mremap, SYS_mmap,
@@ -16,6 +16,7 @@ static const short without[] = {
     SYS_set_robust_list, SYS_set_tid_address, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_setitimer, SYS_prctl, SYS_read,
     SYS_readv, SYS_preadv2, SYS_setuid, SYS_setgid, SYS_setresuid, SYS_setresgid, SYS_setreuid, SYS_setregid,
     SYS_setgroups, SYS_rt_sigtimedwait, SYS_setpgid, SYS_setsid, SYS_sigaltstack, SYS_chroot, SYS_fcntl,
+    SYS_semop, SYS_semtimedop, SYS_msgsnd, SYS_msgrcv,
 };
 
 int main(void) {

@@ -9,7 +9,7 @@ import stat
 from .. import hostlibc
 from ..abi import s32, s64
 from ..cpu import W
-from ..files import O_APPEND, O_NONBLOCK, O_RDWR, ContentFile, DirectoryFile, File, RegularFile, StreamFile
+from ..files import O_APPEND, O_RDWR, ContentFile, DirectoryFile, File, RegularFile, StreamFile
 from ..process import Process
 from ..synthfs import PlainDevice
 from ..table import syscall
@@ -196,7 +196,7 @@ def sendfile(p: Process, out: int, source: int, offset: int, count: int) -> Resu
         if done == 0 and count and isinstance(sink, StreamFile) and isinstance(file, RegularFile):
             here = position if position is not None else file.seek(0, 1)
             if here < os.fstat(file.fd).st_size:
-                return -errno.EAGAIN if sink.flags & O_NONBLOCK else wait
+                return -errno.EAGAIN if sink.nonblocking else wait
         if position is not None:
             p.space.put64(offset, position + done)
         return done

@@ -18,7 +18,7 @@ from ..table import syscall
 from ..waits import Result, Wait
 
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = range(12)
-F_SETOWN_EX, F_GETOWN_EX = 15, 16
+F_SETOWN_EX, F_GETOWN_EX, F_GETOWNER_UIDS = 15, 16, 17
 F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW = 36, 37, 38
 F_GETLEASE, F_DUPFD_QUERY, F_CREATED_QUERY = 1025, 1027, 1028
 F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS = 1030, 1031, 1032, 1033, 1034
@@ -48,7 +48,8 @@ def fcntl_(p: Process, fd: int, command: int, argument: int) -> Result:
         slot.cloexec = bool(argument & 1)
         return 0
     if command == F_GETFL:
-        return file.flags | (0 if file.is_path else O_LARGEFILE)
+        large = O_LARGEFILE if file.path[:1] == b"/" and not file.is_path else 0  # what `open` and memfd_create add
+        return file.flags & ~O_NONBLOCK | large | (O_NONBLOCK if file.nonblocking else 0)
     if command == F_SETFL:
         return set_flags(file, argument)
     if command == F_DUPFD_QUERY:
@@ -59,9 +60,11 @@ def fcntl_(p: Process, fd: int, command: int, argument: int) -> Result:
         return lock(p, file, command, argument)
     if command in (F_SETPIPE_SZ, F_GETPIPE_SZ):
         return fcntl.fcntl(file.fd, command, s32(argument)) if file.fd >= 0 else -errno.EBADF
+    if command == F_ADD_SEALS and not file.writable:
+        return -errno.EPERM
     if command in (F_ADD_SEALS, F_GET_SEALS) and isinstance(file, RegularFile):
         return fcntl.fcntl(file.fd, command, s32(argument))
-    if command in (F_GET_RW_HINT, F_SET_RW_HINT) and isinstance(file, RegularFile):
+    if command in (F_GET_RW_HINT, F_SET_RW_HINT) and file.fd >= 0:
         data = fcntl.fcntl(file.fd, command, bytes(8) if command == F_GET_RW_HINT else p.space.read(argument, 8))
         p.space.write(argument, data)
         return 0
@@ -86,6 +89,8 @@ def owner(p: Process, file: File, command: int, argument: int) -> Result:
         file.owner = (kind, who)
     elif command == F_GETOWN_EX:
         p.space.write(argument, OWNER.pack(*file.owner))
+    elif command == F_GETOWNER_UIDS:
+        p.space.write(argument, bytes(8) if not file.owner[1] else struct.pack("<II", os.getuid(), os.geteuid()))
     elif command == F_SETSIG:
         if not 0 <= s32(argument) <= 64:
             return -errno.EINVAL

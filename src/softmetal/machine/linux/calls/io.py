@@ -113,7 +113,7 @@ def untouched(file: File, need: int, offset: int | None, count: int) -> int:
     if isinstance(file, RegularFile):
         at = file.seek(0, 1) if offset is None else offset
         return 0 if at >= os.fstat(file.fd).st_size else -errno.EFAULT
-    if file.flags & O_NONBLOCK and isinstance(file, StreamFile):
+    if file.nonblocking and isinstance(file, StreamFile):
         poller = select.poll()
         poller.register(file.fd, POLLIN)
         if not poller.poll(0):
@@ -128,7 +128,7 @@ def read_file(p: Process, file: File, views: list[memoryview] | int, offset: int
     try:
         return file.read(views, offset)
     except BlockingIOError:
-        if file.flags & O_NONBLOCK:
+        if file.nonblocking:
             return -errno.EAGAIN
 
     limit = file.time_limit(POLLIN)
@@ -167,7 +167,7 @@ def write_file(p: Process, file: File, views: list[memoryview] | int, offset: in
             try:
                 done += file.write(parts, None if offset is None else offset + done)
             except BlockingIOError:
-                if file.flags & O_NONBLOCK:
+                if file.nonblocking:
                     return done or -errno.EAGAIN
                 return blocked()
             except OSError:
@@ -290,20 +290,38 @@ def pwritev(p: Process, fd: int, iov: int, count: int, low: int, high: int) -> R
     return write_file(p, file, iovec(p, file, iov, count, R, low), low)
 
 
+RWF_NOWAIT = 8
+RWF_KNOWN = RWF_NOWAIT | os.RWF_HIPRI | os.RWF_DSYNC | os.RWF_SYNC | os.RWF_APPEND
+
+
 @syscall(286, "preadv2")
 def preadv2(p: Process, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> Result:
-    """See man 2 preadv2; flags other than 0 are not supported."""
-    if flags:
+    """See man 2 preadv2. RWF_NOWAIT never waits for a writer; reading from a disk is not waiting."""
+    if flags & ~RWF_KNOWN:
         return -errno.EOPNOTSUPP
-    return readv(p, fd, iov, count) if low == M64 else preadv(p, fd, iov, count, low, high)
+    result = readv(p, fd, iov, count) if low == M64 else preadv(p, fd, iov, count, low, high)
+    return -errno.EAGAIN if isinstance(result, Wait) and flags & RWF_NOWAIT else result
 
 
 @syscall(287, "pwritev2")
 def pwritev2(p: Process, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> Result:
-    """See man 2 pwritev2; flags other than 0 are not supported."""
-    if flags:
+    """See man 2 pwritev2. RWF_NOWAIT never waits for a reader; writing to a disk is not waiting."""
+    if flags & ~RWF_KNOWN:
         return -errno.EOPNOTSUPP
-    return writev(p, fd, iov, count) if low == M64 else pwritev(p, fd, iov, count, low, high)
+    file = sink(p, fd) if low == M64 else positioned(p, fd, low, True)
+    if isinstance(file, RegularFile):
+        views = iovec(p, file, iov, count, R, None if low == M64 else low)
+        if isinstance(views, int):
+            return views
+        at = os.fstat(file.fd).st_size if flags & os.RWF_APPEND else file.write_position(None if low == M64 else low)
+        views = p.limits.cut(views, at)
+        done = os.pwritev(file.fd, views, s64(low), flags & (os.RWF_APPEND | os.RWF_SYNC | os.RWF_DSYNC)) if views else 0
+        file.altered()
+        return done
+    result = writev(p, fd, iov, count) if low == M64 else pwritev(p, fd, iov, count, low, high)
+    if isinstance(result, Wait) and flags & RWF_NOWAIT:
+        return result.partial or -errno.EAGAIN
+    return result
 
 
 @syscall(62, "lseek")

@@ -10,9 +10,11 @@ import stat
 from ..abi import s32
 from ..files import O_CLOEXEC, O_NOCTTY, ContentFile, DirectoryFile, File, RegularFile
 from ..process import Process
+from ..sockets import SocketFile
 from ..table import syscall
 from ..terminals import Master, SlaveFile
 from ..waits import Result
+from .descriptors import F_SETOWN, O_ASYNC, owner
 
 TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCEXCL, TIOCNXCL = (
     0x5401, 0x5402, 0x5403, 0x5404, 0x5409, 0x540A, 0x540B, 0x540C, 0x540D,
@@ -20,6 +22,7 @@ TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCEXCL, TIOCNXCL = (
 TIOCGPGRP, TIOCSPGRP, TIOCOUTQ, TIOCGWINSZ, TIOCSWINSZ, FIONREAD = 0x540F, 0x5410, 0x5411, 0x5413, 0x5414, 0x541B
 FIONBIO, TIOCGETD, TCSBRKP, TIOCGSID = 0x5421, 0x5424, 0x5425, 0x5429
 FIONCLEX, FIOCLEX, FIOASYNC, FIOQSIZE, FIGETBSZ, GETFLAGS = 0x5450, 0x5451, 0x5452, 0x5460, 2, 0x80086601
+FIOSETOWN, SIOCSPGRP, FIOGETOWN, SIOCGPGRP, SIOCATMARK = SOCKET_OWNER = range(0x8901, 0x8906)
 TCGETS2, TCSETS2, TCSETSW2, TCSETSF2 = 0x802C542A, 0x402C542B, 0x402C542C, 0x402C542D
 TERMINAL = {
     TCGETS: (36, False), TCSETS: (36, True), TCSETSW: (36, True), TCSETSF: (36, True),
@@ -55,6 +58,11 @@ def ioctl(p: Process, fd: int, request: int, argument: int) -> Result:
     if request == FIGETBSZ:
         p.space.put32(argument, file.status().st_blksize)
         return 0
+    if request == FIOASYNC:
+        file.flags = file.flags & ~O_ASYNC | (O_ASYNC if p.space.u32(argument) else 0)
+        return 0
+    if request in SOCKET_OWNER and isinstance(file, SocketFile):
+        return of_socket(p, file, request, argument)
     if isinstance(file, (RegularFile, DirectoryFile, ContentFile)):
         return of_file(p, file, request, argument)
     if file.fd < 0 or file.node is not None:
@@ -65,6 +73,18 @@ def ioctl(p: Process, fd: int, request: int, argument: int) -> Result:
     return of_terminal(p, file, request, argument) if os.isatty(file.fd) else -errno.ENOTTY
 
 
+def of_socket(p: Process, file: File, request: int, argument: int) -> Result:
+    """Who would get SIGIO and SIGURG of a socket, and whether it is at the mark of urgent data."""
+    if request in (FIOSETOWN, SIOCSPGRP):
+        return owner(p, file, F_SETOWN, p.space.u32(argument))
+    if request == SIOCATMARK:
+        p.space.write(argument, fcntl.ioctl(file.fd, SIOCATMARK, bytes(4)))
+        return 0
+    kind, who = file.owner
+    p.space.put32(argument, who if kind < 2 else -who)
+    return 0
+
+
 def of_file(p: Process, file: File, request: int, argument: int) -> Result:
     """Requests on files and directories."""
     status = file.status()
@@ -72,7 +92,7 @@ def of_file(p: Process, file: File, request: int, argument: int) -> Result:
     if request == FIONREAD and regular:
         p.space.put32(argument, s32(status.st_size - file.seek(0, 1)))
     elif request == FIOQSIZE and not stat.S_ISCHR(status.st_mode):
-        p.space.put64(argument, status.st_size)
+        p.space.put64(argument, status.st_blocks * 512)
     elif request == GETFLAGS and file.fd >= 0:
         p.space.write(argument, fcntl.ioctl(file.fd, GETFLAGS, bytes(8))[:4])
     else:

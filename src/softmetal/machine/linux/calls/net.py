@@ -112,7 +112,7 @@ def retry(
 
     `progress` says what has been done when it is interrupted; `late` is the error when the time is up.
     """
-    blocking = not (file.flags & O_NONBLOCK or flags & MSG_DONTWAIT)
+    blocking = not (flags & MSG_DONTWAIT or file.nonblocking)
 
     def attempt() -> Result:
         try:
@@ -245,7 +245,7 @@ def send(p: Process, file: SocketFile, views: list[memoryview], control: Ancilla
     sent = 0
     total = sum(map(len, views))
     rest = list(views)
-    blocking = not (file.flags & O_NONBLOCK or flags & MSG_DONTWAIT)
+    blocking = not (flags & MSG_DONTWAIT or file.nonblocking)
     name_if_asked(p, file)
 
     def once() -> int:
@@ -395,7 +395,7 @@ def recvfrom(p: Process, fd: int, buffer: int, length: int, flags: int, address:
 def waits_for_all(file: SocketFile, flags: int) -> bool:
     """Whether a receiving call goes on until its buffer is full (MSG_WAITALL on a stream that may block)."""
     stream = file.sock.type == socket.SOCK_STREAM
-    return stream and bool(flags & MSG_WAITALL) and not (flags & (MSG_DONTWAIT | MSG_PEEK) or file.flags & O_NONBLOCK)
+    return stream and bool(flags & MSG_WAITALL) and not (flags & (MSG_DONTWAIT | MSG_PEEK) or file.nonblocking)
 
 
 def control_to_guest(p: Process, extra: Ancillary, flags: int, room: int) -> tuple[bytes, bool]:

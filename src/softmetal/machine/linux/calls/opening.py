@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 import struct
 
@@ -30,7 +31,7 @@ from ..process import Process
 from ..table import syscall
 from ..vfs import BENEATH, CACHED, IN_ROOT, Node, fail
 from ..waits import Result, Wait
-from .paths import base
+from .paths import base, refuse_running
 
 OPEN_HOW = struct.Struct("<QQQ")
 O_ASYNC = 0o20000
@@ -71,6 +72,8 @@ def openat2(p: Process, fd: int, path: int, how: int, size: int) -> Result:
 
 def opened(p: Process, fd: int, path: int, flags: int, mode: int, resolve: int) -> Result:
     """Open, and give the file a number."""
+    if flags & O_SYNC & ~O_DSYNC:
+        flags |= O_DSYNC
     if flags & O_TMPFILE & ~O_DIRECTORY:
         if flags & O_TMPFILE != O_TMPFILE or not flags & O_ACCMODE or flags & O_CREAT:
             return -errno.EINVAL
@@ -113,6 +116,10 @@ def open_place(p: Process, start: Node, name: bytes, flags: int, mode: int, reso
         raise fail(errno.ENOTDIR)
     if node.is_link and not flags & O_PATH:
         raise fail(errno.ELOOP)
+    if flags & O_NOATIME and not flags & O_PATH and os.geteuid() not in (0, node.status().st_uid):
+        raise fail(errno.EPERM)
+    if flags & (O_ACCMODE | O_TRUNC) and not flags & O_PATH and stat.S_ISREG(node.mode):
+        refuse_running(p, node)
     if flags & O_TRUNC and stat.S_ISREG(node.mode) and node.access(2):
         p.space.file_cut(node.status(), 0)
     try:

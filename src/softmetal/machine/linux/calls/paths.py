@@ -168,6 +168,13 @@ def readlinkat(p: Process, fd: int, path: int, buffer: int, size: int) -> Result
     return len(text)
 
 
+def refuse_running(p: Process, node: Node) -> None:
+    """Raises OSError(ETXTBSY) if the file is a program that runs, and the guest may write to it otherwise."""
+    status = node.status()
+    if p.pids.running(status.st_dev, status.st_ino) and not node.read_only and node.access(2):
+        raise fail(errno.ETXTBSY)
+
+
 @syscall(17, "getcwd")
 def getcwd(p: Process, buffer: int, size: int) -> Result:
     """See man 2 getcwd; the system call answers the length with its NUL."""
@@ -175,6 +182,8 @@ def getcwd(p: Process, buffer: int, size: int) -> Result:
     if where.endswith(DELETED) and p.cwd.is_gone():
         return -errno.ENOENT
     text = where + b"\0"
+    if len(text) > 4096:
+        return -errno.ENAMETOOLONG
     if len(text) > size:
         return -errno.ERANGE
     p.space.write(buffer, text)
@@ -314,6 +323,7 @@ def truncate(p: Process, path: int, length: int) -> Result:
         return -errno.EINVAL
     node = walk(p, AT_FDCWD, path).existing()
     if stat.S_ISREG(node.mode) and node.access(2):
+        refuse_running(p, node)
         status = node.status()
         p.limits.check_size(length, status.st_size)
         p.space.file_cut(status, length)

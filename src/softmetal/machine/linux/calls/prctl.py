@@ -14,6 +14,16 @@ PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 
 PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ = 7, 8, 15, 16, 21, 23
 PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 29, 30, 36, 37
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 38, 39
+PR_GET_TIMING, PR_SET_TIMING, PR_CAPBSET_DROP, PR_GET_SECUREBITS, PR_SET_SECUREBITS = 13, 14, 24, 27, 28
+PR_TASK_PERF_EVENTS_DISABLE, PR_TASK_PERF_EVENTS_ENABLE, PR_MCE_KILL, PR_MCE_KILL_GET, PR_SET_MM = range(31, 36)
+PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT = 40, 41, 42, 47
+PR_SET_IO_FLUSHER, PR_GET_IO_FLUSHER, PR_SET_SYSCALL_USER_DISPATCH, PR_SET_MDWE, PR_GET_MDWE = 57, 58, 59, 65, 66
+PR_SET_MEMORY_MERGE, PR_GET_MEMORY_MERGE = 67, 68
+REFUSED = frozenset({PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_MM, PR_SET_IO_FLUSHER, PR_GET_IO_FLUSHER})
+"""What takes capabilities."""
+NOTHING = frozenset({PR_GET_TIMING, PR_GET_SECUREBITS, PR_TASK_PERF_EVENTS_DISABLE, PR_TASK_PERF_EVENTS_ENABLE})
+"""What answers 0: statistical timing, no security bits, no counters to switch."""
+MCE_KILL_DEFAULT = 2
 LAST_CAPABILITY = 40
 LAST_SIGNAL = 64
 
@@ -64,7 +74,31 @@ def prctl(p: Process, option: int, a: int, b: int, c: int, d: int) -> Result:
         return _kept(p, "no_new_privileges", 1, a == 1 and not (b or c or d))
     if option == PR_GET_NO_NEW_PRIVS:
         return p.no_new_privileges if not (a or b or c or d) else -errno.EINVAL
-    return -errno.EINVAL
+    return _minor(p, option, a, b, c, d)
+
+
+def _minor(p: Process, option: int, a: int, b: int, c: int, d: int) -> Result:
+    """What few programs ask for, and what there is nothing to do for."""
+    rest = b or c or d
+    if option in REFUSED:
+        return -errno.EPERM
+    if option in NOTHING:
+        return 0
+    if option == PR_GET_TID_ADDRESS:
+        p.space.put64(a, p.thread.clear_tid)
+        return 0
+    if option in (PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE):
+        name = "no_huge_pages" if option == PR_SET_THP_DISABLE else "merging"
+        return _kept(p, name, int(a != 0), not rest)
+    if option == PR_CAP_AMBIENT and not (c or d):
+        known = a == 4 or (1 <= a <= 3 and b <= LAST_CAPABILITY)  # IS_SET RAISE LOWER CLEAR_ALL
+        return -errno.EINVAL if not known or (a == 4 and b) else -errno.EPERM if a == 2 else 0
+    if a or rest:
+        return 0 if option == PR_SET_TIMING and a == 0 else -errno.EINVAL
+    return {
+        PR_SET_TIMING: 0, PR_MCE_KILL: 0, PR_MCE_KILL_GET: MCE_KILL_DEFAULT, PR_GET_THP_DISABLE: p.no_huge_pages,
+        PR_SET_SYSCALL_USER_DISPATCH: 0, PR_SET_MDWE: 0, PR_GET_MDWE: 0, PR_GET_MEMORY_MERGE: p.merging,
+    }.get(option, -errno.EINVAL)  # fmt: skip
 
 
 def _kept(p: Process, name: str, value: int, allowed: bool) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 
+from .. import hostlibc
 from ..abi import AT_EMPTY_PATH, AT_FDCWD, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
 from ..files import O_NONBLOCK
@@ -18,6 +19,7 @@ from ..vfs import fail
 from ..waits import Result, Wait
 from .paths import base
 from .pidfd import pid_file
+from .prctl import PR_SET_DUMPABLE
 
 MOST_STRINGS = 1 << 17
 
@@ -55,10 +57,16 @@ def replace(p: Process, path: bytes, arguments: list[bytes], environment: list[b
     if not path:
         return -errno.ENOENT
     try:
-        program = find(Where(p.vfs, p.cwd), path, arguments or [b""], need_mode=True)
+        program = find(Where(p.vfs, p.cwd, busy=p.is_written), path, arguments or [b""], need_mode=True)
     except RunError as error:
         return -error.errno
-    execute(p, program, environment)
+    before = p.executed(program.main.file.fd)
+    try:
+        execute(p, program, environment)
+    except (RunError, OSError):
+        p.pids.me.device, p.pids.me.inode = before
+        p.pids.save()
+        raise
     p.enter_program(program)
     return None
 
@@ -82,6 +90,14 @@ def getppid(p: Process) -> Result:
 
 WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x1000000
 P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
+WNOTHREAD, WALL, WCLONE = 0x20000000, 0x40000000, 0x80000000
+HOW = WNOTHREAD | WALL | WCLONE
+"""Bits that any call of the family takes."""
+
+
+def waitable(p: Process, record: Record, options: int) -> bool:
+    """Whether a child is of the kind that is asked for: those whose end sends another signal than SIGCHLD need WCLONE."""
+    return bool(options & WALL) or (p.exit_signals.get(record.pid, SIGCHLD) != SIGCHLD) == bool(options & WCLONE)
 
 
 def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, os.waitid_result] | None:
@@ -89,14 +105,15 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
     host_options = os.WNOHANG
     for bit, host_bit in ((WUNTRACED, os.WSTOPPED), (WEXITED, os.WEXITED), (WCONTINUED, os.WCONTINUED)):
         host_options |= host_bit if options & bit else 0
-    if kind == P_ALL:
+    if kind == P_ALL and not options & WCLONE and all(n == SIGCHLD for n in p.exit_signals.values()):
         found = os.waitid(os.P_ALL, 0, host_options | os.WNOWAIT)
     else:
         records = p.pids.all()
         if kind == P_PID:
             records = [r for r in records if r.pid == number]
-        else:
+        elif kind == P_PGID:
             records = [r for r in records if r.group == number]
+        records = [r for r in records if r.pid != p.pid and waitable(p, r, options)]
         if not records:
             raise fail(errno.ECHILD)
         found = None
@@ -130,7 +147,7 @@ def wait_for(p: Process, kind: int, number: int, options: int) -> tuple[Record, 
 def wait4(p: Process, pid: int, status: int, options: int, usage: int) -> Result:
     """See man 2 wait4."""
     pid, options = s32(pid), options & 0xFFFFFFFF
-    if options & ~(WNOHANG | WUNTRACED | WCONTINUED | 0xE0000000):
+    if options & ~(WNOHANG | WUNTRACED | WCONTINUED | HOW):
         return -errno.EINVAL
     if pid == -(1 << 31):
         return -errno.ESRCH
@@ -179,7 +196,7 @@ def waitid(p: Process, kind: int, number: int, info: int, options: int, usage: i
 
 def wait_id(p: Process, kind: int, number: int, info: int, options: int, usage: int) -> Result:
     """What `waitid` answers."""
-    if options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | 0xE0000000):
+    if options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | HOW):
         return -errno.EINVAL
     if not options & (WEXITED | WUNTRACED | WCONTINUED):
         return -errno.EINVAL
@@ -318,46 +335,66 @@ def getresgid(p: Process, real: int, effective: int, saved: int) -> Result:
     return 0
 
 
+def changed(p: Process, before: tuple[int, ...]) -> int:
+    """The process may have become another user's, who may not look into it. The host process goes on to look at itself
+    (`/proc/self/pagemap` needs that)."""
+    if before != ids():
+        hostlibc.prctl(PR_SET_DUMPABLE, 1)
+        p.dumpable = 0
+    return 0
+
+
+def ids() -> tuple[int, ...]:
+    """What `changed` compares."""
+    return (os.geteuid(), os.getegid())
+
+
 @syscall(146, "setuid")
 def setuid(p: Process, uid: int) -> Result:
     """See man 2 setuid; the host decides."""
+    before = ids()
     os.setuid(uid & 0xFFFFFFFF)
-    return 0
+    return changed(p, before)
 
 
 @syscall(144, "setgid")
 def setgid(p: Process, gid: int) -> Result:
     """See man 2 setgid."""
+    before = ids()
     os.setgid(gid & 0xFFFFFFFF)
-    return 0
+    return changed(p, before)
 
 
 @syscall(145, "setreuid")
 def setreuid(p: Process, real: int, effective: int) -> Result:
     """See man 2 setreuid."""
+    before = ids()
     os.setreuid(s32(real), s32(effective))
-    return 0
+    return changed(p, before)
 
 
 @syscall(143, "setregid")
 def setregid(p: Process, real: int, effective: int) -> Result:
     """See man 2 setregid."""
+    before = ids()
     os.setregid(s32(real), s32(effective))
-    return 0
+    return changed(p, before)
 
 
 @syscall(147, "setresuid")
 def setresuid(p: Process, real: int, effective: int, saved: int) -> Result:
     """See man 2 setresuid."""
+    before = ids()
     os.setresuid(s32(real), s32(effective), s32(saved))
-    return 0
+    return changed(p, before)
 
 
 @syscall(149, "setresgid")
 def setresgid(p: Process, real: int, effective: int, saved: int) -> Result:
     """See man 2 setresgid."""
+    before = ids()
     os.setresgid(s32(real), s32(effective), s32(saved))
-    return 0
+    return changed(p, before)
 
 
 @syscall(151, "setfsuid")
@@ -393,21 +430,32 @@ def setgroups(p: Process, size: int, address: int) -> Result:
     return 0
 
 
+CAPABILITY_VERSIONS = {0x19980330: 12, 0x20071026: 24, 0x20080522: 24}
+"""By version of the header: the bytes of the sets."""
+
+
 @syscall(90, "capget")
 def capget(p: Process, header: int, data: int) -> Result:
     """See man 2 capget: no capabilities."""
-    if p.space.u32(header) not in (0x19980330, 0x20071026, 0x20080522):
+    size = CAPABILITY_VERSIONS.get(p.space.u32(header))
+    if size is None:
         p.space.put32(header, 0x20080522)
         return -errno.EINVAL if data else 0
     if data:
-        p.space.write(data, bytes(12 if p.space.u32(header) == 0x19980330 else 24))
+        p.space.write(data, bytes(size))
     return 0
 
 
 @syscall(91, "capset")
 def capset(p: Process, header: int, data: int) -> Result:
-    """See man 2 capset: there is nothing to gain."""
-    return -errno.EPERM
+    """See man 2 capset: there are none to give up and none to gain."""
+    size = CAPABILITY_VERSIONS.get(p.space.u32(header))
+    if size is None:
+        p.space.put32(header, 0x20080522)
+        return -errno.EINVAL
+    if s32(p.space.u32(header + 4)) not in (0, p.pid, p.thread.tid):
+        return -errno.EPERM
+    return -errno.EPERM if any(p.space.read(data, size)) else 0
 
 
 # Accounts.

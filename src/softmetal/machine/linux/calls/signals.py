@@ -22,6 +22,8 @@ from ..threads import Pending, Thread
 from ..vfs import fail
 from ..waits import NEVER, UNLESS_HANDLED, Result, Wait
 
+SA_KNOWN = 0xD8000807
+"""The flags of an action that Linux keeps (asm-generic/signal-defs.h); a program finds out which there are by asking for them."""
 LAST = 64
 """The greatest signal."""
 
@@ -38,7 +40,7 @@ def rt_sigaction(p: Process, number: int, new: int, old: int, size: int) -> Resu
     before = p.signals.actions[number]
     if new:
         p.signals.take_host()  # what has arrived until now belongs to the old action
-        p.signals.actions[number] = (handler, flags, mask)
+        p.signals.actions[number] = (handler, flags & SA_KNOWN, mask & ~UNBLOCKABLE)
         if p.signals.disposition(number) == "ignore":
             for queue in (p.signals.pending, *(t.pending for t in p.sched.threads)):
                 for pending in [q for q in queue if q.number == number]:

@@ -13,7 +13,7 @@ import stat
 from .. import hostlibc
 from ..abi import IOVEC, s32, s64
 from ..cpu import R, W
-from ..files import O_NONBLOCK, File, RegularFile, StreamFile
+from ..files import File, RegularFile, StreamFile
 from ..process import Process
 from ..table import syscall
 from ..waits import POLLIN, POLLOUT, Result, Wait
@@ -78,7 +78,7 @@ def splice(p: Process, fd_in: int, off_in: int, fd_out: int, off_out: int, lengt
         return -errno.EINVAL
     length = min(length, MOST)
     pipes = [file for file, pipe in ((source, from_pipe), (sink, to_pipe)) if pipe]
-    nonblocking = bool(flags & SPLICE_F_NONBLOCK) or any(file.flags & O_NONBLOCK for file in pipes)
+    nonblocking = bool(flags & SPLICE_F_NONBLOCK) or any(file.nonblocking for file in pipes)
 
     def move() -> int:
         done = hostlibc.splice(source.fd, at_in, sink.fd, at_out, length, flags | SPLICE_F_NONBLOCK)
@@ -105,7 +105,7 @@ def tee(p: Process, fd_in: int, fd_out: int, length: int, flags: int) -> Result:
         return -errno.EBADF
     if not is_pipe(source) or not is_pipe(sink):
         return -errno.EINVAL
-    nonblocking = bool(flags & SPLICE_F_NONBLOCK or (source.flags | sink.flags) & O_NONBLOCK)
+    nonblocking = bool(flags & SPLICE_F_NONBLOCK) or source.nonblocking or sink.nonblocking
     return until_moved(
         p, source, sink, nonblocking,
         lambda: hostlibc.tee(source.fd, sink.fd, min(length, MOST), flags | SPLICE_F_NONBLOCK),
@@ -126,7 +126,7 @@ def vmsplice(p: Process, fd: int, iov: int, count: int, flags: int) -> Result:
     views = vectors(p, iov, count, R if file.writable else W)
     if not views:
         return 0
-    nonblocking = bool(flags & SPLICE_F_NONBLOCK or file.flags & O_NONBLOCK)
+    nonblocking = bool(flags & SPLICE_F_NONBLOCK) or file.nonblocking
 
     def attempt() -> Result:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 
-from ..abi import NS, RELEASE, SYSINFO, UTSNAME, VERSION
+from ..abi import NS, RELEASE, SYSINFO, UTSNAME, VERSION, s32
 from ..cpu import W
 from ..process import Process
 from ..table import syscall
 from ..waits import Result
 from .io import TASK_SIZE_MAX
+from .signals import thread_of
+from .threads import NAMESPACES
 
 
 @syscall(160, "uname")
@@ -83,19 +85,32 @@ def umount2(p: Process, a: int, b: int) -> Result:
     return -errno.EPERM
 
 
+CLONE_FS, CLONE_FILES, CLONE_SYSVSEM = 0x200, 0x400, 0x40000
+ALONE = 0x100 | 0x800 | 0x10000
+"""CLONE_VM, CLONE_SIGHAND, CLONE_THREAD: a process with one thread shares none of it."""
+
+
 @syscall(97, "unshare")
 def unshare(p: Process, flags: int) -> Result:
-    """Nothing can be unshared."""
-    return 0 if flags == 0 else -errno.EPERM
+    """See man 2 unshare. Processes share none of this and namespaces are not there; threads cannot part."""
+    flags &= 0xFFFFFFFF
+    if flags & ~(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | ALONE | NAMESPACES):
+        return -errno.EINVAL
+    if flags & ALONE and len(p.sched.threads) > 1:
+        return -errno.EINVAL
+    if flags & NAMESPACES:
+        return -errno.EPERM
+    if flags and len(p.sched.threads) > 1:
+        p.once("unshare", "threads of one process with descriptors or directories of their own (unshare) are not implemented")
+        return -errno.EPERM
+    return 0
+
+
+PTRACE_TRACEME = 0
 
 
 @syscall(117, "ptrace")
 def ptrace(p: Process, request: int, pid: int, address: int, data: int) -> Result:
     """Not allowed."""
-    return -errno.EPERM
-
-
-@syscall(270, "process_vm_readv")
-def process_vm_readv(p: Process, pid: int, a: int, b: int, c: int, d: int, flags: int) -> Result:
-    """Not allowed."""
-    return -errno.EPERM
+    known = request == PTRACE_TRACEME or thread_of(p, s32(pid)) is not None or p.pids.by_pid(s32(pid)) is not None
+    return -errno.EPERM if known else -errno.ESRCH

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 
 from .. import rseq
 from ..abi import CLONE_ARGS, NS, TIMESPEC, s32
 from ..cpu import PAGE, W
 from ..errors import GuestExit
+from ..limits import NPROC
 from ..process import Process
 from ..table import syscall
 from ..threads import Thread
@@ -71,6 +73,8 @@ def start(
         return -errno.EINVAL
     if flags & NAMESPACES:
         return -errno.EINVAL if flags & CLONE_THREAD else -errno.EPERM
+    if p.limits.get(NPROC)[0] <= len(p.pids.all()) + len(p.sched.threads) - 1 and os.getuid():
+        return -errno.EAGAIN
     if flags & CLONE_THREAD:
         if flags & CLONE_PIDFD:
             p.once("pidfd of a thread", "a pidfd of a thread is not implemented")
@@ -282,10 +286,10 @@ def futex(p: Process, address: int, operation: int, value: int, timeout: int, ad
             return -errno.EINVAL
         return f.wake(address, max(s32(value), 0) or (1 if command == 1 and s32(value) < 0 else 0), bits)
     if command in (3, 4):
-        if command == 4 and p.space.u32(address) != value3 & 0xFFFFFFFF:
-            return -errno.EAGAIN
         if s32(value) < 0 or s32(timeout) < 0:
             return -errno.EINVAL
+        if command == 4 and p.space.u32(address) != value3 & 0xFFFFFFFF:
+            return -errno.EAGAIN
         woken, moved = f.requeue(address, value, address2, timeout & 0xFFFFFFFF)
         return woken + moved
     if command == 5:
@@ -345,3 +349,30 @@ def membarrier(p: Process, command: int, flags: int, cpu: int) -> Result:
     if command in (0x10, 0x40):
         p.membarriers |= command
     return -errno.EPERM if command in (0x8, 0x20) and not p.membarriers & command << 1 else 0
+
+
+WAITV = struct.Struct("<QQII")
+"""struct futex_waitv: value, address, flags, reserved."""
+FUTEX2_SIZE, FUTEX2_U32 = 3, 2
+MOST_WAITS = 128
+
+
+@syscall(449, "futex_waitv")
+def futex_waitv(p: Process, waiters: int, count: int, flags: int, timeout: int, clock: int) -> Result:
+    """See kernel/futex/syscalls.c: words of 32 bits; the time-out is absolute, of either clock."""
+    count, clock = count & 0xFFFFFFFF, s32(clock)
+    if flags & 0xFFFFFFFF or not 0 < count <= MOST_WAITS or not waiters:
+        return -errno.EINVAL
+    deadline = None
+    if timeout:
+        if clock not in (0, 1):
+            return -errno.EINVAL
+        deadline = moment(p, timeout)
+        if clock == 0:
+            deadline -= p.clock.wall() - p.clock.monotonic()
+    wanted = []
+    for value, address, kind, reserved in WAITV.iter_unpack(p.space.read(waiters, count * WAITV.size)):
+        if kind & ~(FUTEX2_SIZE | FUTEX_PRIVATE) or reserved or kind & FUTEX2_SIZE != FUTEX2_U32 or value >> 32 or address % 4:
+            return -errno.EINVAL
+        wanted.append((address, value))
+    return p.futexes.wait_any(wanted, deadline)

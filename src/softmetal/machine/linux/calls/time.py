@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import struct
 
 from ..abi import NS, TIMESPEC, s32
 from ..process import Process
 from ..table import syscall
 from ..threads import Thread
+from ..timers import Timer
 from ..vfs import fail
 from ..waits import UNLESS_HANDLED, Result, Wait
 
@@ -62,7 +64,10 @@ def clock_gettime(p: Process, clock: int, out: int) -> Result:
 
 @syscall(112, "clock_settime")
 def clock_settime(p: Process, clock: int, value: int) -> Result:
-    """Not allowed."""
+    """See man 2 clock_settime: only the wall clock can be set, and not by this user."""
+    seconds, ns = p.space.unpack(TIMESPEC, value) if s32(clock) == REALTIME else (0, 0)
+    if s32(clock) > 0 or seconds < 0 or not 0 <= ns < NS:
+        return -errno.EINVAL
     return -errno.EPERM
 
 
@@ -92,10 +97,24 @@ def settimeofday(p: Process, value: int, zone: int) -> Result:
     return -errno.EPERM
 
 
+TIMEX = struct.Struct("<I4xqqqqi4xqqqqqqqqi4xqqqqqi44x")
+"""struct timex: modes, offset, frequency, greatest and estimated error, status, constant, precision, tolerance, time (s, us),
+tick, seven of a PPS signal, an offset to TAI."""
+STA_UNSYNC, TIME_ERROR = 0x40, 5
+ADJ_OFFSET_SS_READ = 0xA001
+
+
 @syscall(171, "adjtimex")
 def adjtimex(p: Process, address: int) -> Result:
-    """Not allowed."""
-    return -errno.EPERM
+    """See man 2 adjtimex: a clock that nobody disciplines, and that this user may not."""
+    modes = p.space.u32(address)
+    if modes not in (0, ADJ_OFFSET_SS_READ):
+        return -errno.EPERM
+    now = p.clock.wall()
+    error = 16_000_000  # us: Linux's MAXPHASE, what a clock that was never set is wrong by
+    p.space.write(address, TIMEX.pack(modes, 0, 0, error, error, STA_UNSYNC, 2, 1, 32768000, now // NS, now % NS // 1000,
+                                      10000, 0, 0, 0, 0, 0, 0, 0, 0, 0))  # fmt: skip
+    return TIME_ERROR
 
 
 def sleep(p: Process, deadline: int, remaining: int) -> Result:
@@ -113,6 +132,33 @@ def sleep(p: Process, deadline: int, remaining: int) -> Result:
     return attempt()
 
 
+def cpu_sleep(p: Process, clock: int, deadline: int, remaining: int) -> Result:
+    """Sleep until `clock`, of time that other threads use, reads `deadline` ns."""
+    number = ~(clock >> 3)
+    counted = next((t for t in p.sched.threads if t.tid == number), None) if clock < 0 and clock & 4 else None
+    key = ("cpu sleep", p.thread.tid)
+
+    def fire(times: int) -> None:
+        wait.ready = True
+
+    def attempt() -> Result:
+        if read(p, clock) < deadline:
+            return wait
+        p.timers.drop(key)
+        return 0
+
+    def cancel() -> None:
+        p.timers.drop(key)
+        if remaining:
+            left = max(0, deadline - read(p, clock))
+            p.space.write(remaining, TIMESPEC.pack(left // NS, left % NS))
+
+    timer = p.timers.all[key] = Timer(fire, used=lambda: read(p, clock), thread=counted)
+    p.timers.set(timer, deadline, 0)
+    wait = Wait(attempt, restart=UNLESS_HANDLED, cancel=cancel)
+    return wait
+
+
 @syscall(101, "nanosleep")
 def nanosleep(p: Process, request: int, remaining: int) -> Result:
     """See man 2 nanosleep."""
@@ -121,7 +167,7 @@ def nanosleep(p: Process, request: int, remaining: int) -> Result:
 
 @syscall(115, "clock_nanosleep")
 def clock_nanosleep(p: Process, clock: int, flags: int, request: int, remaining: int) -> Result:
-    """See man 2 clock_nanosleep. Sleeping by the time that is used is not implemented: EOPNOTSUPP."""
+    """See man 2 clock_nanosleep."""
     now = read(p, clock) if s32(clock) >= 0 else 0
     if s32(clock) in NO_SLEEP:
         return -errno.EOPNOTSUPP
@@ -129,6 +175,8 @@ def clock_nanosleep(p: Process, clock: int, flags: int, request: int, remaining:
     if seconds < 0 or not 0 <= ns < NS:
         return -errno.EINVAL
     if s32(clock) < 0:
+        if s32(clock) & 4 and ~(s32(clock) >> 3) in (0, p.thread.tid):
+            return -errno.EINVAL  # nobody sleeps by the time that he uses himself
         now = read(p, clock)
     amount = seconds * NS + ns
     if flags & 1:
@@ -137,6 +185,5 @@ def clock_nanosleep(p: Process, clock: int, flags: int, request: int, remaining:
     if amount <= 0:
         return 0
     if s32(clock) == PROCESS_CPU or s32(clock) < 0:
-        p.once("cpu sleep", "clock_nanosleep on a CPU-time clock is not implemented")
-        return -errno.EOPNOTSUPP
+        return cpu_sleep(p, s32(clock), now + amount, remaining)
     return sleep(p, p.clock.monotonic() + amount, remaining)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from ..abi import ITIMERSPEC, NS, s32
+from ..abi import ITIMERSPEC, NS, SIGINFO_KILL, s32
 from ..process import Process
 from ..signals import SI_KERNEL, SI_TIMER, info
 from ..table import syscall
@@ -21,6 +21,8 @@ from .time import PROCESS_CPU, THREAD_CPU, thread_used
 from .time import read as read_clock
 
 ITIMER_SIGNALS = (14, 26, 27)
+MOST_OVERRUNS = 0x7FFFFFFF
+"""DELAYTIMER_MAX."""
 
 
 def get_itimer(p: Process, which: int) -> bytes:
@@ -88,9 +90,17 @@ def timer_create(p: Process, clock: int, event: int, out: int) -> Result:
         value = key
 
     def fire(times: int) -> None:
-        if how != 1:
-            packed = info(number, SI_TIMER, key, timer.overrun, value)
-            p.signals.post(Pending(number, packed), thread, prefer=p.thread)
+        if how == 1:
+            return
+        queue = p.signals.pending if thread is None else thread.pending
+        for index, earlier in enumerate(queue):
+            _, _, code, _, of, overrun, _ = SIGINFO_KILL.unpack(earlier.info)
+            if (earlier.number, code, of) == (number, SI_TIMER, key):  # it has not been taken: once more in vain
+                timer.overrun = min(overrun + times, MOST_OVERRUNS)
+                queue[index] = Pending(number, info(number, SI_TIMER, key, timer.overrun, value))
+                return
+        packed = info(number, SI_TIMER, key, timer.overrun, value)
+        p.signals.post(Pending(number, packed), thread, prefer=p.thread)
 
     timer = Timer(fire)
     p.space.put32(out, key)
