@@ -12,6 +12,7 @@ which suite of Debian the tree came from and what each program says its version 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -76,7 +77,7 @@ for _ in range(200):
     except OSError:
         time.sleep(0.1)
 '; kill $(cat /tmp/n/pid)"""
-REDIS = """cd /tmp && redis-server --port 0 --unixsocket /tmp/redis.sock --save "" --daemonize no > /tmp/log 2>&1 & P=$!
+REDIS = """cd /tmp; redis-server --port 0 --unixsocket /tmp/redis.sock --save "" --daemonize no > /tmp/log 2>&1 & P=$!
 for i in $(seq 100); do
     redis-cli -s /tmp/redis.sock ping > /tmp/pong 2>&1 && grep -q PONG /tmp/pong && break
     sleep 0.1
@@ -149,7 +150,7 @@ PROGRAMS = {
 }
 
 
-def run(root: str, command: str, net: bool) -> tuple[str, str]:
+def run(root: str, command: str, net: bool = False, limit: int = LIMIT) -> tuple[str, str]:
     """What a command of the guest's shell prints, and what softmetal or the programs complained of."""
     options = ["--net"] if net else []
     with tempfile.TemporaryDirectory() as folder:
@@ -159,11 +160,13 @@ def run(root: str, command: str, net: bool) -> tuple[str, str]:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         try:
-            out, errors = process.communicate(timeout=LIMIT)
+            out, errors = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # the guest's processes are processes of the host
+            return "", f"not done after {limit} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the guest's processes are processes of the host
             process.wait()
-            return "", f"not done after {LIMIT} s"
     return out.strip(), errors.strip()
 
 

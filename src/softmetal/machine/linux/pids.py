@@ -30,6 +30,8 @@ STOPPED = HEAD.size + SLOTS * SLOT.size
 """Where a byte for each slot begins: 1 if another process has stopped it with SIGSTOP, which nobody can read."""
 SAID = STOPPED + SLOTS
 """Where a byte for each message that is printed only once begins."""
+FIRST_ENDED = SAID + 8192
+"""A byte: 1 when the first process has ended."""
 
 FREE, RUNNING, BLOCKED, OUTSIDE, GONE, LOOKING = range(6)
 """States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give;
@@ -62,7 +64,7 @@ class Pids:
     """The shared table."""
 
     def __init__(self) -> None:
-        self._map = mmap.mmap(-1, SAID + 8192)
+        self._map = mmap.mmap(-1, FIRST_ENDED + 1)
         self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
         self.index = 0
         HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0)
@@ -217,6 +219,14 @@ class Pids:
         """Whether this process had been stopped; asked once, when it goes on."""
         stopped, self._map[STOPPED + self.index] = self._map[STOPPED + self.index], 0
         return bool(stopped)
+
+    def end_first(self) -> None:
+        """Publish that the first process ends."""
+        self._map[FIRST_ENDED] = 1
+
+    def first_has_ended(self) -> bool:
+        """Whether the first process has said that it ends."""
+        return self._map[FIRST_ENDED] != 0
 
     def first_time(self, key: str) -> bool:
         """Whether no process of the run has asked this before for `key`."""

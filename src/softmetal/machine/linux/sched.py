@@ -121,6 +121,9 @@ class Scheduler:
         waiting = self._waiting()
         poller = select.poll()
         poller.register(process.signals.fd, POLLIN)
+        orphan = process.first_ends
+        if orphan >= 0 and not process.is_first:
+            poller.register(orphan, POLLIN)
         masks: dict[int, int] = {}
         for thread in waiting:
             assert thread.wait is not None
@@ -131,6 +134,8 @@ class Scheduler:
         happened = {fd for fd, _ in poller.poll(timeout)}
         if process.signals.fd in happened:
             process.signals.take_host()
+        if orphan in happened:
+            process.outlive_first()
         now = process.clock.monotonic()
         running = self.current
         moment = 0
@@ -205,7 +210,8 @@ class Scheduler:
         """Sleep until something happens or the guest time is `deadline`.
 
         The clock is moved as soon as no other process can do anything before; but as long as one waits for the
-        world outside, a sleep takes its real time, so that the two stay in step.
+        world outside, a sleep takes its real time, so that the two stay in step. So it does when the first process
+        has ended: a server that is left in the background would else work through the years on the host's CPU.
         """
         process = self.process
         clock = process.clock
@@ -214,14 +220,15 @@ class Scheduler:
         tick = 0
         while not self.collect(tick) and not self.runnable:
             left = length - (time.monotonic_ns() - began)
-            real = outside or process.pids.outside_awaited()
+            slow = outside or process.first_ends < 0
+            real = slow or process.pids.outside_awaited()
             if left <= 0 if real else process.pids.others_wait_longer(deadline):
                 # What another process did before it fell asleep, stopped or ended is there to be found now.
                 if not self.collect(0) and not self.runnable:
                     clock.advance(deadline)
                     self.collect(0)
                 return
-            tick = 1 if not outside else min(max(1, left // 10**6), 1000)
+            tick = 1 if not slow else min(max(1, left // 10**6), 1000)
 
     # Running.
 
@@ -262,6 +269,8 @@ class Scheduler:
                 self.runnable.append(thread)
                 signals.take_host()
                 process.check_timers()
+                if process.first_ends >= 0 and not process.is_first and process.pids.first_has_ended():
+                    process.outlive_first()
                 return
             if timers.active:
                 left = timers.budget(None if clock.host_time else clock.monotonic(), thread)
