@@ -74,8 +74,11 @@ def test_insn_shows_llvm_ir_and_host_code_with_the_operands_known() -> None:
         (["nop", "--set", "a0=1.5"], "--set a0=1.5: give a whole number of at most 64 bits"),
         (["nop", "--isa", "6502", "--set", "a=256"], "--set a=256: give a whole number of at most 8 bits"),
         (["nop", "--isa", "6502", "--set", "p=-129"], "--set p=-129: give a whole number of at most 8 bits"),
-        (["nop", "--isa", "6502", "--set", "q=1"], "--set q: no register or field of that name; there are p, a, x, y, s, pc, "
-         "n, v, d, i, z, c, irq, nmi, nmi_was, jammed, cycles"),
+        (
+            ["nop", "--isa", "6502", "--set", "q=1"],
+            "--set q: no register or field of that name; there are p, a, x, y, s, pc, "
+            "n, v, d, i, z, c, irq, nmi, nmi_was, jammed, cycles",
+        ),
         (["nop", "--set", "a0=x"], "--set a0=x: 'x' is not a number"),
         (["nop", "--set", "zero=1"], "--set zero: this register is always 0"),
         (["nop", "--poke", "4=zz"], "--poke 4=zz: give ADDRESS=HEXDIGITS, as in 0x2000=01ff"),

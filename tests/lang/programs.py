@@ -115,7 +115,7 @@ add5000 = partial(addk, k=5000)
 via_twice = partial(through, f=twice, k=3)
 via_less = partial(through, f=less)
 """
-AFTER_SUB = '''\
+AFTER_SUB = """\
 def bump(chip: Sub, by: u9) -> u16:
     chip.sub_n0 += by
     return chip.sub_n0 if by & 1 else chip.leaf.leaf_n0
@@ -134,7 +134,7 @@ def seldom(by: u7) -> u9:
     return by * 3
 
 
-'''
+"""
 HELPERS = (  # name, parameters' kinds, result
     ("addk", ("u32", "s12"), "s64"), ("twice", ("u16",), "u20"), ("less", ("u16",), "u20"), ("add300", ("u32",), "s64"),
     ("add5000", ("u32",), "s64"), ("via_twice", ("u64",), "u40"), ("safe_div", ("s64", "u64"), "s64"),

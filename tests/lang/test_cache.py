@@ -222,10 +222,7 @@ def test_a_write_that_fails_leaves_nothing_behind(project, monkeypatch):
 
 def test_processes_that_start_at_once_do_not_disturb_each_other(project):
     script = SCRIPT.format(path=str(project.path), module=project.module)
-    running = [
-        subprocess.Popen([sys.executable, "-B", "-c", script], stdout=subprocess.PIPE)
-        for _ in range(3)
-    ]
+    running = [subprocess.Popen([sys.executable, "-B", "-c", script], stdout=subprocess.PIPE) for _ in range(3)]
     assert [p.communicate()[0] for p in running] == [b"6\n"] * 3
     assert [p.returncode for p in running] == [0, 0, 0]
     assert len(list(project.cache.iterdir())) == 1

@@ -39,9 +39,7 @@ def endless(tmp_path):
     count = 1 << 16
     path = tmp_path / "endless.img"
     path.write_bytes(
-        b"".join(
-            struct.pack("<HH60xIIQ", 0, (s + 2) % count, 0, 0, (s + 1) % count).ljust(512, b"\0") for s in range(count)
-        )
+        b"".join(struct.pack("<HH60xIIQ", 0, (s + 2) % count, 0, 0, (s + 1) % count).ljust(512, b"\0") for s in range(count))
     )
     disk = Counted(open_disk(f"{path},ro"))
     yield disk

@@ -72,6 +72,4 @@ def test_a_segment_beyond_the_end_of_the_file_is_damage(tmp_path: Path) -> None:
     path = write(tmp_path, elf({0x1000: CODE}, (0x1000, RAM_BASE, RAM_BASE, 0x8000, 0x8000)))
     with pytest.raises(LoadError) as refused:
         load_kernel(path)
-    assert str(refused.value) == (
-        f"kernel {path}: damaged: the segment at 0x80000000 reaches beyond the end of the file"
-    )
+    assert str(refused.value) == (f"kernel {path}: damaged: the segment at 0x80000000 reaches beyond the end of the file")

@@ -291,9 +291,7 @@ class _Assembler:
         if address in self.upper_at:
             item, text = self.upper_at[address]
             return evaluate(text, Place(self, item.section, item.offset, item.order))
-        raise ExpressionError(
-            f"%pcrel_lo takes the label of an instruction with %pcrel_hi; there is none at {address:#x}"
-        )
+        raise ExpressionError(f"%pcrel_lo takes the label of an instruction with %pcrel_hi; there is none at {address:#x}")
 
     def known(self, text: str, what: str) -> int:
         """A value that the first pass needs."""
@@ -466,9 +464,7 @@ class _Assembler:
             operand.encode(value)
         except ValueError as error:
             what = str(error).partition(" is ")[2]
-            raise OperandError(
-                f"{insn.name}: the target {target:#x} is {value:+d} bytes away, which is {what}"
-            ) from None
+            raise OperandError(f"{insn.name}: the target {target:#x} is {value:+d} bytes away, which is {what}") from None
         return value
 
     def expand(self, form: Form, texts: dict[Placeholder, str], depth: int) -> None:

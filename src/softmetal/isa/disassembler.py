@@ -24,9 +24,7 @@ def disassemble(isa: Isa, code: int | bytes, pc: int = 0, symbols: Mapping[str, 
     return next(disassemble_all(isa, data, pc, symbols)).text
 
 
-def disassemble_all(
-    isa: Isa, data: bytes, origin: int = 0, symbols: Mapping[str, int] | Symbols | None = None
-) -> Iterator[Line]:
+def disassemble_all(isa: Isa, data: bytes, origin: int = 0, symbols: Mapping[str, int] | Symbols | None = None) -> Iterator[Line]:
     """Every instruction of a run of code that lies at `origin`. What is no instruction becomes data."""
     names = Symbols(symbols) if isinstance(symbols, Mapping) else symbols
     step, at = isa.parcel // 8, 0

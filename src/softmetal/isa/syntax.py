@@ -93,9 +93,7 @@ class Syntax:
     def _piece(self, text: str) -> Piece:
         parts = self._parts(text)
         pattern = ""
-        if text.strip().startswith("(") and any(
-            isinstance(p, Placeholder) and p.form in self.isa.registers for p in parts
-        ):
+        if text.strip().startswith("(") and any(isinstance(p, Placeholder) and p.form in self.isa.registers for p in parts):
             pattern = r"\s*0?"  # (a0) may be written 0(a0)
         for i, part in enumerate(parts):
             if isinstance(part, str):

@@ -204,9 +204,7 @@ def parse_pattern(
         signed = kind.signed if kind else name not in registers and not name.startswith(("u", "nzu", "r"))
         if kind and width > kind.bits:
             raise TableError(f"operand {name!r} has {width} bits, its parameter is {kind}, in {pattern!r}")
-        operands.append(
-            Operand(name, _segments(bits_of), width, signed, 8 if info["prime"] else 0, bool(info["nz"]))
-        )
+        operands.append(Operand(name, _segments(bits_of), width, signed, 8 if info["prime"] else 0, bool(info["nz"])))
     return mask, match, total, tuple(operands)
 
 
@@ -279,9 +277,7 @@ class Isa:
         full = self.by_name[of]
         return self._enter(pattern, syntax, full.meaning, "", {}, bound, of)
 
-    def _enter(
-        self, pattern: str, syntax: str, meaning: Any, name: str, types: dict[str, IntType], bound: Any, of: str
-    ) -> Insn:
+    def _enter(self, pattern: str, syntax: str, meaning: Any, name: str, types: dict[str, IntType], bound: Any, of: str) -> Insn:
         mask, match, bits, operands = parse_pattern(pattern, {**self.operands, **types}, self.order, self.kinds)
         name = name or syntax.split()[0]
         known = {"code", *(o.name for o in operands)}

@@ -714,4 +714,3 @@ def _settled(chip: ir.ChipRef) -> bool:
     """Is it certain which chip this is, whatever runs meanwhile?"""
     fixed = chip.index is None or isinstance(chip.index, ir.Const | ir.Local)
     return fixed and (chip.base is None or _settled(chip.base))
-

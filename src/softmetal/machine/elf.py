@@ -23,9 +23,7 @@ def program(code: bytes, origin: int, entry: int) -> bytes:
     offset = PAGE + origin % PAGE
     ident = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
     flags = FLOAT_ABI_DOUBLE | RVC
-    header = ident + struct.pack(
-        "<HHIQQQIHHHHHH", 2, EM_RISCV, 1, entry, HEADER, 0, flags, HEADER, PROGRAM_HEADER, 1, 0, 0, 0
-    )
+    header = ident + struct.pack("<HHIQQQIHHHHHH", 2, EM_RISCV, 1, entry, HEADER, 0, flags, HEADER, PROGRAM_HEADER, 1, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 1, 7, offset, origin, origin, len(code), len(code), PAGE)
     return (header + segment).ljust(offset, b"\0") + code
 

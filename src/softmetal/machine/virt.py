@@ -188,5 +188,3 @@ def put(array: Any, data: bytes) -> None:
     """Fill an array of bytes."""
     for i, byte in enumerate(data[: len(array)]):
         array[i] = byte
-
-

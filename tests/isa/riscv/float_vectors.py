@@ -51,9 +51,7 @@ def operations() -> list[Op]:
         for i in INTEGERS:
             made += [Op(f"fcvt.{i}.{s} t1, ft1, {m}", s, 1) for m in MODES]
             exact = s == "d" and i in ("w", "wu")
-            made += [
-                Op(f"fcvt.{s}.{i} fa0, t2" + ("" if exact else f", {m}"), "x", 1) for m in MODES[: 1 if exact else 6]
-            ]
+            made += [Op(f"fcvt.{s}.{i} fa0, t2" + ("" if exact else f", {m}"), "x", 1) for m in MODES[: 1 if exact else 6]]
     made += [Op(f"fcvt.{b}.{a} fa0, ft1, {m}", a, 1) for a, b in ("ds", "sh", "dh") for m in MODES]
     made += [Op(f"fcvt.{b}.{a} fa0, ft1", a, 1) for a, b in ("sd", "hs", "hd")]
     made += [Op("fmv.x.h t1, ft1", "r", 1), Op("fmv.h.x fa0, t2", "x", 1)]
@@ -173,9 +171,7 @@ class Operands:
         how = r.random()
         fbits, ebits = SIZES[kind]
         if how < 0.1:  # zero, infinity, the least subnormal number, NaNs
-            return pack(
-                kind, r.getrandbits(1), r.choice((0, -1)) & (1 << ebits) - 1, r.choice((0, 0, 1, 1 << fbits - 1))
-            )
+            return pack(kind, r.getrandbits(1), r.choice((0, -1)) & (1 << ebits) - 1, r.choice((0, 0, 1, 1 << fbits - 1)))
         if how < 0.25:
             return r.choice(self.corners[kind])
         if how < 0.35:

@@ -102,7 +102,7 @@ def test_no_socket_of_the_host_is_reached(net: tuple[str, ...], talk: Path, run:
 def test_two_runs_have_abstract_names_of_their_own(talk: Path, run: Callable[..., Any], command: list[str]) -> None:
     import subprocess
 
-    text = TALK.replace('if (fork() == 0) {', 'puts("up"); fflush(stdout); if (0) {')
+    text = TALK.replace("if (fork() == 0) {", 'puts("up"); fflush(stdout); if (0) {')
     assert text != TALK
     waiting = talk.with_name("waiting.c")
     waiting.write_text(text)

@@ -331,7 +331,6 @@ finish:
   store i64 %tell, ptr %tellat
   ret i64 0"""
 
-
     # -- the frame
 
     def _dispatch(self) -> str:

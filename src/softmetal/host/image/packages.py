@@ -84,9 +84,7 @@ def request(groups: Sequence[Sequence[str]], architecture: str, suite: str) -> P
     return store() / "lists" / f"{suite}-{hashlib.sha256(asked.encode()).hexdigest()[:20]}.json"
 
 
-def download(
-    groups: Sequence[Sequence[str]], architecture: str, suite: str, mirror: str, progress: Progress
-) -> list[list[Path]]:
+def download(groups: Sequence[Sequence[str]], architecture: str, suite: str, mirror: str, progress: Progress) -> list[list[Path]]:
     """Let apt bring what is not kept yet."""
     drop_damaged()
     with tempfile.TemporaryDirectory(prefix="apt.", dir=store()) as state:

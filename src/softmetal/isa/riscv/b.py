@@ -242,4 +242,3 @@ for top, low, name, op in (
 ):
     isa.add(f"{top}0 rs2 rs1 {low} rd 0110011", f"{name} {TWO}", partial(two, op=op))
     isa.add(f"{top} shamt rs1 {low} rd 0010011", f"{name}i {SHIFT}", partial(immediate, op=op))
-

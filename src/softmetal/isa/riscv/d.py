@@ -59,9 +59,7 @@ def integer_d(value: s64) -> u64:
 
 
 before_d, isa.group = isa.group, "D"
-DOUBLE = Format(
-    "d", "01", 52, 11, get_d, put_d, add_d, mul_d, div_d, sqrt_d, fma_d, equal_d, less_d, at_most_d, integer_d
-)
+DOUBLE = Format("d", "01", 52, 11, get_d, put_d, add_d, mul_d, div_d, sqrt_d, fma_d, equal_d, less_d, at_most_d, integer_d)
 enter(DOUBLE)
 
 

@@ -148,9 +148,7 @@ def sign(hart: Hart, rd: u5, rs1: u5, rs2: u5, get: Callable, put: Callable, kee
     put(hart, rd, get(hart, rs1) & keep ^ (get(hart, rs2) ^ invert) & top)
 
 
-def extremum(
-    hart: Hart, rd: u5, rs1: u5, rs2: u5, get: Callable, put: Callable, greatest: u1, fbits: u6, ebits: u4
-) -> None:
+def extremum(hart: Hart, rd: u5, rs1: u5, rs2: u5, get: Callable, put: Callable, greatest: u1, fbits: u6, ebits: u4) -> None:
     a = get(hart, rs1)
     b = get(hart, rs2)
     if is_nan(a, fbits, ebits) or is_nan(b, fbits, ebits):
@@ -174,9 +172,7 @@ def number(hart: Hart, a: u64, b: u64, fbits: u6, ebits: u4) -> u64:
     return a
 
 
-def compare(
-    hart: Hart, rd: u5, rs1: u5, rs2: u5, get: Callable, relation: Callable, quiet: u1, fbits: u6, ebits: u4
-) -> None:
+def compare(hart: Hart, rd: u5, rs1: u5, rs2: u5, get: Callable, relation: Callable, quiet: u1, fbits: u6, ebits: u4) -> None:
     a = get(hart, rs1)
     b = get(hart, rs2)
     holds = relation(a, b)
@@ -437,9 +433,7 @@ def integer_s(value: s64) -> u32:
 
 
 before_f, isa.group = isa.group, "F"
-SINGLE = Format(
-    "s", "00", 23, 8, get_s, put_s, add_s, mul_s, div_s, sqrt_s, fma_s, equal_s, less_s, at_most_s, integer_s
-)
+SINGLE = Format("s", "00", 23, 8, get_s, put_s, add_s, mul_s, div_s, sqrt_s, fma_s, equal_s, less_s, at_most_s, integer_s)
 enter(SINGLE)
 
 

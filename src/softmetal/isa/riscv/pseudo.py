@@ -51,9 +51,7 @@ for _name in ("lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"):
 for _name in ("sb", "sh", "sw", "sd"):
     pseudo(_name + " {rs2}, {symbol}, {rd}", "auipc {rd}, %pcrel_hi({symbol})", _name + " {rs2}, %pcrel_lo(.-4)({rd})")
 for _name in ("flh", "flw", "fld", "fsh", "fsw", "fsd"):
-    pseudo(
-        _name + " {rs2:f}, {symbol}, {rd}", "auipc {rd}, %pcrel_hi({symbol})", _name + " {rs2}, %pcrel_lo(.-4)({rd})"
-    )
+    pseudo(_name + " {rs2:f}, {symbol}, {rd}", "auipc {rd}, %pcrel_hi({symbol})", _name + " {rs2}, %pcrel_lo(.-4)({rd})")
 
 pseudo("mv {rd}, {rs1}", "addi {rd}, {rs1}, 0")
 pseudo("not {rd}, {rs1}", "xori {rd}, {rs1}, -1")

@@ -73,9 +73,7 @@ def integer_h(value: s64) -> u16:
 
 
 before_h, isa.group = isa.group, "Zfh"
-HALF = Format(
-    "h", "10", 10, 5, get_h, put_h, no_two, no_two, no_two, no_one, no_three, equal_h, less_h, at_most_h, integer_h
-)
+HALF = Format("h", "10", 10, 5, get_h, put_h, no_two, no_two, no_two, no_one, no_three, equal_h, less_h, at_most_h, integer_h)
 enter(HALF)
 
 isa.group = "Zfhmin"

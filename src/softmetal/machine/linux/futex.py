@@ -1,8 +1,7 @@
 """Futexes: threads that sleep until another says that a word of memory has changed.
 
-Within a process all threads run on one host thread, so the queue is a list. A futex in memory that processes
-share has waiters elsewhere too: those look at the word every millisecond, which the protocol allows, since a
-waiter must always expect to be woken for nothing.
+Within a process all threads run on one host thread, so the queue is a list. A futex in memory that processes share has
+waiters elsewhere too: `sharedfutex` has their table.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .abi import ROBUST_HEAD, s64
 from .errors import Fault
+from .sharedfutex import SharedFutexes, Word, word_at
 from .waits import ALWAYS, AS_ASKED, UNLESS_HANDLED, Result, Wait
 
 if TYPE_CHECKING:
@@ -40,10 +40,12 @@ class Futexes:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.queue: list[Sleeper] = []
+        self.shared = SharedFutexes(process.pids)
 
     def clear(self) -> None:
         """Nobody waits any more (after a fork or exec)."""
         self.queue.clear()
+        self.shared.leave_all()
 
     def wait(self, address: int, value: int, bits: int, deadline: int | None) -> Result:
         """FUTEX_WAIT_BITSET; the deadline is guest monotonic ns."""
@@ -54,16 +56,14 @@ class Futexes:
             return -errno.EAGAIN
         if deadline is not None and deadline <= process.clock.monotonic():
             return -errno.ETIMEDOUT
-        area = process.space.find(address)
-        shared = area is not None and area.shared
+        word = word_at(process.space, address)
+        if word is not None:
+            return self._wait_shared(address, word, value & 0xFFFFFFFF, bits, deadline)
         sleeper = Sleeper(address, bits, process.thread)
         self.queue.append(sleeper)
 
         def attempt() -> Result:
             if sleeper.woken:
-                return 0
-            if shared and sleeper.address == address and process.space.u32(address) != value & 0xFFFFFFFF:
-                self.forget(sleeper)
                 return 0
             if deadline is not None and process.clock.monotonic() >= deadline:
                 self.forget(sleeper)
@@ -71,7 +71,27 @@ class Futexes:
             return wait
 
         restart = AS_ASKED if deadline is None else UNLESS_HANDLED
-        wait = Wait(attempt, deadline=deadline, restart=restart, interval=shared, cancel=lambda: self.forget(sleeper))
+        wait = Wait(attempt, deadline=deadline, restart=restart, cancel=lambda: self.forget(sleeper))
+        return wait
+
+    def _wait_shared(self, address: int, word: Word, value: int, bits: int, deadline: int | None) -> Result:
+        process, shared = self.process, self.shared
+        entry = shared.enter(process.space, address, word, value, bits)
+        if entry is None:
+            return -errno.EAGAIN
+
+        def attempt() -> Result:
+            late = deadline is not None and process.clock.monotonic() >= deadline
+            if not shared.is_woken(entry):
+                if not late:
+                    return wait
+                shared.leave(entry)
+                return -errno.ETIMEDOUT
+            shared.leave(entry)
+            return 0
+
+        restart = AS_ASKED if deadline is None else UNLESS_HANDLED
+        wait = Wait(attempt, deadline=deadline, restart=restart, interval=True, cancel=lambda: shared.leave(entry))
         return wait
 
     def forget(self, sleeper: Sleeper) -> None:
@@ -87,6 +107,8 @@ class Futexes:
                 break
             self._rouse(sleeper)
             woken += 1
+        if woken < count and (word := word_at(self.process.space, address)) is not None:
+            woken += self.shared.wake(word, count - woken, bits)
         return woken
 
     def _rouse(self, sleeper: Sleeper) -> None:
@@ -105,6 +127,9 @@ class Futexes:
             if sleeper.address == address:
                 sleeper.address = target
                 moved += 1
+        word, other = (word_at(self.process.space, a) for a in (address, target))
+        if moved < limit and word is not None and other is not None:
+            moved += self.shared.requeue(word, other, limit - moved)
         return woken, moved
 
     # Priority inheritance: one host thread has no priorities to inherit, so only the ownership protocol is left.

@@ -81,8 +81,8 @@ class Process:
         self.signals = Signals(self)
         self.sched = Scheduler(self)
         self.timers = Timers()
-        self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
+        self.futexes: Futexes = Futexes(self)
         self.socket_names = SocketNames()
         self.cwd: Node = vfs.root
         self.executable = b""
@@ -282,6 +282,7 @@ class Process:
         self.pids.me.clock = self.clock.monotonic()
         self.pids.me.count = self.cpu.count - self.children_used + self.children_time
         self.pids.save()
+        self.futexes.shared.leave_all()
         give_back(self)
         self.fds.close_all()
         if self.is_first:

@@ -30,9 +30,7 @@ class PrivilegedHart(Mmu):
         for i in range(REGISTERS):
             if i < self.debug.registers and self.debug.register[i] == csr:
                 self.defer()
-                self.debug.tell(
-                    REGISTER, i, self.debug.register_stops[i], self.count, self.pc, csr, value, self.hartid
-                )
+                self.debug.tell(REGISTER, i, self.debug.register_stops[i], self.count, self.pc, csr, value, self.hartid)
 
     # -- traps
 

@@ -404,13 +404,29 @@ def capget(p: Process, header: int, data: int) -> Result:
     return 0
 
 
+CAPABILITIES = (1 << 41) - 1
+"""All that there are, CAP_CHECKPOINT_RESTORE being the last; other bits are ignored."""
+
+
 @syscall(91, "capset")
 def capset(p: Process, header: int, data: int) -> Result:
-    """See man 2 capset: there is nothing to gain."""
-    return -errno.EPERM
+    """See man 2 capset: who has none may say so, and gain none."""
+    version = p.space.u32(header)
+    if version not in (0x19980330, 0x20071026, 0x20080522):
+        p.space.put32(header, 0x20080522)
+        return -errno.EINVAL
+    if s32(p.space.u32(header + 4)) not in (0, p.thread.tid):
+        return -errno.EPERM
+    words = 1 if version == 0x19980330 else 2
+    sets = p.space.read(data, 12 * words)
+    asked = 0
+    for at in range(0, len(sets), 4):
+        asked |= int.from_bytes(sets[at : at + 4], "little") << (at // 12 * 32)
+    return -errno.EPERM if asked & CAPABILITIES else 0
 
 
 # Accounts.
+
 
 @syscall(165, "getrusage")
 def getrusage(p: Process, who: int, address: int) -> Result:
