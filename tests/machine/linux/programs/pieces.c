@@ -241,6 +241,11 @@ static void released(void) {
     printf(" flags %s", why(syscall(SYS_process_mrelease, one, 1)));
     printf(" no pidfd %s", why(syscall(SYS_process_mrelease, 0, 0)));
     waitpid(child, &status, 0);
+    sprintf(text, "/proc/%d", getpid());
+    int by_number = open(text, O_DIRECTORY), itself = open("/proc/self", O_DIRECTORY), above = open("/proc", O_DIRECTORY);
+    printf(" by /proc %s", why(syscall(SYS_pidfd_send_signal, by_number, 0, NULL, 0)));
+    printf(" %s", why(syscall(SYS_pidfd_send_signal, itself, 0, NULL, 0)));
+    printf(" %s", why(syscall(SYS_pidfd_send_signal, above, 0, NULL, 0)));
     printf(" gone %s\n", why(syscall(SYS_process_mrelease, one, 0)));
 }
 

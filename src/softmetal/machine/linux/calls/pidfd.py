@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from ..abi import s32
-from ..files import O_NONBLOCK, O_RDWR, File, StreamFile
+from ..files import O_NONBLOCK, O_RDWR, DirectoryFile, File, StreamFile
 from ..pids import Record, host_state
 from ..process import Process
 from ..signals import SI_TKILL, SI_USER, info
@@ -43,6 +44,13 @@ def pid_file(p: Process, fd: int) -> PidFile:
     return file
 
 
+def process_at(p: Process, fd: int) -> int:
+    """The process of a pidfd or of an open `/proc/PID` (`pidfd_to_pid`). Raises OSError(EBADF)."""
+    file = p.fds.get(fd)
+    place = re.fullmatch(rb"/proc/(\d+)", file.path) if isinstance(file, DirectoryFile) else None
+    return int(place[1]) if place else pid_file(p, fd).pid
+
+
 @syscall(434, "pidfd_open")
 def pidfd_open(p: Process, pid: int, flags: int) -> Result:
     """See man 2 pidfd_open: processes of this run."""
@@ -66,7 +74,7 @@ def pidfd_send_signal(p: Process, fd: int, number: int, address: int, flags: int
     number = s32(number)
     if flags & 0xFFFFFFFF:
         return -errno.EINVAL
-    pid = pid_file(p, fd).pid
+    pid = process_at(p, fd)
     if address:
         data = p.space.read(address, 128)
         given, _, code = (s32(int.from_bytes(data[i : i + 4], "little")) for i in (0, 4, 8))
