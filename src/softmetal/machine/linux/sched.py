@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from .process import Process
 
 QUANTUM = 200_000
-"""Instructions between two switches; also how long a host signal waits at most."""
+"""Instructions between two switches (a system call counts as CALL); also how long a host signal waits at most."""
+
+
+CALL = 1000
+"""Instructions that a system call counts for in a turn. Serving one takes the host that long and longer; a thread that does
+nothing but calls would else keep the others waiting a hundred times as long as one that computes."""
 
 
 class Scheduler:
@@ -287,6 +292,7 @@ class Scheduler:
             if cause == ECALL:
                 cpu.pc += 4
                 cpu.count += 1
+                end -= CALL
                 entry = lookup(x[17])
                 if entry is None:
                     x[10] = process.missing(x[17])
