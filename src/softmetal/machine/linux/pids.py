@@ -22,6 +22,9 @@ from dataclasses import dataclass
 FIRST_PID = 1000
 PARENT_OF_FIRST = 1
 SLOT = struct.Struct("<iiiiiiqqQQ16s")
+CLOCK = struct.Struct("<q")
+CLOCK_AT = struct.calcsize("<iiiiiiq")
+"""Where in a slot its clock is."""
 HEAD = struct.Struct("<iiQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
@@ -208,6 +211,12 @@ class Pids:
         self.me.deadline = NEVER if deadline is None else deadline
         self.me.clock = clock
         self.save()
+
+    def runs_at(self, clock: int) -> None:
+        """Publish the clock of this process, which runs: another one may sleep until then."""
+        if not self._alone:
+            self.me.clock = clock
+            CLOCK.pack_into(self._map, HEAD.size + self.index * SLOT.size + CLOCK_AT, clock)
 
     def stop(self, pid: int) -> None:
         """Note that the process with the guest number `pid` is about to be stopped."""

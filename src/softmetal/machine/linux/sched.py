@@ -274,6 +274,7 @@ class Scheduler:
                 self.runnable.append(thread)
                 signals.take_host()
                 process.check_timers()
+                process.pids.runs_at(clock.monotonic())
                 if process.first_ends >= 0 and not process.is_first and process.pids.first_has_ended():
                     process.outlive_first()
                 return
