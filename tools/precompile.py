@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compile the boards that most tests run, side by side, before the tests: each of their processes would do it anew.
 
-    tools/precompile.py      what is compiled is kept in the user's cache folder, and not compiled again
+tools/precompile.py      what is compiled is kept in the user's cache folder, and not compiled again
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A CPU of one's own: eight 16-bit registers, 64 KiB of memory, nine instructions.
 
-    python docs/tour/toy.py                                       runs a program on it
-    softmetal insn --isa docs/tour/toy.py "add r1, r2" --set r1=3 --set r2=4
+python docs/tour/toy.py                                       runs a program on it
+softmetal insn --isa docs/tour/toy.py "add r1, r2" --set r1=3 --set r2=4
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ def cross_root() -> Path:
 PROGRAMS = (
     "processes.c", "memory.c", "mapping.c", "limits.c", "polling.c", "edges.c", "interrupts.c",
     "sockets.c", "pieces.c", "timers.c", "files.c", "places.c", "terminals.c",
+    "shared_futex.c", "beside.c",
 )  # fmt: skip
 
 

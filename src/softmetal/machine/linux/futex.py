@@ -1,8 +1,7 @@
 """Futexes: threads that sleep until another says that a word of memory has changed.
 
-Within a process all threads run on one host thread, so the queue is a list. A futex in memory that processes
-share has waiters elsewhere too: those look at the word every millisecond, which the protocol allows, since a
-waiter must always expect to be woken for nothing.
+Within a process all threads run on one host thread, so the queue is a list. A futex in memory that processes share has
+waiters elsewhere too: `sharedfutex` has their table.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .abi import ROBUST_HEAD, s64
 from .errors import Fault
+from .sharedfutex import SharedFutexes, Word, word_at
 from .waits import ALWAYS, AS_ASKED, NEVER, UNLESS_HANDLED, Result, Wait
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ class Futexes:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.queue: list[Sleeper] = []
+        self.shared = SharedFutexes(process.pids)
 
     def clear(self) -> None:
         """Nobody waits any more (after a fork or exec)."""
         self.queue.clear()
+        self.shared.leave_all()
 
     def wait(self, address: int, value: int, bits: int, deadline: int | None) -> Result:
         """FUTEX_WAIT_BITSET; the deadline is guest monotonic ns."""
@@ -58,16 +60,14 @@ class Futexes:
             return -errno.EAGAIN
         if deadline is not None and deadline <= process.clock.monotonic():
             return -errno.ETIMEDOUT
-        area = process.space.find(address)
-        shared = area is not None and area.shared
+        word = word_at(process.space, address)
+        if word is not None:
+            return self._wait_shared(address, word, value & 0xFFFFFFFF, bits, deadline)
         sleeper = Sleeper(address, bits, process.thread)
         self.queue.append(sleeper)
 
         def attempt() -> Result:
             if sleeper.woken:
-                return 0
-            if shared and sleeper.address == address and process.space.u32(address) != value & 0xFFFFFFFF:
-                self.forget(sleeper)
                 return 0
             if deadline is not None and process.clock.monotonic() >= deadline:
                 self.forget(sleeper)
@@ -75,29 +75,62 @@ class Futexes:
             return wait
 
         restart = AS_ASKED if deadline is None else UNLESS_HANDLED
-        wait = Wait(attempt, deadline=deadline, restart=restart, interval=shared, cancel=lambda: self.forget(sleeper))
+        wait = Wait(attempt, deadline=deadline, restart=restart, cancel=lambda: self.forget(sleeper))
+        return wait
+
+    def _wait_shared(self, address: int, word: Word, value: int, bits: int, deadline: int | None) -> Result:
+        process, shared = self.process, self.shared
+        entry = shared.enter(process.space, address, word, value, bits)
+        if entry is None:
+            return -errno.EAGAIN
+
+        def attempt() -> Result:
+            late = deadline is not None and process.clock.monotonic() >= deadline
+            if not shared.is_woken(entry):
+                if not late:
+                    return wait
+                shared.leave(entry)
+                return -errno.ETIMEDOUT
+            shared.leave(entry)
+            return 0
+
+        restart = AS_ASKED if deadline is None else UNLESS_HANDLED
+        wait = Wait(attempt, deadline=deadline, restart=restart, interval=True, cancel=lambda: shared.leave(entry))
         return wait
 
     def wait_any(self, wanted: list[tuple[int, int]], deadline: int | None) -> Result:
         """futex_waitv: sleep until one of the (address, value) pairs is woken; answers its index."""
-        process = self.process
-        shared = []
-        for address, value in wanted:
-            if process.space.u32(address) != value & 0xFFFFFFFF:
-                return -errno.EAGAIN
-            area = process.space.find(address)
-            shared.append(area is not None and area.shared)
+        process, shared = self.process, self.shared
+        if any(process.space.u32(address) != value & 0xFFFFFFFF for address, value in wanted):
+            return -errno.EAGAIN
         if deadline is not None and deadline <= process.clock.monotonic():
             return -errno.ETIMEDOUT
-        sleepers = [Sleeper(address, 0xFFFFFFFF, process.thread) for address, _ in wanted]
-        for index, sleeper in enumerate(sleepers):
-            sleeper.answer = index
-        self.queue += sleepers
+        entries: dict[int, int] = {}  # in the table of what processes share, by index of the pair
+        sleepers: dict[int, Sleeper] = {}  # of this process's own words
+
+        def forget() -> None:
+            for entry in entries.values():
+                shared.leave(entry)
+            for sleeper in sleepers.values():
+                self.forget(sleeper)
+
+        for index, (address, value) in enumerate(wanted):
+            word = word_at(process.space, address)
+            if word is None:
+                sleepers[index] = Sleeper(address, 0xFFFFFFFF, process.thread)
+                continue
+            entry = shared.enter(process.space, address, word, value & 0xFFFFFFFF, 0xFFFFFFFF)
+            if entry is None:
+                forget()
+                return -errno.EAGAIN
+            entries[index] = entry
+        for index, sleeper in sleepers.items():
+            sleeper.answer, sleeper.others = index, list(sleepers.values())
+        self.queue += sleepers.values()
 
         def attempt() -> Result:
-            for index, sleeper in enumerate(sleepers):
-                address, value = wanted[index]
-                if sleeper.woken or (shared[index] and process.space.u32(address) != value & 0xFFFFFFFF):
+            for index in range(len(wanted)):
+                if shared.is_woken(entries[index]) if index in entries else sleepers[index].woken:
                     forget()
                     return index
             if deadline is not None and process.clock.monotonic() >= deadline:
@@ -105,13 +138,7 @@ class Futexes:
                 return -errno.ETIMEDOUT
             return wait
 
-        def forget() -> None:
-            for sleeper in sleepers:
-                self.forget(sleeper)
-
-        for sleeper in sleepers:
-            sleeper.others = sleepers
-        wait = Wait(attempt, deadline=deadline, restart=NEVER, interval=any(shared), cancel=forget)
+        wait = Wait(attempt, deadline=deadline, restart=NEVER, interval=bool(entries), cancel=forget)
         return wait
 
     def forget(self, sleeper: Sleeper) -> None:
@@ -129,14 +156,16 @@ class Futexes:
                 continue
             self._rouse(sleeper)
             woken += 1
+        if woken < count and (word := word_at(self.process.space, address)) is not None:
+            woken += self.shared.wake(word, count - woken, bits)
         return woken
 
     def _rouse(self, sleeper: Sleeper) -> None:
         self.queue.remove(sleeper)
         sleeper.woken = True
-        for other in sleeper.others:
-            self.forget(other)
         if sleeper.thread.wait is not None:
+            if sleeper.others and sleeper.thread.wait.cancel:
+                sleeper.thread.wait.cancel()  # it waits for no other word either
             self.process.sched.complete(sleeper.thread, sleeper.answer)
 
     def requeue(self, address: int, wake: int, target: int, limit: int) -> tuple[int, int]:
@@ -149,6 +178,9 @@ class Futexes:
             if sleeper.address == address:
                 sleeper.address = target
                 moved += 1
+        word, other = (word_at(self.process.space, a) for a in (address, target))
+        if moved < limit and word is not None and other is not None:
+            moved += self.shared.requeue(word, other, limit - moved)
         return woken, moved
 
     # Priority inheritance: one host thread has no priorities to inherit, so only the ownership protocol is left.

@@ -22,6 +22,9 @@ from dataclasses import dataclass
 FIRST_PID = 1000
 PARENT_OF_FIRST = 1
 SLOT = struct.Struct("<iiiiiiqqQQ16sQQ")
+CLOCK = struct.Struct("<q")
+CLOCK_AT = struct.calcsize("<iiiiiiq")
+"""Where in a slot its clock is."""
 HEAD = struct.Struct("<iiQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
@@ -30,6 +33,8 @@ STOPPED = HEAD.size + SLOTS * SLOT.size
 """Where a byte for each slot begins: 1 if another process has stopped it with SIGSTOP, which nobody can read."""
 SAID = STOPPED + SLOTS
 """Where a byte for each message that is printed only once begins."""
+FIRST_ENDED = SAID + 8192
+"""A byte: 1 when the first process has ended."""
 
 FREE, RUNNING, BLOCKED, OUTSIDE, GONE, LOOKING = range(6)
 """States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give;
@@ -65,7 +70,7 @@ class Pids:
     """The shared table."""
 
     def __init__(self) -> None:
-        self._map = mmap.mmap(-1, SAID + 8192)
+        self._map = mmap.mmap(-1, FIRST_ENDED + 1)
         self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
         self.index = 0
         HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0)
@@ -223,6 +228,12 @@ class Pids:
             for r in self.all()
         )
 
+    def runs_at(self, clock: int) -> None:
+        """Publish the clock of this process, which runs: another one may sleep until then."""
+        if not self._alone:
+            self.me.clock = clock
+            CLOCK.pack_into(self._map, HEAD.size + self.index * SLOT.size + CLOCK_AT, clock)
+
     def stop(self, pid: int) -> None:
         """Note that the process with the guest number `pid` is about to be stopped."""
         for index in range(HEAD.unpack_from(self._map, 0)[1]):
@@ -233,6 +244,14 @@ class Pids:
         """Whether this process had been stopped; asked once, when it goes on."""
         stopped, self._map[STOPPED + self.index] = self._map[STOPPED + self.index], 0
         return bool(stopped)
+
+    def end_first(self) -> None:
+        """Publish that the first process ends."""
+        self._map[FIRST_ENDED] = 1
+
+    def first_has_ended(self) -> bool:
+        """Whether the first process has said that it ends."""
+        return self._map[FIRST_ENDED] != 0
 
     def first_time(self, key: str) -> bool:
         """Whether no process of the run has asked this before for `key`."""

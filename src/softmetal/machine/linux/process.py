@@ -82,8 +82,8 @@ class Process:
         self.signals = Signals(self)
         self.sched = Scheduler(self)
         self.timers = Timers()
-        self.futexes: Futexes = Futexes(self)
         self.pids = Pids()
+        self.futexes: Futexes = Futexes(self)
         self.socket_names = SocketNames()
         self.sysv = SysvIpc()
         self.cwd: Node = vfs.root
@@ -93,6 +93,8 @@ class Process:
         self.arguments_at = (0, 0)
         self.environment: list[bytes] = []
         self.is_first = True
+        self.first_ends, self._first_lives = os.pipe()
+        """A host descriptor that can be read when the first process has ended; -1 when that has been seen."""
         self.vfork_pipe = -1
         self.limits: Limits = Limits(self)
         self.children_used = 0
@@ -171,6 +173,18 @@ class Process:
         if self.timers.active:
             self.timers.check(self.clock.monotonic())
 
+    def outlive_first(self) -> None:
+        """The first process has ended, and with it the run that the user sees; this one goes on in the background.
+
+        Whoever reads the run's output must not wait for it: only what the guest itself holds open stays so.
+        """
+        os.close(self.first_ends)
+        self.first_ends = -1
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.close(null)
+
     def reap_all(self) -> None:
         """Collect children that nobody will wait for."""
         while True:
@@ -209,7 +223,9 @@ class Process:
                 os.close(pipe[1])
             return number, pipe[0]
         self.pids.adopt(index)
-        self.is_first = False
+        if self.is_first:
+            os.close(self._first_lives)
+            self.is_first = False
         if self.vfork_pipe >= 0:
             os.close(self.vfork_pipe)
         self.vfork_pipe = pipe[1]
@@ -293,9 +309,13 @@ class Process:
         self.pids.me.count = self.cpu.count - self.children_used + self.children_time
         self.pids.save()
         self.sysv.ends(self)
+        self.futexes.shared.leave_all()
         give_back(self)
         self.fds.close_all()
         if self.is_first:
+            self.pids.end_first()
+            os.close(self._first_lives)
+            os.close(self.first_ends)
             return end.status
         self.pids.add_total(self.cpu.count - self.children_used, 0)
         sys.stdout = sys.stderr = None

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from .process import Process
 
 QUANTUM = 200_000
-"""Instructions between two switches; also how long a host signal waits at most."""
+"""Instructions between two switches (a system call counts as CALL); also how long a host signal waits at most."""
+
+
+CALL = 1000
+"""Instructions that a system call counts for in a turn. Serving one takes the host that long and longer; a thread that does
+nothing but calls would else keep the others waiting a hundred times as long as one that computes."""
 
 
 class Scheduler:
@@ -121,6 +126,9 @@ class Scheduler:
         waiting = self._waiting()
         poller = select.poll()
         poller.register(process.signals.fd, POLLIN)
+        orphan = process.first_ends
+        if orphan >= 0 and not process.is_first:
+            poller.register(orphan, POLLIN)
         masks: dict[int, int] = {}
         for thread in waiting:
             assert thread.wait is not None
@@ -131,6 +139,8 @@ class Scheduler:
         happened = {fd for fd, _ in poller.poll(timeout)}
         if process.signals.fd in happened:
             process.signals.take_host()
+        if orphan in happened:
+            process.outlive_first()
         now = process.clock.monotonic()
         running = self.current
         moment = 0
@@ -205,7 +215,8 @@ class Scheduler:
         """Sleep until something happens or the guest time is `deadline`.
 
         The clock is moved as soon as no other process can do anything before; but as long as one waits for the
-        world outside, a sleep takes its real time, so that the two stay in step.
+        world outside, a sleep takes its real time, so that the two stay in step. So it does when the first process
+        has ended: a server that is left in the background would else work through the years on the host's CPU.
         """
         process = self.process
         clock = process.clock
@@ -214,14 +225,15 @@ class Scheduler:
         tick = 0
         while not self.collect(tick) and not self.runnable:
             left = length - (time.monotonic_ns() - began)
-            real = outside or process.pids.outside_awaited()
+            slow = outside or process.first_ends < 0
+            real = slow or process.pids.outside_awaited()
             if left <= 0 if real else process.pids.others_wait_longer(deadline):
                 # What another process did before it fell asleep, stopped or ended is there to be found now.
                 if not self.collect(0) and not self.runnable:
                     clock.advance(deadline)
                     self.collect(0)
                 return
-            tick = 1 if not outside else min(max(1, left // 10**6), 1000)
+            tick = 1 if not slow else min(max(1, left // 10**6), 1000)
 
     # Running.
 
@@ -262,6 +274,9 @@ class Scheduler:
                 self.runnable.append(thread)
                 signals.take_host()
                 process.check_timers()
+                process.pids.runs_at(clock.monotonic())
+                if process.first_ends >= 0 and not process.is_first and process.pids.first_has_ended():
+                    process.outlive_first()
                 return
             if timers.active:
                 left = timers.budget(None if clock.host_time else clock.monotonic(), thread)
@@ -278,6 +293,7 @@ class Scheduler:
             if cause == ECALL:
                 cpu.pc += 4
                 cpu.count += 1
+                end -= CALL
                 entry = lookup(x[17])
                 if entry is None:
                     x[10] = process.missing(x[17])

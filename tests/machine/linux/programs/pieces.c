@@ -1,4 +1,5 @@
-/* splice, tee, vmsplice, inotify, pidfds, clone3, kcmp, scheduling parameters, restartable sequences, times of children. */
+/* splice, tee, vmsplice, inotify, pidfds, clone3, kcmp, scheduling parameters, restartable sequences, times of
+   children, capabilities. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -231,6 +232,41 @@ static void parameters(void) {
            used.ru_utime.tv_sec * 1000000 + used.ru_utime.tv_usec > 10000, t.tms_cutime + t.tms_cstime > 0);
 }
 
+static void released(void) {
+    int status;
+    printf("release of a process that lives %s", why(syscall(SYS_process_mrelease, syscall(SYS_pidfd_open, getpid(), 0), 0)));
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    int one = syscall(SYS_pidfd_open, child, 0);
+    printf(" flags %s", why(syscall(SYS_process_mrelease, one, 1)));
+    printf(" no pidfd %s", why(syscall(SYS_process_mrelease, 0, 0)));
+    waitpid(child, &status, 0);
+    sprintf(text, "/proc/%d", getpid());
+    int by_number = open(text, O_DIRECTORY), itself = open("/proc/self", O_DIRECTORY), above = open("/proc", O_DIRECTORY);
+    printf(" by /proc %s", why(syscall(SYS_pidfd_send_signal, by_number, 0, NULL, 0)));
+    printf(" %s", why(syscall(SYS_pidfd_send_signal, itself, 0, NULL, 0)));
+    printf(" %s", why(syscall(SYS_pidfd_send_signal, above, 0, NULL, 0)));
+    printf(" gone %s\n", why(syscall(SYS_process_mrelease, one, 0)));
+}
+
+static void capabilities(void) {
+    struct { uint32_t version; int pid; } header = {0x20080522, 0};
+    struct { uint32_t effective, permitted, inheritable; } none[2] = {0}, some[2] = {{1 << 21, 1 << 21, 0}}, unknown[2] = {{0}, {0, 1 << 30, 0}};
+    if (syscall(SYS_capset, &header, none)) exit(1);
+    printf("capset none %s", why(syscall(SYS_capset, &header, none)));
+    printf(" some %s", why(syscall(SYS_capset, &header, some)));
+    printf(" unknown %s", why(syscall(SYS_capset, &header, unknown)));
+    some[0].effective = some[0].permitted = 0;
+    some[0].inheritable = 1;
+    printf(" inheritable %s", why(syscall(SYS_capset, &header, some)));
+    printf(" bad %s", why(syscall(SYS_capset, &header, 8L)));
+    header.pid = 1;
+    printf(" another %s", why(syscall(SYS_capset, &header, none)));
+    header.version = 7;
+    printf(" version %s", why(syscall(SYS_capset, &header, none)));
+    printf(" %x\n", header.version);
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IONBF, 0);
     if (argc > 1 && chdir(argv[1])) return 1;
@@ -238,5 +274,7 @@ int main(int argc, char **argv) {
     watching();
     processes();
     parameters();
+    released();
+    capabilities();
     return 0;
 }

@@ -55,7 +55,7 @@ int main(void) {
     struct termios t;
     SAY(tcgetattr(slave, &t)); SEE(!!(t.c_lflag & ICANON)); cfmakeraw(&t); SAY(tcsetattr(slave, TCSANOW, &t)); SEE(write(master, "raw", 3)); show(buffer, read(slave, buffer, 100)); SEE(write(slave, "\n", 1)); show(buffer, read(master, buffer, 100));
     fcntl(slave, F_SETFL, O_NONBLOCK); SAY(read(slave, buffer, 1)); SEE(write(master, "four", 4)); poll(&(struct pollfd){slave, POLLIN}, 1, 10000); SAY(ioctl(slave, FIONREAD, &number)); SEE(number); SAY(tcflush(slave, TCIFLUSH)); SAY(ioctl(slave, FIONREAD, &number)); SEE(number);
-    SAY(tcgetpgrp(slave)); SAY(ioctl(slave, TIOCGPTN, &number)); SAY(ioctl(slave, 0x12345678, 0)); SAY(tcdrain(slave)); SAY(tcsendbreak(slave, 0));
+    SAY(tcgetpgrp(slave)); SAY(ioctl(slave, TIOCGPTN, &number)); SAY(ioctl(slave, 0x12345678, 0)); SAY(ioctl(slave, TIOCGLCKTRMIOS, &t)); SEE(t.c_lflag); SAY(tcdrain(slave)); SAY(tcsendbreak(slave, 0));
     int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY); SEE(isatty(peer)); close(peer); close(slave); SAY(read(master, buffer, 1));
 
     int keep = open(name, O_RDWR | O_NOCTTY); /* without a slave the master reads EIO */

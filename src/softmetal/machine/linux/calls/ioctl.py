@@ -20,14 +20,16 @@ TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCEXCL, TIOCNXCL = (
     0x5401, 0x5402, 0x5403, 0x5404, 0x5409, 0x540A, 0x540B, 0x540C, 0x540D,
 )  # fmt: skip
 TIOCGPGRP, TIOCSPGRP, TIOCOUTQ, TIOCGWINSZ, TIOCSWINSZ, FIONREAD = 0x540F, 0x5410, 0x5411, 0x5413, 0x5414, 0x541B
-FIONBIO, TIOCGETD, TCSBRKP, TIOCGSID = 0x5421, 0x5424, 0x5425, 0x5429
+FIONBIO, TIOCGETD, TCSBRKP, TIOCGSID, TIOCGLCKTRMIOS = 0x5421, 0x5424, 0x5425, 0x5429, 0x5456
 FIONCLEX, FIOCLEX, FIOASYNC, FIOQSIZE, FIGETBSZ, GETFLAGS = 0x5450, 0x5451, 0x5452, 0x5460, 2, 0x80086601
 FIOSETOWN, SIOCSPGRP, FIOGETOWN, SIOCGPGRP, SIOCATMARK = SOCKET_OWNER = range(0x8901, 0x8906)
+FIEMAP = 0xC020660B
 TCGETS2, TCSETS2, TCSETSW2, TCSETSF2 = 0x802C542A, 0x402C542B, 0x402C542C, 0x402C542D
 TERMINAL = {
     TCGETS: (36, False), TCSETS: (36, True), TCSETSW: (36, True), TCSETSF: (36, True),
     TCGETS2: (44, False), TCSETS2: (44, True), TCSETSW2: (44, True), TCSETSF2: (44, True),
     TIOCGWINSZ: (8, False), TIOCSWINSZ: (8, True), TIOCOUTQ: (4, False), TIOCGETD: (4, False),
+    TIOCGLCKTRMIOS: (36, False),
 }  # fmt: skip
 """Terminal requests that are passed on: size of the structure, and whether the guest gives it. TIOCSTI is not among
 them, for it types into the user's own shell."""
@@ -70,6 +72,9 @@ def ioctl(p: Process, fd: int, request: int, argument: int) -> Result:
     if request == FIONREAD:
         p.space.write(argument, fcntl.ioctl(file.fd, FIONREAD, b"\0\0\0\0"))
         return 0
+    if request == SIOCATMARK and stat.S_ISSOCK(os.fstat(file.fd).st_mode):
+        p.space.write(argument, fcntl.ioctl(file.fd, SIOCATMARK, bytes(4)))
+        return 0
     return of_terminal(p, file, request, argument) if os.isatty(file.fd) else -errno.ENOTTY
 
 
@@ -95,6 +100,8 @@ def of_file(p: Process, file: File, request: int, argument: int) -> Result:
         p.space.put64(argument, status.st_blocks * 512)
     elif request == GETFLAGS and file.fd >= 0:
         p.space.write(argument, fcntl.ioctl(file.fd, GETFLAGS, bytes(8))[:4])
+    elif request == FIEMAP and regular:
+        return -errno.EOPNOTSUPP  # as on a tmpfs: where on its disk a file lies is the host's affair
     else:
         return -errno.ENOTTY
     return 0

@@ -1,6 +1,6 @@
 """Processes as files: pidfd_open and what takes its descriptors; kcmp.
 
-Sources: man 2 pidfd_open, pidfd_send_signal, pidfd_getfd, kcmp. A pidfd is the host's, of the host process that
+Sources: man 2 pidfd_open, pidfd_send_signal, pidfd_getfd, process_mrelease, kcmp. A pidfd is the host's, of the host process that
 runs the guest's; so it becomes readable when that ends, for poll and epoll, in whichever process it is.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from ..abi import s32
-from ..files import O_NONBLOCK, O_RDWR, File, StreamFile
-from ..pids import Record
+from ..files import O_NONBLOCK, O_RDWR, DirectoryFile, File, StreamFile
+from ..pids import Record, host_state
 from ..process import Process
 from ..signals import SI_TKILL, SI_USER, info
 from ..table import syscall
@@ -43,6 +44,13 @@ def pid_file(p: Process, fd: int) -> PidFile:
     return file
 
 
+def process_at(p: Process, fd: int) -> int:
+    """The process of a pidfd or of an open `/proc/PID` (`pidfd_to_pid`). Raises OSError(EBADF)."""
+    file = p.fds.get(fd)
+    place = re.fullmatch(rb"/proc/(\d+)", file.path) if isinstance(file, DirectoryFile) else None
+    return int(place[1]) if place else pid_file(p, fd).pid
+
+
 @syscall(434, "pidfd_open")
 def pidfd_open(p: Process, pid: int, flags: int) -> Result:
     """See man 2 pidfd_open: processes of this run."""
@@ -66,7 +74,7 @@ def pidfd_send_signal(p: Process, fd: int, number: int, address: int, flags: int
     number = s32(number)
     if flags & 0xFFFFFFFF:
         return -errno.EINVAL
-    pid = pid_file(p, fd).pid
+    pid = process_at(p, fd)
     if address:
         data = p.space.read(address, 128)
         given, _, code = (s32(int.from_bytes(data[i : i + 4], "little")) for i in (0, 4, 8))
@@ -95,6 +103,15 @@ def pidfd_getfd(p: Process, fd: int, target: int, flags: int) -> Result:
     if file.pid == p.pid:
         return p.fds.add(p.fds.any(target), True)
     return -errno.EPERM if p.pids.by_pid(file.pid) else -errno.ESRCH
+
+
+@syscall(448, "process_mrelease")
+def process_mrelease(p: Process, fd: int, flags: int) -> Result:
+    """See man 2 process_mrelease: a process that has been killed is gone at once, and its memory with it."""
+    if flags & 0xFFFFFFFF:
+        return -errno.EINVAL
+    record = p.pids.by_pid(pid_file(p, fd).pid)
+    return -errno.ESRCH if record is None or host_state(record.host) in ("Z", "X", "") else -errno.EINVAL
 
 
 KCMP_FILE, KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_IO, KCMP_SYSVSEM, KCMP_EPOLL_TFD = range(8)
