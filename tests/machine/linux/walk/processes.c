@@ -226,6 +226,17 @@ WALK(pidfd_getfd) {
     line("byte %c, on exec %d", c, fcntl(other, F_GETFD));
     say("closed", S(pidfd_getfd, me, 999, 0));
 }
+WALK(process_mrelease) {
+    pid_t child = fork();
+    if (!child) { pause(); _exit(0); }
+    int fd = syscall(SYS_pidfd_open, child, 0);
+    say("flags", S(process_mrelease, fd, 1));
+    say("it lives", S(process_mrelease, fd, 0));
+    kill(child, SIGKILL);
+    line("end %d", ended(child));
+    say("gone", S(process_mrelease, fd, 0));
+    say("no process", S(process_mrelease, open(".", O_RDONLY), 0));
+}
 WALK(kcmp) {
     int fd = file_of("f", "hello"), other = dup(fd), third = open("f", O_RDONLY), me = getpid();
     say("same", S(kcmp, me, me, 0, (long)fd, (long)other));
