@@ -568,6 +568,16 @@ WALK(futex_waitv) {
     say("another size", S(futex_waitv, waits, 2, 0, 0L, 0));
     waits[0].flags = 2; waits[0].unused = 1;
     say("reserved", S(futex_waitv, waits, 2, 0, 0L, 0));
+    uint32_t *shared = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    waits[0].unused = 0; waits[0].address = (long)shared; waits[1].value = second;
+    pid_t child = fork();
+    if (!child) { while (S(futex, shared, FUTEX_WAKE, 1, 0L, 0L, 0) < 1) usleep(1000); _exit(0); }
+    say("another process wakes", S(futex_waitv, waits, 2, 0, 0L, 0));
+    line("it ends with %d", ended(child));
+    pthread_create(&thread, 0, wake_later, &second);
+    say("its own", waited(S(futex_waitv, waits, 2, 0, 0L, 0), 1));
+    pthread_join(thread, 0);
+    say("nobody waits", S(futex, shared, FUTEX_WAKE, 1, 0L, 0L, 0));
 }
 WALK(rseq) {
     static char area[64] __attribute__((aligned(64)));
