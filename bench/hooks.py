@@ -19,6 +19,7 @@ from guests import debian_kernel
 from softmetal.machine.machine import Machine
 
 RUNS = 3
+CALLS = 100_000
 
 
 def boot(kernel: str) -> Machine:
@@ -45,6 +46,18 @@ def speed(kernel: str, insns: int, hook: Callable[[Machine], object]) -> float:
     began = time.perf_counter()
     machine.run(insns=insns)
     return machine.position / (time.perf_counter() - began) / 1e6
+
+
+def calls(kernel: str, hot: int) -> float:
+    """Calls a second of a function that a hook at that address calls."""
+    machine = boot(kernel)
+    hook = machine.debug.on_address(hot, call=lambda event: None)
+    while not hook.count:
+        machine.run(insns=1_000_000)
+    first, began = hook.count, time.perf_counter()
+    while hook.count - first < CALLS:
+        machine.run(insns=100_000)
+    return (hook.count - first) / (time.perf_counter() - began)
 
 
 def main() -> None:
@@ -75,6 +88,7 @@ def main() -> None:
             best[name] = max(best[name], speed(options.kernel, insns, hook))
     for name, found in best.items():
         print(f"{name:40} {found:7.0f} million/s  {best['none'] / found:5.2f}")
+    print(f"a function called at {hot:#x}: {max(calls(options.kernel, hot) for _ in range(RUNS)):.0f} times a second")
 
 
 if __name__ == "__main__":
