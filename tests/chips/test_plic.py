@@ -97,6 +97,7 @@ def test_two_contexts_see_the_same_source_and_one_gets_it(plic):
 def test_registers_read_back_and_what_has_no_source_is_wired_to_0(plic):
     plic.write(4 * 7, 0xFF).write(threshold(3), 0xFFFF_FFFF).write(0, 5).write(4 * 64, 5)
     assert [plic.read(at) for at in (4 * 7, threshold(3), 0, 4 * 64)] == [7, 7, 0, 0]
+    assert plic.write(4 * 63, 2).read(4 * 63) == 2
     assert plic.read(enable(SUPERVISOR)) == 0xFFFF_FFFE
     assert plic.read(enable(SUPERVISOR, 1)) == 0xFFFF_FFFF
     assert plic.write(enable(SUPERVISOR, 2), 1).read(enable(SUPERVISOR, 2)) == 0

@@ -66,6 +66,19 @@ def test_harts_say_what_they_can_do_in_both_forms():
     assert "/cpus/cpu@3" not in nodes
 
 
+def test_what_refers_to_a_node_names_its_phandle():
+    nodes, _ = source_of(virt_tree(harts=11, ram_bytes=1 << 28))
+    for hart in range(11):
+        assert nodes[f"/cpus/cpu-map/cluster0/core{hart}"]["cpu"] == nodes[f"/cpus/cpu@{hart:x}"]["phandle"]
+    controllers = [nodes[f"/cpus/cpu@{hart:x}/interrupt-controller"]["phandle"].strip("<>") for hart in range(11)]
+    for name, causes in (("clint@2000000", ("0x03", "0x07")), ("plic@c000000", ("0x0b", "0x09"))):
+        wanted = " ".join(f"{controller} {cause}" for controller in controllers for cause in causes)
+        assert nodes[f"/soc/{name}"]["interrupts-extended"] == f"<{wanted}>"
+    assert nodes["/poweroff"]["regmap"] == nodes["/reboot"]["regmap"] == nodes["/soc/test@100000"]["phandle"]
+    phandles = [node["phandle"] for node in nodes.values() if "phandle" in node]
+    assert len(set(phandles)) == len(phandles) == 24
+
+
 def test_the_firmware_s_memory_is_kept_from_the_kernel():
     nodes, _ = source_of(virt_tree(harts=1, ram_bytes=1 << 28, reserved=[(0x8000_0000, 0x4_0000)]))
     assert nodes["/reserved-memory/reserved@80000000"] == {"reg": "<0x00 0x80000000 0x00 0x40000>", "no-map": None}
