@@ -22,7 +22,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from .abi import NS
 from .areas import Mapped, page_up
@@ -279,6 +279,17 @@ def owned_by_me(key: int, flags: int) -> Owned:
     """Whose a new thing is."""
     uid, gid = os.geteuid(), os.getegid()
     return Owned(key, uid, gid, uid, gid, flags & 0o777)
+
+
+Thing = TypeVar("Thing", "Segment", "Semaphores", "Queue")
+
+
+def of_number(things: dict[int, Thing], number: int) -> Thing:
+    """What has this identifier. Raises OSError(EINVAL)."""
+    found = things.get(number)
+    if found is None:
+        raise fail(errno.EINVAL)
+    return found
 
 
 def found_by_key(things: dict[int, Segment] | dict[int, Semaphores] | dict[int, Queue], key: int, flags: int) -> int | None:

@@ -24,17 +24,16 @@ from ..sysvipc import (
     MSGMNI,
     PERMISSIONS,
     Queue,
-    State,
     found_by_key,
     need,
     need_owner,
     new_number,
+    of_number,
     owned_by_me,
     pack_owned,
     take_owned,
 )
 from ..table import syscall
-from ..vfs import fail
 from ..waits import UNLESS_HANDLED, Result, Wait
 
 MSG_STAT, MSG_INFO, MSG_STAT_ANY = 11, 12, 13
@@ -42,14 +41,6 @@ MSG_NOERROR, MSG_EXCEPT, MSG_COPY = 0o10000, 0o20000, 0o40000
 MSQID_DS = struct.Struct("<qqqQQQii16x")
 """struct msqid64_ds after its permissions: three times, bytes, messages, most bytes, two pids, two unused."""
 MSGINFO = struct.Struct("<7iH2x")
-
-
-def queue_of(state: State, number: int) -> Queue:
-    """The queue with this identifier. Raises OSError(EINVAL)."""
-    found = state.queues.get(number)
-    if found is None:
-        raise fail(errno.EINVAL)
-    return found
 
 
 def used(queue: Queue) -> int:
@@ -88,7 +79,7 @@ def msgsnd(p: Process, number: int, address: int, size: int, flags: int) -> Resu
         with p.sysv.locked() as state:
             if began and number not in state.queues:
                 return -errno.EIDRM
-            queue = queue_of(state, number)
+            queue = of_number(state.queues, number)
             need(queue.owned, 0o222)
             if used(queue) + size > queue.qbytes or len(queue.messages) + 1 > queue.qbytes:
                 began = True
@@ -131,7 +122,7 @@ def msgrcv(p: Process, number: int, address: int, size: int, kind: int, flags: i
         with p.sysv.locked() as state:
             if began and number not in state.queues:
                 return -errno.EIDRM
-            queue = queue_of(state, number)
+            queue = of_number(state.queues, number)
             need(queue.owned, 0o444)
             index = chosen(queue, kind, flags)
             if index is None:
@@ -167,7 +158,7 @@ def msgctl(p: Process, number: int, command: int, address: int) -> Result:
         if command in (MSG_STAT, MSG_STAT_ANY):
             number = next((n for n in state.queues if n % MOST_IDS == number), -1)
         if command in (IPC_STAT, MSG_STAT, MSG_STAT_ANY):
-            q = queue_of(state, number)
+            q = of_number(state.queues, number)
             if command != MSG_STAT_ANY:
                 need(q.owned, 0o444)
             rest = MSQID_DS.pack(q.stime, q.rtime, q.ctime, used(q), len(q.messages), q.qbytes, q.lspid, q.lrpid)
@@ -178,7 +169,7 @@ def msgctl(p: Process, number: int, command: int, address: int) -> Result:
         room = 0
         if command == IPC_SET:
             room = MSQID_DS.unpack(p.space.view(address, PERMISSIONS.size + MSQID_DS.size)[PERMISSIONS.size :])[5]
-        queue = queue_of(state, number)
+        queue = of_number(state.queues, number)
         need_owner(queue.owned)
         if command == IPC_RMID:
             del state.queues[number]

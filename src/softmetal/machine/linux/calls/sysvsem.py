@@ -30,6 +30,7 @@ from ..sysvipc import (
     need,
     need_owner,
     new_number,
+    of_number,
     owned_by_me,
     pack_owned,
     take_owned,
@@ -52,14 +53,6 @@ class Operation(NamedTuple):
     semaphore: int
     change: int
     flags: int
-
-
-def set_of(state: State, number: int) -> Semaphores:
-    """The set with this identifier. Raises OSError(EINVAL)."""
-    found = state.semaphores.get(number)
-    if found is None:
-        raise fail(errno.EINVAL)
-    return found
 
 
 @syscall(190, "semget")
@@ -88,7 +81,7 @@ def semget(p: Process, key: int, count: int, flags: int) -> Result:
 
 def perform(p: Process, state: State, number: int, operations: list[Operation]) -> Operation | None:
     """Do all operations, or none and answer the first that has to wait. Raises OSError(EINVAL, EFBIG, EACCES, ERANGE)."""
-    found = set_of(state, number)
+    found = of_number(state.semaphores, number)
     if any(o.semaphore >= len(found.values) for o in operations):
         raise fail(errno.EFBIG)
     need(found.owned, 0o222 if any(o.change for o in operations) else 0o444)
@@ -181,7 +174,7 @@ def semctl(p: Process, number: int, index: int, command: int, argument: int) -> 
         if command in (SEM_STAT, SEM_STAT_ANY):
             number = next((n for n in state.semaphores if n % MOST_IDS == number), -1)
         if command in (IPC_STAT, SEM_STAT, SEM_STAT_ANY):
-            found = set_of(state, number)
+            found = of_number(state.semaphores, number)
             if command != SEM_STAT_ANY:
                 need(found.owned, 0o444)
             rest = SEMID_DS.pack(found.otime, found.ctime, len(found.values))
@@ -190,7 +183,7 @@ def semctl(p: Process, number: int, index: int, command: int, argument: int) -> 
         if command in (IPC_SET, IPC_RMID):
             if command == IPC_SET:
                 p.space.view(argument, PERMISSIONS.size + SEMID_DS.size)
-            found = set_of(state, number)
+            found = of_number(state.semaphores, number)
             need_owner(found.owned)
             if command == IPC_SET:
                 take_owned(p, found.owned, argument)
@@ -209,7 +202,7 @@ def semctl(p: Process, number: int, index: int, command: int, argument: int) -> 
 
 def all_values(p: Process, state: State, number: int, command: int, address: int) -> int:
     """GETALL and SETALL: an array of 16-bit numbers."""
-    found = set_of(state, number)
+    found = of_number(state.semaphores, number)
     need(found.owned, 0o222 if command == SETALL else 0o444)
     layout = struct.Struct(f"<{len(found.values)}H")
     if command == GETALL:
@@ -230,7 +223,7 @@ def one_value(p: Process, state: State, number: int, index: int, command: int, v
     """What is known of one semaphore, and SETVAL."""
     if command == SETVAL and not 0 <= value <= SEMVMX:
         return -errno.ERANGE
-    found = set_of(state, number)
+    found = of_number(state.semaphores, number)
     if command == SETVAL and not 0 <= index < len(found.values):
         return -errno.EINVAL
     need(found.owned, 0o222 if command == SETVAL else 0o444)

@@ -24,17 +24,16 @@ from ..sysvipc import (
     SHMMNI,
     Segment,
     SegmentFile,
-    State,
     found_by_key,
     need,
     need_owner,
     new_number,
+    of_number,
     owned_by_me,
     pack_owned,
     take_owned,
 )
 from ..table import syscall
-from ..vfs import fail
 from ..waits import Result
 
 SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC, SHM_HUGETLB = 0o10000, 0o20000, 0o40000, 0o100000, 0o4000
@@ -43,14 +42,6 @@ SHMID_DS = struct.Struct("<QqqqiiQ16x")
 """struct shmid64_ds after its permissions: size, three times, two pids, attachments, two unused."""
 SHMINFO = struct.Struct("<5Q32x")
 SHM_INFO_NOW = struct.Struct("<i4x5Q")
-
-
-def segment_of(state: State, number: int) -> Segment:
-    """The segment with this identifier. Raises OSError(EINVAL)."""
-    segment = state.segments.get(number)
-    if segment is None:
-        raise fail(errno.EINVAL)
-    return segment
 
 
 @syscall(194, "shmget")
@@ -101,7 +92,7 @@ def shmat(p: Process, number: int, address: int, flags: int) -> Result:
         wanted |= 0o111
     with p.sysv.locked() as state:
         p.sysv.sweep(p, state)
-        segment = segment_of(state, number)
+        segment = of_number(state.segments, number)
         need(segment.owned, wanted)
         size = page_up(segment.size)
         if fixed:
@@ -169,7 +160,7 @@ def shmctl(p: Process, number: int, command: int, address: int) -> Result:
         if command in (SHM_STAT, SHM_STAT_ANY):
             number = next((n for n in state.segments if n % MOST_IDS == number), -1)
         if command in (IPC_STAT, SHM_STAT, SHM_STAT_ANY):
-            s = segment_of(state, number)
+            s = of_number(state.segments, number)
             if command != SHM_STAT_ANY:
                 need(s.owned, 0o444)
             rest = SHMID_DS.pack(s.size, s.atime, s.dtime, s.ctime, s.cpid, s.lpid, state.attachments(number))
@@ -179,7 +170,7 @@ def shmctl(p: Process, number: int, command: int, address: int) -> Result:
             return -errno.EINVAL
         if command == IPC_SET:
             p.space.view(address, PERMISSIONS.size + SHMID_DS.size)
-        segment = segment_of(state, number)
+        segment = of_number(state.segments, number)
         need_owner(segment.owned)
         if command == IPC_SET:
             take_owned(p, segment.owned, address)
