@@ -281,10 +281,10 @@ def owned_by_me(key: int, flags: int) -> Owned:
     return Owned(key, uid, gid, uid, gid, flags & 0o777)
 
 
-Thing = TypeVar("Thing", "Segment", "Semaphores", "Queue")
+One = TypeVar("One")
 
 
-def of_number(things: dict[int, Thing], number: int) -> Thing:
+def of_number(things: dict[int, One], number: int) -> One:
     """What has this identifier. Raises OSError(EINVAL)."""
     found = things.get(number)
     if found is None:
