@@ -8,6 +8,7 @@ says they are: pipes, sockets, regular files, event files.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
@@ -18,7 +19,7 @@ from .. import hostlibc
 from ..abi import MSGHDR, s32
 from ..cpu import MEMORY_SIZE, R, W
 from ..errors import Fault
-from ..files import O_CLOEXEC, O_NONBLOCK, O_RDWR, File, RegularFile, StreamFile
+from ..files import O_ACCMODE, O_APPEND, O_CLOEXEC, O_NONBLOCK, File, RegularFile, StreamFile
 from ..process import Process
 from ..sockets import (
     AF_INET,
@@ -487,17 +488,17 @@ def adopt(p: Process, host: int) -> File:
     mode = os.fstat(host).st_mode
     if stat.S_ISSOCK(mode):
         return SocketFile(socket.socket(fileno=host), 0, outside=False)
+    host_flags = fcntl.fcntl(host, fcntl.F_GETFL)
+    flags = host_flags & (O_ACCMODE | O_APPEND)
     if stat.S_ISREG(mode):
-        import fcntl
-
-        return RegularFile(host, fcntl.fcntl(host, fcntl.F_GETFL) & 3, b"/unknown")
+        return RegularFile(host, flags, b"/unknown")
     link = os.readlink(b"/proc/self/fd/%d" % host)
     if link == b"anon_inode:[eventpoll]":
         return EpollFile(host)
     if link in (b"anon_inode:[pidfd]", b"pidfd:[0]") or link.startswith(b"pidfd:"):
         return PidFile(host, guest_pid(p, hostlibc.pid_of(host)), 0)
     anonymous = link.startswith(b"anon_inode:")
-    return StreamFile(host, O_RDWR, link if anonymous else b"/unknown", owned=stat.S_ISFIFO(mode) or anonymous)
+    return StreamFile(host, flags, link if anonymous else b"/unknown", owned=stat.S_ISFIFO(mode) or anonymous)
 
 
 # Options
