@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 
 from ..abi import NS, TIMESPEC, s32
 from ..process import Process
@@ -92,10 +93,34 @@ def settimeofday(p: Process, value: int, zone: int) -> Result:
     return -errno.EPERM
 
 
+TIMEX = struct.Struct("<I4x4qi4x6q112x")
+"""`struct timex`: modes offset freq maxerror esterror status constant precision tolerance time(s, us) tick; pps and TAI are 0."""
+ADJ_READ, ADJ_ADJTIME, STA_UNSYNC, TIME_ERROR = 0x2000, 0x8000, 0x40, 5
+
+
 @syscall(171, "adjtimex")
 def adjtimex(p: Process, address: int) -> Result:
-    """Not allowed."""
-    return -errno.EPERM
+    """See man 2 adjtimex: it shows a clock that nobody has set by another; changing it is not allowed."""
+    modes = p.space.u32(address)
+    if modes & ADJ_ADJTIME and not modes & 1:
+        return -errno.EINVAL
+    if modes and modes & (ADJ_ADJTIME | ADJ_READ) != ADJ_ADJTIME | ADJ_READ:
+        return -errno.EPERM
+    seconds, ns = divmod(p.clock.wall(), NS)
+    unknown = 16_000_000  # us, NTP's greatest error
+    shown = (modes, 0, 0, unknown, unknown, STA_UNSYNC, 2, 1, 500 << 16, seconds, ns // 1000, 10_000)
+    p.space.write(address, TIMEX.pack(*shown))
+    return TIME_ERROR
+
+
+@syscall(266, "clock_adjtime")
+def clock_adjtime(p: Process, clock: int, address: int) -> Result:
+    """See man 2 clock_adjtime: `adjtimex` for CLOCK_REALTIME; no other clock can be adjusted."""
+    p.space.read(address, TIMEX.size)
+    if s32(clock) == REALTIME:
+        return adjtimex(p, address)
+    read(p, clock)
+    return -errno.EOPNOTSUPP
 
 
 def sleep(p: Process, deadline: int, remaining: int) -> Result:
