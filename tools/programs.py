@@ -152,7 +152,7 @@ def stress(names: list[str], operations: int) -> str:
     return (
         f"cd /tmp; stress-ng {each} --vm-bytes 4m --mmap-bytes 4m --verify --timeout 10m > log 2>&1\n"
         f"if [ $? = 0 ] && grep -q 'skipped: 0$' log && grep -q 'passed: {len(names)}:' log; then echo passed; else\n"
-        "grep -m1 -E 'fail:|error:|skipping' log; fi"
+        "grep -m1 -E 'fail:|error:|skipping|warn:' log || tail -1 log; fi"
     )
 
 

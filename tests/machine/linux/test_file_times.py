@@ -161,3 +161,24 @@ def test_with_host_time_all_times_are_the_hosts(show: Path, run: Callable[..., A
     t = times_of(run("--host-time", "--dir", f"{tmp_path}:/w", show, "/w", "file").stdout)
     assert t["old"][0][:2] == [1000 * 10**9, 2000 * 10**9]
     assert abs(t["old"][0][2] / 1e9 - time.time()) < 120
+
+
+FAR = """
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+int main(void) {
+    struct timespec far[2] = {{1L << 62, 0}, {-(1L << 62), 0}};
+    struct stat st;
+    close(open("/tmp/f", O_CREAT | O_WRONLY, 0644));
+    printf("%d", utimensat(AT_FDCWD, "/tmp/f", far, 0));
+    stat("/tmp/f", &st);
+    printf(" %d %d\\n", st.st_atime > 9000000000, st.st_mtime < -2000000000);
+}
+"""
+
+
+def test_times_beyond_what_a_file_can_have_are_cut(build: Callable[..., Path], run: Callable[..., Any]) -> None:
+    """ext4 and every other file system of Linux cut them to the nearest that they can store."""
+    ended = run(build("far.c", "-static", text=FAR))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0 1 1\n", "")

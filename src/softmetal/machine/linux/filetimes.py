@@ -33,6 +33,10 @@ PROBES = 16
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 
+LATEST = (1 << 63) - 1
+"""The last moment that a word holds, in ns since 1970."""
+
+
 class FileTimes:
     """The guest's times of the files that one run has changed."""
 
@@ -115,8 +119,9 @@ class FileTimes:
         self._set(self.slot(key), modified, now, accessed, seen)
 
     def _set(self, at: int, modified: int, changed: int, accessed: int, seen: int) -> None:
-        words = self.words
-        words[at + MODIFIED], words[at + CHANGED], words[at + ACCESSED], words[at + SEEN] = modified, changed, accessed, seen
+        """Times that no word has room for, before 1678 and after 2262, become the nearest that has (`timestamp_truncate`)."""
+        for place, moment in ((MODIFIED, modified), (CHANGED, changed), (ACCESSED, accessed), (SEEN, seen)):
+            self.words[at + place] = min(max(moment, -LATEST), LATEST)
 
     def shown(self, st: os.stat_result) -> Status | os.stat_result:
         """What the guest sees of what the host says; its clock follows."""

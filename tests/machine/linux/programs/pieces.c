@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/times.h>
+#include <sys/timex.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -253,6 +254,14 @@ static void capabilities(void) {
     struct { uint32_t version; int pid; } header = {0x20080522, 0};
     struct { uint32_t effective, permitted, inheritable; } none[2] = {0}, some[2] = {{1 << 21, 1 << 21, 0}}, unknown[2] = {{0}, {0, 1 << 30, 0}};
     if (syscall(SYS_capset, &header, none)) exit(1);
+    struct timex clock = {0}, change = {.modes = ADJ_TICK, .tick = 9999}, odd = {.modes = 0x8000};
+    printf("adjtimex %d", adjtimex(&clock) >= 0);
+    printf(" tick %ld tolerance %ld precision %ld", clock.tick, clock.tolerance, clock.precision);
+    printf(" change %s", why(adjtimex(&change)));
+    printf(" odd %s", why(adjtimex(&odd)));
+    printf(" monotonic %s", why(clock_adjtime(CLOCK_MONOTONIC, &clock)));
+    printf(" bad clock %s", why(clock_adjtime(77, &clock)));
+    printf(" null %s\n", why(syscall(SYS_clock_adjtime, 0, 8L)));
     printf("capset none %s", why(syscall(SYS_capset, &header, none)));
     printf(" some %s", why(syscall(SYS_capset, &header, some)));
     printf(" unknown %s", why(syscall(SYS_capset, &header, unknown)));

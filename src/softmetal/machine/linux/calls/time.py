@@ -97,24 +97,34 @@ def settimeofday(p: Process, value: int, zone: int) -> Result:
     return -errno.EPERM
 
 
-TIMEX = struct.Struct("<I4xqqqqi4xqqqqqqqqi4xqqqqqi44x")
-"""struct timex: modes, offset, frequency, greatest and estimated error, status, constant, precision, tolerance, time (s, us),
-tick, seven of a PPS signal, an offset to TAI."""
-STA_UNSYNC, TIME_ERROR = 0x40, 5
-ADJ_OFFSET_SS_READ = 0xA001
+TIMEX = struct.Struct("<I4x4qi4x6q112x")
+"""`struct timex`: modes offset freq maxerror esterror status constant precision tolerance time(s, us) tick; pps and TAI are 0."""
+ADJ_READ, ADJ_ADJTIME, STA_UNSYNC, TIME_ERROR = 0x2000, 0x8000, 0x40, 5
 
 
 @syscall(171, "adjtimex")
 def adjtimex(p: Process, address: int) -> Result:
-    """See man 2 adjtimex: a clock that nobody disciplines, and that this user may not."""
+    """See man 2 adjtimex: it shows a clock that nobody has set by another; changing it is not allowed."""
     modes = p.space.u32(address)
-    if modes not in (0, ADJ_OFFSET_SS_READ):
+    if modes & ADJ_ADJTIME and not modes & 1:
+        return -errno.EINVAL
+    if modes and modes & (ADJ_ADJTIME | ADJ_READ) != ADJ_ADJTIME | ADJ_READ:
         return -errno.EPERM
-    now = p.clock.wall()
-    error = 16_000_000  # us: Linux's MAXPHASE, what a clock that was never set is wrong by
-    p.space.write(address, TIMEX.pack(modes, 0, 0, error, error, STA_UNSYNC, 2, 1, 32768000, now // NS, now % NS // 1000,
-                                      10000, 0, 0, 0, 0, 0, 0, 0, 0, 0))  # fmt: skip
+    seconds, ns = divmod(p.clock.wall(), NS)
+    unknown = 16_000_000  # us, NTP's greatest error
+    shown = (modes, 0, 0, unknown, unknown, STA_UNSYNC, 2, 1, 500 << 16, seconds, ns // 1000, 10_000)
+    p.space.write(address, TIMEX.pack(*shown))
     return TIME_ERROR
+
+
+@syscall(266, "clock_adjtime")
+def clock_adjtime(p: Process, clock: int, address: int) -> Result:
+    """See man 2 clock_adjtime: `adjtimex` for CLOCK_REALTIME; no other clock can be adjusted."""
+    p.space.read(address, TIMEX.size)
+    if s32(clock) == REALTIME:
+        return adjtimex(p, address)
+    read(p, clock)
+    return -errno.EOPNOTSUPP
 
 
 def sleep(p: Process, deadline: int, remaining: int) -> Result:
