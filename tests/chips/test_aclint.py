@@ -35,6 +35,9 @@ def test_a_timer_is_set_whole_or_by_halves(aclint):
     assert list(aclint.mtimecmp)[1:3] == [0xAABB_CCDD_5566_7788, 0xFFFF_FFFF_0000_0005]
     assert aclint.read(MTIMECMP + 8, 8) == 0xAABB_CCDD_5566_7788
     assert (aclint.read(MTIMECMP + 8), aclint.read(MTIMECMP + 12)) == (0x5566_7788, 0xAABB_CCDD)
+    last = MAX_HARTS - 1
+    aclint.write(MTIMECMP, 9, 8).write(MTIMECMP + 8 * last, 7, 8)
+    assert (aclint.mtimecmp[0], aclint.mtimecmp[last], aclint.read(MTIMECMP, 8), aclint.read(MTIMECMP + 8 * last, 8)) == (9, 7, 9, 7)
 
 
 def test_the_time_is_the_board_s_and_it_is_told_when_software_sets_it(aclint):

@@ -325,3 +325,12 @@ WALK(adjtimex) {
     good("look", S(adjtimex, &t));
     line("time %d, tick %ld", t.time.tv_sec > 1000000000, t.tick);
 }
+WALK(clock_adjtime) {
+    struct timex t = {.modes = 0};
+    good("look", S(clock_adjtime, CLOCK_REALTIME, &t));
+    line("tick %ld", t.tick);
+    say("another clock", S(clock_adjtime, CLOCK_MONOTONIC, &t));
+    say("no clock", S(clock_adjtime, 99, &t));
+    t.modes = ADJ_FREQUENCY;
+    say("without the right", S(clock_adjtime, CLOCK_REALTIME, &t));
+}

@@ -171,10 +171,11 @@ WALK(shutdown) {
     say("both", S(shutdown, pair[0], SHUT_RDWR));
     say("not connected", S(shutdown, socket(AF_UNIX, SOCK_STREAM, 0), SHUT_RD));
 }
-WALK(sendmsg) {
-    int pair[2], fd = file_of("f", "hello"), got = -1;
-    char text[8] = "", control[CMSG_SPACE(4)] = {0};
-    struct iovec part = {"ab", 2}, into = {text, 8};
+/* A descriptor that has gone through a socket. */
+static int passed(int fd) {
+    int pair[2], got = -1;
+    char text[2], control[CMSG_SPACE(4)] = {0};
+    struct iovec part = {"ab", 2}, into = {text, 2};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     *head = (struct cmsghdr){CMSG_LEN(4), SOL_SOCKET, SCM_RIGHTS};
@@ -183,11 +184,26 @@ WALK(sendmsg) {
     say("send", S(sendmsg, pair[0], &message, 0));
     message.msg_iov = &into;
     memset(control, 0, sizeof control);
-    say("receive", recvmsg(pair[1], &message, 0));
+    say("receive", recvmsg(pair[1], &message, MSG_DONTWAIT));
     memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), 4);
+    close(pair[0]);
+    close(pair[1]);
+    return got;
+}
+WALK(sendmsg) {
+    int fd = file_of("f", "hello"), ends[2], got = passed(fd);
+    char text[8] = "";
     lseek(fd, 1, SEEK_SET);
-    say("the file's", read(got, text + 2, 2));
+    say("the file's", read(got, text, 2));
     line("text %s", text);
+    pipe2(ends, O_NONBLOCK);
+    int kinds[] = {open("f", O_RDONLY), open("f", O_WRONLY | O_APPEND), ends[0], ends[1], open("/dev/null", O_WRONLY)};
+    for (int i = 0; i < 5; i++) {
+        got = passed(kinds[i]);
+        line("flags %x", fcntl(got, F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK));
+        say("read", read(got, text, 1));
+        say("write", write(got, "x", 1));
+    }
 }
 WALK(recvmsg) {
     int pair[2];
