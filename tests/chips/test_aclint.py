@@ -37,7 +37,8 @@ def test_a_timer_is_set_whole_or_by_halves(aclint):
     assert (aclint.read(MTIMECMP + 8), aclint.read(MTIMECMP + 12)) == (0x5566_7788, 0xAABB_CCDD)
     last = MAX_HARTS - 1
     aclint.write(MTIMECMP, 9, 8).write(MTIMECMP + 8 * last, 7, 8)
-    assert (aclint.mtimecmp[0], aclint.mtimecmp[last], aclint.read(MTIMECMP, 8), aclint.read(MTIMECMP + 8 * last, 8)) == (9, 7, 9, 7)
+    assert (aclint.mtimecmp[0], aclint.read(MTIMECMP, 8)) == (9, 9)
+    assert (aclint.mtimecmp[last], aclint.read(MTIMECMP + 8 * last, 8)) == (7, 7)
 
 
 def test_the_time_is_the_board_s_and_it_is_told_when_software_sets_it(aclint):
