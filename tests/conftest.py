@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
 
@@ -15,6 +16,7 @@ pytest_plugins = ["tests.promises", "pytester"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in a shell's background; what tests start would ignore Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+CACHE = os.environ.get("SOFTMETAL_CACHE")
 GRACE = 30
 """Seconds beyond its limit (pytest-timeout) after which a test that does not even come back to Python ends its worker."""
 ENGINES = {
@@ -38,6 +40,12 @@ def limit(item) -> float:
 def pytest_collection_modifyitems(items):
     """The longest first: begun last, one of them would keep one worker busy and the others waiting."""
     items.sort(key=limit, reverse=True)
+
+
+def pytest_runtest_setup(item):
+    """Tests of the language have a cache of their own; left behind, all others would compile everything anew."""
+    here = os.environ.get("SOFTMETAL_CACHE")
+    assert here == CACHE or item.nodeid.startswith("tests/lang/"), f"SOFTMETAL_CACHE={here} was left behind by another test"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -118,6 +118,8 @@ def test_modem_lines_tell_what_has_changed_until_read(uart):
     assert (uart.read(MSR), uart.read(MSR)) == (0x4B, 0x40)
     uart.write(IER, 8).write(MCR, LOOP)
     assert (uart.irq, uart.read(IIR), uart.read(MSR), uart.irq) == (1, MODEM_CHANGE, 0x04, 0)
+    uart.write(MCR, LOOP | 2).write(MCR, LOOP | 3)  # RTS, then DTR: both changes are told
+    assert uart.read(MSR) == 0x33
 
 
 def test_an_overrun_in_loopback_is_told_once(uart):
@@ -129,6 +131,14 @@ def test_an_overrun_in_loopback_is_told_once(uart):
 def test_fifo_reset_forgets_what_was_received(uart):
     received(uart.write(FCR, 1), b"abc")
     assert uart.write(FCR, 3).read(LSR) == IDLE
+
+
+def test_to_switch_the_fifos_on_or_off_forgets_what_was_received(uart):
+    uart.write(MCR, LOOP).write(DATA, 0x11).write(FCR, 1)
+    assert uart.read(LSR) == IDLE
+    uart.write(DATA, 0x22).write(FCR, 0xC1)
+    assert uart.read(LSR) == IDLE | 1
+    assert uart.write(FCR, 0).read(LSR) == IDLE
 
 
 @pytest.mark.parametrize(("offset", "size"), [(DATA, 4), (DATA, 2), (8, 1), (0x100, 1)])

@@ -13,9 +13,9 @@ def engine(request):
     return request.param
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _cache_of_its_own(tmp_path_factory):
-    """Compiled code of the tests goes nowhere near the user's."""
+    """Compiled code of the language's tests goes nowhere near the user's; that of other tests is in there, and is found."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOFTMETAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SOFTMETAL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield

@@ -28,17 +28,6 @@ HEADER = "from __future__ import annotations\n"
 HEADER += "from collections.abc import Callable\nfrom functools import partial\nfrom softmetal.lang import *\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _cache(tmp_path_factory):
-    before = os.environ.get("SOFTMETAL_CACHE")
-    os.environ["SOFTMETAL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["SOFTMETAL_CACHE"]
-    else:
-        os.environ["SOFTMETAL_CACHE"] = before
-
-
 def apart(run: Callable[[], str]) -> str:
     """What `run()` gives, or how it failed, in a process of its own."""
     here, there = os.pipe()

@@ -36,6 +36,8 @@ def random_tables(m, chance, levels):
             entry = (leaf >> 12) << 10 | LEAF if leaf else 0
             if level + 1 < levels and chance.random() < 0.6:
                 entry = ((TABLES >> 12) + level + 1) << 10 | POINTER
+            elif level + 1 == levels and chance.random() < 0.4:  # one of 64 KiB, by Svnapot
+                entry = 1 << 63 | (FRAMES >> 12 | 8) << 10 | LEAF
             put(m, TABLES + 0x1000 * level + 8 * i, entry)
     return (levels + 5) << 60 | TABLES >> 12
 

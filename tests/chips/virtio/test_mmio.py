@@ -90,6 +90,14 @@ def test_features_that_were_not_offered_are_not_agreed_to(bed, features):
     assert driver.back() == []
 
 
+def test_there_are_no_features_above_the_first_64(driver):
+    driver.set(Register.DEVICE_FEATURES_SEL, 2)
+    assert driver.get(Register.DEVICE_FEATURES) == 0
+    driver.set(Register.DRIVER_FEATURES_SEL, 2)
+    driver.set(Register.DRIVER_FEATURES, 0)
+    assert not driver.device.strange
+
+
 def test_features_stay_once_agreed_to(driver):
     driver.set(Register.DRIVER_FEATURES_SEL, 0)
     driver.set(Register.DRIVER_FEATURES, 0)
@@ -261,6 +269,12 @@ FAR = BASE + SIZE - 1
         {0: entry(flags=INDIRECT, length=16, address=FAR)},
         {0: entry(flags=INDIRECT | NEXT, length=16, follows=1), 1: entry()},
         {0: entry(flags=INDIRECT, length=16, address=BASE)},
+        {0: entry(flags=INDIRECT, length=17, address=BASE + 64), 4: entry()},
+        {
+            0: entry(flags=INDIRECT, length=16, address=BASE + 64),
+            4: entry(flags=INDIRECT, length=16, address=BASE + 80),
+            5: entry(),
+        },
     ],
 )
 def test_a_chain_that_cannot_be_ends_the_device_until_it_is_reset(driver, chain):
