@@ -21,10 +21,14 @@ from dataclasses import dataclass
 
 FIRST_PID = 1000
 PARENT_OF_FIRST = 1
-SLOT = struct.Struct("<iiiiiiqqQQ16sQQ")
+SLOT = struct.Struct("<iiiiiiqqQQ16sQQi")
+OWN = struct.Struct("<iqqQQ16sQQi")
+"""The end of a slot, from its state on: only the process itself writes it, as a whole."""
+NUMBER = struct.Struct("<i")
+GROUPS = struct.Struct("<ii")
 CLOCK = struct.Struct("<q")
-CLOCK_AT = struct.calcsize("<iiiiiiq")
-"""Where in a slot its clock is."""
+HOST_AT, GROUPS_AT, OWN_AT, CLOCK_AT = (struct.calcsize("<" + before) for before in ("i", "iii", "iiiii", "iiiiiiq"))
+"""Where in a slot the host's number is, group and session, what the process writes itself, its clock."""
 HEAD = struct.Struct("<iiQQ")
 SLOTS = 8192
 NEVER = (1 << 63) - 1
@@ -64,6 +68,8 @@ class Record:
     device: int = 0
     inode: int = 0
     """The file of the program that it runs."""
+    executed: int = 0
+    """1 when it has run another program than its parent's: then the parent can no longer change its group."""
 
 
 class Pids:
@@ -74,8 +80,9 @@ class Pids:
         self._lock = os.memfd_create("softmetal-pids", os.MFD_CLOEXEC)
         self.index = 0
         HEAD.pack_into(self._map, 0, FIRST_PID, 1, 0, 0)
-        self.me = Record(FIRST_PID, os.getpid(), PARENT_OF_FIRST, FIRST_PID, FIRST_PID, RUNNING, NEVER, 0, 0, 0, b"")
-        self.save()
+        self.pid = FIRST_PID
+        self._me = Record(FIRST_PID, os.getpid(), PARENT_OF_FIRST, FIRST_PID, FIRST_PID, RUNNING, NEVER, 0, 0, 0, b"")
+        self._store(0, self._me)
         self._alone = True
         self._moment = 0
 
@@ -88,32 +95,39 @@ class Pids:
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
+    @property
+    def me(self) -> Record:
+        """This process. Its parent may have changed its group."""
+        self._me.group, self._me.session = GROUPS.unpack_from(self._map, self._at(self.index) + GROUPS_AT)
+        return self._me
+
     def save(self) -> None:
-        """Publish this process's own record."""
-        self._store(self.index, self.me)
+        """Publish what only this process itself changes."""
+        r = self._me
+        OWN.pack_into(
+            self._map, self._at(self.index) + OWN_AT,
+            r.state, r.deadline, r.clock, r.count, r.seen, r.name[:15], r.device, r.inode, r.executed,
+        )  # fmt: skip
+
+    def _at(self, index: int) -> int:
+        return HEAD.size + index * SLOT.size
 
     def _store(self, index: int, r: Record) -> None:
-        at = HEAD.size + index * SLOT.size
         SLOT.pack_into(
-            self._map,
-            at,
-            r.pid,
-            r.host,
-            r.parent,
-            r.group,
-            r.session,
-            r.state,
-            r.deadline,
-            r.clock,
-            r.count,
-            r.seen,
-            r.name[:15],
-            r.device,
-            r.inode,
-        )
+            self._map, self._at(index), r.pid, r.host, r.parent, r.group, r.session,
+            r.state, r.deadline, r.clock, r.count, r.seen, r.name[:15], r.device, r.inode, r.executed,
+        )  # fmt: skip
+
+    def _put(self, index: int, offset: int, number: int) -> None:
+        NUMBER.pack_into(self._map, self._at(index) + offset, number)
+
+    def _index(self, pid: int) -> int | None:
+        """Where the process with this number is, alive or not."""
+        used = HEAD.unpack_from(self._map, 0)[1]
+        return next((i for i in range(used) if NUMBER.unpack_from(self._map, self._at(i))[0] == pid), None)
 
     def _load(self, index: int) -> Record:
-        record = Record(*SLOT.unpack_from(self._map, HEAD.size + index * SLOT.size))
+        record = Record(*SLOT.unpack_from(self._map, self._at(index)))
         record.name = record.name.rstrip(b"\0")
         return record
 
@@ -160,24 +174,26 @@ class Pids:
 
     def cancel(self, index: int) -> None:
         """The fork failed."""
-        record = self._load(index)
-        record.state = FREE
-        self._store(index, record)
+        self._put(index, OWN_AT, FREE)
 
     def adopt(self, index: int) -> None:
         """In the child: this is our slot."""
         self.index = index
-        self.me = self._load(index)
-        self.me.host = os.getpid()
-        self.save()
+        self._me = self._load(index)
+        self._me.host = os.getpid()
+        self.pid = self._me.pid
+        self._put(index, HOST_AT, self._me.host)
 
     def born(self, index: int, host: int) -> int:
         """In the parent: the child runs as host process `host`; answers its guest number."""
-        with self.locked():
-            record = self._load(index)
-            record.host = host
-            self._store(index, record)
-            return record.pid
+        self._put(index, HOST_AT, host)
+        return self.number_at(index)
+
+    def regroup(self, pid: int, group: int, session: int) -> None:
+        """Put a process into a group of a session."""
+        index = self._index(pid)
+        if index is not None:
+            GROUPS.pack_into(self._map, self._at(index) + GROUPS_AT, group, session)
 
     def all(self) -> list[Record]:
         """The processes that live or have not been waited for."""
@@ -186,7 +202,7 @@ class Pids:
 
     def by_pid(self, pid: int) -> Record | None:
         """The living process with the guest number `pid`."""
-        if pid == self.me.pid:
+        if pid == self.pid:
             return self.me
         return next((r for r in self.all() if r.pid == pid), None)
 
@@ -199,46 +215,39 @@ class Pids:
                 found = r
         return found
 
-    def update(self, record: Record) -> None:
-        """Store a changed record of another process."""
-        used = HEAD.unpack_from(self._map, 0)[1]
-        for index in range(used):
-            if self._load(index).pid == record.pid:
-                self._store(index, record)
-                return
-
     def reaped(self, record: Record) -> None:
         """The process has been waited for; its children belong to the first process's parent now."""
-        record.state = GONE
-        self.update(record)
+        index = self._index(record.pid)
+        if index is not None:
+            self._put(index, OWN_AT, GONE)
 
     def block(self, deadline: int | None, clock: int, outside: bool, looking: bool) -> None:
         """Publish that this process sleeps."""
-        self.me.state = OUTSIDE if outside else LOOKING if looking else BLOCKED
+        self._me.state = OUTSIDE if outside else LOOKING if looking else BLOCKED
         if not looking:
             self._moment = self.moment()
-        self.me.deadline = NEVER if deadline is None else deadline
-        self.me.clock = clock
+        self._me.deadline = NEVER if deadline is None else deadline
+        self._me.clock = clock
         self.save()
 
     def running(self, device: int, inode: int) -> bool:
         """Whether a process runs the program in this file, which nobody may write to as long."""
         return any(
-            r.inode == inode and r.device == device and (r.pid == self.me.pid or host_state(r.host) not in ("Z", "X", ""))
+            r.inode == inode and r.device == device and (r.pid == self.pid or host_state(r.host) not in ("Z", "X", ""))
             for r in self.all()
         )
 
     def runs_at(self, clock: int) -> None:
         """Publish the clock of this process, which runs: another one may sleep until then."""
         if not self._alone:
-            self.me.clock = clock
-            CLOCK.pack_into(self._map, HEAD.size + self.index * SLOT.size + CLOCK_AT, clock)
+            self._me.clock = clock
+            CLOCK.pack_into(self._map, self._at(self.index) + CLOCK_AT, clock)
 
     def stop(self, pid: int) -> None:
         """Note that the process with the guest number `pid` is about to be stopped."""
-        for index in range(HEAD.unpack_from(self._map, 0)[1]):
-            if self._load(index).pid == pid:
-                self._map[STOPPED + index] = 1
+        index = self._index(pid)
+        if index is not None:
+            self._map[STOPPED + index] = 1
 
     def continued(self) -> bool:
         """Whether this process had been stopped; asked once, when it goes on."""
@@ -266,24 +275,24 @@ class Pids:
 
     def looked(self, moment: int) -> None:
         """Publish that this process has looked since `moment` and found nothing."""
-        self.me.seen = moment
+        self._me.seen = moment
         self.save()
 
     def unblock(self) -> None:
         """Publish that it runs."""
-        self.me.state = RUNNING
+        self._me.state = RUNNING
         self.save()
 
     def outside_awaited(self) -> bool:
         """Whether another process waits for the world outside, where time is the host's."""
-        return not self._alone and any(r.state == OUTSIDE and r.pid != self.me.pid for r in self.all())
+        return not self._alone and any(r.state == OUTSIDE and r.pid != self.pid for r in self.all())
 
     def others_wait_longer(self, deadline: int) -> bool:
         """Whether no other process can do anything before the guest time `deadline`."""
         if self._alone:
             return True
         for r in self.all():
-            if r.pid == self.me.pid or r.clock >= deadline:
+            if r.pid == self.pid or r.clock >= deadline:
                 continue
             sleeping = host_state(r.host)
             if sleeping in ("Z", "X", ""):
@@ -296,7 +305,7 @@ class Pids:
                 return False
             if r.state == LOOKING and r.seen < self._moment:
                 return False  # it may yet find what this process has done
-            if r.deadline == deadline and r.pid < self.me.pid:
+            if r.deadline == deadline and r.pid < self.pid:
                 return False
         return True
 

@@ -129,7 +129,7 @@ class Process:
     @property
     def pid(self) -> int:
         """The guest's number for this process."""
-        return self.pids.me.pid
+        return self.pids.pid
 
     # Messages and errors.
 
@@ -268,6 +268,8 @@ class Process:
         thread.stack = (0, sig.SS_DISABLE, 0)
         self.dumpable = 1
         self.signals.after_exec()
+        self.pids.me.executed = 1
+        self.pids.save()
         self.fds.close_on_exec()
         self.timers = self.timers.after_exec()
         self.futexes.clear()

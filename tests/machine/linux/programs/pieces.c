@@ -223,7 +223,14 @@ static void parameters(void) {
     printf(" child %d\n", WEXITSTATUS(status));
     struct rusage used;
     child = fork();
-    if (child == 0) { for (volatile long i = 0; i < 30000000; i++) ; _exit(0); }
+    if (child == 0) {
+        struct rusage so_far;
+        do {
+            for (volatile long i = 0; i < 1000000; i++) ;
+            getrusage(RUSAGE_SELF, &so_far);
+        } while (so_far.ru_utime.tv_sec == 0 && so_far.ru_utime.tv_usec < 30000);
+        _exit(0);
+    }
     struct rusage own;
     wait4(child, &status, 0, &own);
     getrusage(RUSAGE_CHILDREN, &used);

@@ -244,15 +244,48 @@ WALK(kcmp) {
     say("memory", S(kcmp, me, me, 1, 0L, 0L));
 }
 WALK(setpgid) {
+    int ends[2], answers[2];
+    char byte = 0;
+    if (pipe2(ends, O_CLOEXEC) || pipe2(answers, O_CLOEXEC)) return;
     pid_t child = fork();
-    if (!child) { pause(); _exit(0); }
+    if (!child) {
+        if (read(ends[0], &byte, 1) != 1) _exit(1);
+        byte = getpgid(0) == getpid();
+        setpriority(PRIO_PROCESS, 0, 1); /* what it says of itself does not take back what was said of it */
+        if (write(answers[1], &byte, 1) != 1) _exit(1);
+        execve("/proc/self/exe", (char *[]){"again", "wait", 0}, (char *[]){"AGAIN=quiet", 0});
+        _exit(1);
+    }
+    close(answers[1]);
     say("the child's", S(setpgid, child, child));
     line("is %d", getpgid(child) == child);
+    if (write(ends[1], &byte, 1) != 1 || read(answers[0], &byte, 1) != 1) return;
+    line("the child knows %d", byte);
+    line("executed %ld", (long)read(answers[0], &byte, 1));
+    say("back", S(setpgid, child, getpgid(0)));
+    line("is still %d", getpgid(child) == child);
+    kill(child, SIGTERM);
+    line("end %d", ended(child));
+    child = fork();
+    if (!child) { pause(); _exit(0); }
+    say("another child's", S(setpgid, child, child));
     say("back", S(setpgid, child, getpgid(0)));
     line("is %d", getpgid(child) == getpgid(0));
     kill(child, SIGTERM);
     line("end %d", ended(child));
+    child = fork();
+    if (!child) {
+        pid_t stranger = fork();
+        if (!stranger) { setsid(); if (write(ends[1], &byte, 1) != 1) _exit(1); pause(); _exit(0); }
+        if (read(ends[0], &byte, 1) != 1) _exit(1);
+        say("one of another session", S(setpgid, stranger, 0));
+        say("to that session's group", S(setpgid, 0, stranger));
+        kill(stranger, SIGKILL);
+        _exit(0);
+    }
+    line("end %d", ended(child));
     say("nobody's", S(setpgid, 4000000, 0));
+    say("no group", S(setpgid, 0, -1));
 }
 WALK(getpgid) {
     line("mine %d", S(getpgid, 0) == S(getpgid, getpid()));

@@ -251,14 +251,16 @@ def setpgid(p: Process, pid: int, group: int) -> Result:
     record = p.pids.by_pid(pid)
     if record is None or (record.pid != p.pid and record.parent != p.pid):
         return -errno.ESRCH
-    group = group or pid
-    if record.session == record.pid or (group != pid and not any(r.group == group for r in p.pids.all())):
+    session = p.pids.me.session
+    if record.pid != p.pid and record.session != session:
         return -errno.EPERM
-    record.group = group
-    if record is p.pids.me:
-        p.pids.save()
-    else:
-        p.pids.update(record)
+    if record.pid != p.pid and record.executed:
+        return -errno.EACCES
+    if record.session == record.pid:
+        return -errno.EPERM
+    if group != pid and not any(r.group == group and r.session == session for r in p.pids.all()):
+        return -errno.EPERM
+    p.pids.regroup(pid, group, session)
     leader = p.pids.by_pid(group)
     with contextlib.suppress(OSError):
         os.setpgid(record.host, leader.host if leader else record.host)
@@ -285,8 +287,7 @@ def setsid(p: Process) -> Result:
     me = p.pids.me
     if me.group == me.pid:
         return -errno.EPERM
-    me.group = me.session = me.pid
-    p.pids.save()
+    p.pids.regroup(me.pid, me.pid, me.pid)
     with contextlib.suppress(OSError):
         os.setsid()
     return me.pid
