@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-CODE = "import typer; from softmetal.cli.image import image; typer.run(image)"
+CODE = "import sys; from softmetal.cli.main import dispatch; dispatch(['image', *sys.argv[1:]])"
 
 SESSION = r"""
 expect login:

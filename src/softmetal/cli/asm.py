@@ -6,15 +6,9 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from softmetal.cli.command import argument, option, refuse
 
-IsaOption = Annotated[str, typer.Option("--isa", metavar="NAME", help="rv64, 6502, or the .py file of your own.")]
-
-
-def refuse(command: str, message: str) -> typer.Exit:
-    """Say what is wrong; exit code 2."""
-    print(f"softmetal {command}: {message}", file=sys.stderr)
-    return typer.Exit(2)
+IsaOption = Annotated[str, option("NAME", "rv64, 6502, or the .py file of your own.", "--isa")]
 
 
 def number(command: str, text: str, option: str) -> int:
@@ -26,13 +20,11 @@ def number(command: str, text: str, option: str) -> int:
 
 
 def asm(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Assembly source.")],
-    out: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Where the program goes.")],
+    file: Annotated[Path, argument("FILE", "Assembly source.")],
+    out: Annotated[Path, option("OUT", "Where the program goes.", "-o", "--output")],
     isa: IsaOption = "rv64",
-    origin: Annotated[str, typer.Option(metavar="ADDRESS", help="Where it will lie.")] = "",
-    form: Annotated[
-        str, typer.Option("--format", metavar="elf|raw", help="A Linux program (rv64 only, its default) or bare bytes.")
-    ] = "",
+    origin: Annotated[str, option("ADDRESS", "Where it will lie.")] = "",
+    form: Annotated[str, option("elf|raw", "A Linux program (rv64 only, its default) or bare bytes.", "--format")] = "",
 ) -> None:
     """Assemble a file. For rv64 the result is a program that `softmetal run` runs, from `_start` or its first byte."""
     from softmetal.cli.isas import find
@@ -51,7 +43,7 @@ def asm(
         made = assemble(target.isa, text, at, str(file))
     except AssemblyError as error:
         print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
     try:
         if form == "elf":
             from softmetal.machine.elf import program
@@ -65,9 +57,9 @@ def asm(
 
 
 def disasm(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ELF file, or bare bytes.")],
+    file: Annotated[Path, argument("FILE", "An ELF file, or bare bytes.")],
     isa: IsaOption = "",
-    origin: Annotated[str, typer.Option(metavar="ADDRESS", help="Where bare bytes lie.")] = "0",
+    origin: Annotated[str, option("ADDRESS", "Where bare bytes lie.")] = "0",
 ) -> None:
     """Disassemble a file: the executable sections of an ELF file, or bare bytes (which need --isa)."""
     from softmetal.cli.isas import find

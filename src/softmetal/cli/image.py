@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -9,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from softmetal.cli import command
+from softmetal.cli.command import argument, option
 
 KINDS = ("debian-riscv64",)
 PARTS = ("", ".kernel", ".initrd", ".symbols")
@@ -17,10 +19,7 @@ UNITS = {"M": 1 << 20, "G": 1 << 30}
 LEAST = 1 << 30
 
 
-def refuse(message: str) -> typer.Exit:
-    """Say what is wrong with the command line; exit code 2, as for all usage errors."""
-    print(f"softmetal image: {message}", file=sys.stderr)
-    return typer.Exit(2)
+refuse = functools.partial(command.refuse, "image")
 
 
 def parse_size(text: str) -> int:
@@ -41,19 +40,13 @@ def run_command(image: str, program: list[str]) -> list[str]:
 
 
 def image(
-    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="The system.")],
-    out: Annotated[str, typer.Argument(metavar="OUT.img", help="The disk; OUT.img.kernel, .initrd and .symbols go beside it.")],
-    size: Annotated[str, typer.Option(metavar="SIZE", help="Of the disk. It takes space on the host only as it fills.")] = "2G",
-    suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Debian's release (default: the first that can be had).")
-    ] = None,
-    mirror: Annotated[
-        str | None, typer.Option(metavar="URL", help="A Debian mirror, instead of the one that apt uses on this host.")
-    ] = None,
-    extra: Annotated[
-        list[str] | None, typer.Option(metavar="PKG", help="One more package, such as gcc. May be repeated.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT.img if it is there.")] = False,
+    kind: Annotated[str, argument("|".join(KINDS), "The system.")],
+    out: Annotated[str, argument("OUT.img", "The disk; OUT.img.kernel, .initrd and .symbols go beside it.")],
+    size: Annotated[str, option("SIZE", "Of the disk. It takes space on the host only as it fills.")] = "2G",
+    suite: Annotated[str | None, option("NAME", "Debian's release (default: the first that can be had).")] = None,
+    mirror: Annotated[str | None, option("URL", "A Debian mirror, instead of the one that apt uses on this host.")] = None,
+    extra: Annotated[list[str] | None, option("PKG", "One more package, such as gcc. May be repeated.")] = None,
+    force: Annotated[bool, option(None, "Replace OUT.img if it is there.", "--force")] = False,
 ) -> None:
     """Make a bootable disk from Debian's own packages, without root rights.
 
@@ -97,7 +90,7 @@ def image(
             os.replace(f"{part}{name}", out + name)
     except ImageError as error:
         print(f"softmetal image: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
     finally:
         for name in PARTS:
             Path(f"{part}{name}").unlink(missing_ok=True)

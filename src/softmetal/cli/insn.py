@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 from typing import Annotated, Any
 
-import typer
+from softmetal.cli import command
+from softmetal.cli.command import argument, option
 
-
-def refuse(message: str) -> typer.Exit:
-    """Say what is wrong with the command line; exit code 2."""
-    print(f"softmetal insn: {message}", file=sys.stderr)
-    return typer.Exit(2)
+refuse = functools.partial(command.refuse, "insn")
 
 
 def insn(
-    text: Annotated[str, typer.Argument(metavar="INSN", help='Assembly ("mulhu a0, a1, a2") or a code (0x02c5b533).')],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a register or field first; repeat it.")
-    ] = None,
-    poke: Annotated[
-        list[str] | None, typer.Option("--poke", metavar="ADDRESS=BYTES", help="Put hex bytes into memory first.")
-    ] = None,
-    isa: Annotated[str, typer.Option("--isa", metavar="NAME", help="rv64, 6502, or the .py file of your own.")] = "rv64",
-    show: Annotated[
-        list[str] | None, typer.Option("--show", metavar="ir|asm", help="Also show LLVM IR, or this host's code; repeat it.")
-    ] = None,
-    engine: Annotated[str, typer.Option("--engine", metavar="golden|native", help="What runs it.")] = "golden",
+    text: Annotated[str, argument("INSN", 'Assembly ("mulhu a0, a1, a2") or a code (0x02c5b533).')],
+    set_: Annotated[list[str] | None, option("NAME=VALUE", "Set a register or field first; repeat it.", "--set")] = None,
+    poke: Annotated[list[str] | None, option("ADDRESS=BYTES", "Put hex bytes into memory first.", "--poke")] = None,
+    isa: Annotated[str, option("NAME", "rv64, 6502, or the .py file of your own.", "--isa")] = "rv64",
+    show: Annotated[list[str] | None, option("ir|asm", "Also show LLVM IR, or this host's code; repeat it.", "--show")] = None,
+    engine: Annotated[str, option("golden|native", "What runs it.", "--engine")] = "golden",
 ) -> None:
     """Assemble one instruction, show its encoding and fields, run it, and show what changed."""
     from softmetal.cli.isas import find

@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import os
 import sys
 import traceback
-
-import typer
+from collections.abc import Callable
 
 from softmetal import __version__
-from softmetal.cli import asm, image, insn, past, run
+from softmetal.cli import command
 
-app = typer.Typer(
-    name="softmetal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Machines as software: run programs and instructions of hardware that you do not have.",
-)  # fmt: skip
-app.command("run", context_settings=run.CONTEXT)(run.run)
-app.command("replay")(past.replay)
-app.command("diff")(past.diff)
-app.command("image")(image.image)
-app.command("insn")(insn.insn)
-app.command("asm")(asm.asm)
-app.command("disasm")(asm.disasm)
-app.command("reference")(asm.reference)
-
-
+COMMANDS = {
+    "run": "run", "replay": "past", "diff": "past", "image": "image", "insn": "insn", "asm": "asm", "disasm": "asm",
+    "reference": "asm",
+}  # fmt: skip
+"""Each command: the module of this package that has a function of this name."""
 INTERNAL = 125
 """The exit code of an error of our own."""
 
 
-def version(show: bool) -> None:
-    """Print the version and leave."""
-    if show:
+def function(name: str) -> Callable[..., None]:
+    """The function of a command."""
+    found: Callable[..., None] = getattr(importlib.import_module(f"softmetal.cli.{COMMANDS[name]}"), name)
+    return found
+
+
+def overview() -> str:
+    """What `softmetal --help` prints."""
+    lines = "".join(f"  {name:10} {(function(name).__doc__ or '').splitlines()[0]}\n" for name in COMMANDS)
+    return (
+        "Usage: softmetal COMMAND ...\n\n"
+        "Machines as software: run programs and instructions of hardware that you do not have.\n\n"
+        f"Commands (softmetal COMMAND --help):\n{lines}\nOptions:\n  --version  Print the version.\n  -h, --help Show this text."
+    )
+
+
+def dispatch(words: list[str]) -> None:
+    """Do what the words of the command line say. Raises SystemExit."""
+    if not words:
+        print(overview(), file=sys.stderr)
+        raise SystemExit(command.USAGE)
+    name, *rest = words
+    if name in ("-h", "--help"):
+        print(overview())
+    elif name == "--version":
         print(f"softmetal {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    show_version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Print the version."),
-) -> None:
-    """Options of all commands."""
+    elif name in COMMANDS:
+        command.run(name, function(name), rest)
+    else:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+        print(f"softmetal: {name}: there is no such command; {hint}", file=sys.stderr)
+        raise SystemExit(command.USAGE)
 
 
 def main() -> None:
     """The entry point of the `softmetal` script."""
     try:
-        app()
+        dispatch(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -8,21 +8,18 @@ import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
-
 from softmetal.cli import progress
+from softmetal.cli.command import argument, option
 
-ENGINE = typer.Option(metavar="golden|native", help="What runs the instructions.")
+ENGINE = option("golden|native", "What runs the instructions.")
 PARTED = 1
 
 
 def replay(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A recording, by softmetal run --record.")],
-    until: Annotated[
-        int | None, typer.Option(min=0, metavar="POSITION", help="Stop at this position, and say the hash there.")
-    ] = None,
+    file: Annotated[str, argument("FILE", "A recording, by softmetal run --record.")],
+    until: Annotated[int | None, option("POSITION", "Stop at this position, and say the hash there.", least=0)] = None,
     engine: Annotated[str, ENGINE] = "native",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show what the guest writes.")] = False,
+    quiet: Annotated[bool, option(None, "Do not show what the guest writes.", "--quiet")] = False,
 ) -> None:
     """Run a recorded run again, and compare it at each checkpoint. Exit code 0: it is the same; 1: it differs."""
     from softmetal.machine import record
@@ -41,7 +38,7 @@ def replay(
                 stop = record.replay(recording, machine, until, agreed.append)
             except Parted as error:
                 print(f"softmetal replay: {error}", file=sys.stderr)
-                raise typer.Exit(PARTED) from None
+                raise SystemExit(PARTED) from None
     seconds = time.perf_counter() - began
     here = f"; the hash at position {until} is {machine.hash()}" if until is not None and stop is Stop.INSNS else ""
     cut = "" if recording.whole or stop is not Stop.END else "; the recording was cut off there"
@@ -53,10 +50,10 @@ def replay(
 
 
 def diff(
-    one: Annotated[str, typer.Argument(metavar="A", help="A recording or a saved state.")],
-    other: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    one: Annotated[str, argument("A", "A recording or a saved state.")],
+    other: Annotated[str, argument("B", "Another.")],
     engine: Annotated[str, ENGINE] = "native",
-    lines: Annotated[int, typer.Option(min=0, metavar="N", help="Show at most N differences.")] = 40,
+    lines: Annotated[int, option("N", "Show at most N differences.", least=0)] = 40,
 ) -> None:
     """Find the first instruction at which two runs part, and show what differs. Exit code 0: nothing does; 1: something."""
     from softmetal.machine import parting
@@ -67,7 +64,7 @@ def diff(
         found = parting.part(*runs)
     for line in found.told(lines):
         print(line)
-    raise typer.Exit(PARTED if found.differs else 0)
+    raise SystemExit(PARTED if found.differs else 0)
 
 
 def _show(data: bytes) -> None:
@@ -102,7 +99,7 @@ def _told(command: str) -> Iterator[None]:
         yield
     except (MachineError, StateError, LoadError, HostError) as error:
         print(f"softmetal {command}: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        raise SystemExit(2) from None
     except OSError as error:
         print(f"softmetal {command}: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        raise SystemExit(2) from None

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
 import time
 from typing import Annotated, Any
 
-import typer
-
-CONTEXT = {"allow_interspersed_args": False}
-"""For the app that registers the command: options stop at PROG, what follows belongs to the program."""
+from softmetal.cli import command
+from softmetal.cli.command import Given, argument, option
 
 SAVED = {"kernel", "initrd", "append", "bios", "mem", "cpus", "display", "seed"}
 """What a saved machine brings with it."""
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-def refuse(message: str) -> typer.Exit:
-    """Say what is wrong with the command line; exit code 2, as for all usage errors."""
-    print(f"softmetal run: {message}", file=sys.stderr)
-    return typer.Exit(2)
+refuse = functools.partial(command.refuse, "run")
 
 
 def parse_size(text: str) -> int:
@@ -46,66 +40,51 @@ PROGRAMS, COMPUTERS, BOTH = "Programs", "Computers", "Both"
 """What an option is for: the panels of the help, too."""
 
 
-def option(panel: str, *names: str, metavar: str | None = None, help: str, **more: Any) -> Any:
-    """An option in a panel of the help."""
-    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, **more)
-
-
 def run(
-    context: typer.Context,
-    program: Annotated[str | None, typer.Argument(metavar="PROG", help="A riscv64 Linux program or script.")] = None,
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="Its arguments.")] = None,
-    root: Annotated[
-        str | None, option(PROGRAMS, metavar="DIR[:ro]", help="The guest's `/`. It may write there, unless `:ro`.")
-    ] = None,
+    command_line: Annotated[list[str], argument("PROG ARGS...", "A riscv64 Linux program or script, and its arguments.")],
+    given: Given,
+    *,
+    root: Annotated[str | None, option("DIR[:ro]", "The guest's `/`. It may write there, unless `:ro`.", group=PROGRAMS)] = None,
     dir: Annotated[
-        list[str] | None, option(PROGRAMS, metavar="HOST:GUEST[:ro]", help="Mount a host directory or file. May be repeated.")
+        list[str] | None, option("HOST:GUEST[:ro]", "Mount a host directory or file. May be repeated.", group=PROGRAMS)
     ] = None,
-    net: Annotated[bool, option(PROGRAMS, "--net", help="Let the guest use the host's network.")] = False,
+    net: Annotated[bool, option(None, "Let the guest use the host's network.", group=PROGRAMS)] = False,
     env: Annotated[
         list[str] | None,
-        option(PROGRAMS, metavar="K=V|K", help="A variable for the guest; K alone: with the host's value. May be repeated."),
+        option("K=V|K", "A variable for the guest; K alone: with the host's value. May be repeated.", group=PROGRAMS),
     ] = None,
-    cwd: Annotated[str | None, option(PROGRAMS, metavar="GUESTDIR", help="Where the guest starts.")] = None,
-    trace: Annotated[bool, option(PROGRAMS, "--trace", help="One line an instruction, on stderr.")] = False,
-    trace_to: Annotated[str | None, option(PROGRAMS, metavar="FILE", help="The same, into a file.")] = None,
-    host_time: Annotated[bool, option(PROGRAMS, "--host-time", help="The guest's clocks are the host's.")] = False,
-    board: Annotated[str | None, option(COMPUTERS, metavar="BOARD", help="The computer: riscv-virt.")] = None,
-    kernel: Annotated[str | None, option(COMPUTERS, metavar="K", help="Image, gzip'd, EFI application, or ELF.")] = None,
-    initrd: Annotated[str | None, option(COMPUTERS, metavar="I", help="Initial file system.")] = None,
-    append: Annotated[str, option(COMPUTERS, metavar="S", help="The kernel's command line.")] = "",
-    bios: Annotated[str, option(COMPUTERS, metavar="FILE|none", help="Firmware instead of our own.")] = "",
-    disk: Annotated[
-        list[str] | None, option(COMPUTERS, metavar="FILE[,ro|,overlay|,commit]", help="Raw or qcow2. Up to 4.")
-    ] = None,
-    cpus: Annotated[int, option(COMPUTERS, metavar="N", help="CPUs: 1 to 32.")] = 1,
-    share: Annotated[
-        list[str] | None, option(COMPUTERS, metavar="HOST[:TAG][:rw]", help="A directory to mount by 9p. Up to 4.")
-    ] = None,
-    display: Annotated[bool, option(COMPUTERS, "--display", help="A screen, a keyboard and a tablet.")] = False,
-    screenshot: Annotated[
-        str | None, option(COMPUTERS, metavar="OUT.png", help="The screen at the end; implies --display.")
-    ] = None,
-    script: Annotated[str | None, option(COMPUTERS, metavar="FILE", help="Lines of expect and send, for the console.")] = None,
-    record: Annotated[str | None, option(COMPUTERS, metavar="FILE", help="Record the run, for softmetal replay.")] = None,
+    cwd: Annotated[str | None, option("GUESTDIR", "Where the guest starts.", group=PROGRAMS)] = None,
+    trace: Annotated[bool, option(None, "One line an instruction, on stderr.", group=PROGRAMS)] = False,
+    trace_to: Annotated[str | None, option("FILE", "The same, into a file.", group=PROGRAMS)] = None,
+    host_time: Annotated[bool, option(None, "The guest's clocks are the host's.", group=PROGRAMS)] = False,
+    board: Annotated[str | None, option("BOARD", "The computer: riscv-virt.", group=COMPUTERS)] = None,
+    kernel: Annotated[str | None, option("K", "Image, gzip'd, EFI application, or ELF.", group=COMPUTERS)] = None,
+    initrd: Annotated[str | None, option("I", "Initial file system.", group=COMPUTERS)] = None,
+    append: Annotated[str, option("S", "The kernel's command line.", group=COMPUTERS)] = "",
+    bios: Annotated[str, option("FILE|none", "Firmware instead of our own.", group=COMPUTERS)] = "",
+    disk: Annotated[list[str] | None, option("FILE[,ro|,overlay|,commit]", "Raw or qcow2. Up to 4.", group=COMPUTERS)] = None,
+    cpus: Annotated[int, option("N", "CPUs: 1 to 32.", group=COMPUTERS)] = 1,
+    share: Annotated[list[str] | None, option("HOST[:TAG][:rw]", "A directory to mount by 9p. Up to 4.", group=COMPUTERS)] = None,
+    display: Annotated[bool, option(None, "A screen, a keyboard and a tablet.", group=COMPUTERS)] = False,
+    screenshot: Annotated[str | None, option("OUT.png", "The screen at the end; implies --display.", group=COMPUTERS)] = None,
+    script: Annotated[str | None, option("FILE", "Lines of expect and send, for the console.", group=COMPUTERS)] = None,
+    record: Annotated[str | None, option("FILE", "Record the run, for softmetal replay.", group=COMPUTERS)] = None,
     resume: Annotated[
-        str | None, option(COMPUTERS, metavar="FILE", help="Go on from a saved state (Ctrl-A s), with the same disks.")
+        str | None, option("FILE", "Go on from a saved state (Ctrl-A s), with the same disks.", group=COMPUTERS)
     ] = None,
     gdb: Annotated[
-        int | None, option(COMPUTERS, metavar="PORT", help="Power on, and wait for GDB on this port; 0 takes a free one.")
+        int | None, option("PORT", "Power on, and wait for GDB on this port; 0 takes a free one.", group=COMPUTERS)
     ] = None,
-    timeout: Annotated[float | None, option(COMPUTERS, metavar="S", help="End after S seconds, with exit code 124.")] = None,
-    no_reboot: Annotated[bool, option(COMPUTERS, "--no-reboot", help="A reset ends the run.")] = False,
-    strict: Annotated[bool, option(COMPUTERS, "--strict", help="What is not modelled and touched is an error.")] = False,
+    timeout: Annotated[float | None, option("S", "End after S seconds, with exit code 124.", group=COMPUTERS)] = None,
+    no_reboot: Annotated[bool, option(None, "A reset ends the run.", group=COMPUTERS)] = False,
+    strict: Annotated[bool, option(None, "What is not modelled and touched is an error.", group=COMPUTERS)] = False,
     mem: Annotated[
-        str | None, option(BOTH, metavar="SIZE", help="Memory of a computer [512M]; most private memory of a process [4G].")
+        str | None, option("SIZE", "Memory of a computer [512M]; most private memory of a process [4G].", group=BOTH)
     ] = None,
-    seed: Annotated[int, option(BOTH, metavar="N", help="Decides what is random; same seed, same run.")] = 0,
-    engine: Annotated[str, option(BOTH, metavar="golden|native", help="What runs the instructions.")] = "native",
-    max_insns: Annotated[
-        int | None, option(BOTH, min=1, metavar="N", help="Stop after N instructions, with exit code 124.")
-    ] = None,
-    stats: Annotated[bool, option(BOTH, "--stats", help="Tell instructions and speed on stderr at the end.")] = False,
+    seed: Annotated[int, option("N", "Decides what is random; same seed, same run.", group=BOTH)] = 0,
+    engine: Annotated[str, option("golden|native", "What runs the instructions.", group=BOTH)] = "native",
+    max_insns: Annotated[int | None, option("N", "Stop after N instructions, with exit code 124.", group=BOTH, least=1)] = None,
+    stats: Annotated[bool, option(None, "Print instructions and speed on stderr at the end.", group=BOTH)] = False,
 ) -> None:
     """Run a riscv64 Linux program, static or dynamic, as if it ran natively; or a whole computer, with --kernel.
 
@@ -117,7 +96,9 @@ def run(
     Without --root the program sees its own file, the files that ARGS name (read-only), /dev, /proc and a private
     /tmp. With --root it sees that tree, and no more of the host. --dir and --net open more.
     """
-    given = {p.name: p for p in context.command.params if _is_given(context, p)}
+    if command_line[:1] == ["--"]:
+        del command_line[0]
+    program, arguments = command_line[0] if command_line else None, command_line[1:]
     if given.keys() & {"board", "kernel", "bios", "resume"}:
         _refuse_options(given, PROGRAMS, "is for programs; this runs a computer")
         if program is not None:
@@ -141,7 +122,7 @@ def run(
             resume,
         )  # fmt: skip
         try:
-            raise typer.Exit(computer.run_computer(wanted))
+            raise SystemExit(computer.run_computer(wanted))
         except computer.REFUSALS as error:
             raise refuse(str(error)) from None
     _refuse_options(given, COMPUTERS, "is for computers: give --kernel, --bios or --resume, too")
@@ -186,7 +167,7 @@ def run(
 
         return TracingCpu(cpu, out, disassembly)
 
-    ended = run_program(make_cpu, program, arguments or [], options, disassembly)
+    ended = run_program(make_cpu, program, arguments, options, disassembly)
     if stats and made:
         seconds = time.perf_counter() - began
         speed = ended.instructions / seconds / 1e6
@@ -196,20 +177,14 @@ def run(
             f"softmetal run: {ended.instructions} instructions in {seconds:.3f} s: {speed:.1f} million a second{told} ({engine})",
             file=sys.stderr,
         )
-    raise typer.Exit(ended.code)
+    raise SystemExit(ended.code)
 
 
-def _is_given(context: typer.Context, parameter: Any) -> bool:
-    """Does the command line name it?"""
-    source = context.get_parameter_source(parameter.name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _refuse_options(given: dict[str, Any], panel: str, why: str) -> None:
+def _refuse_options(given: Given, group: str, why: str) -> None:
     """Options of the other kind are not ignored."""
-    for parameter in given.values():
-        if getattr(parameter, "rich_help_panel", None) == panel:
-            raise refuse(f"{parameter.opts[0]} {why}")
+    name = given.of(group)
+    if name is not None:
+        raise refuse(f"{name} {why}")
 
 
 def disassembly(bits: int, pc: int) -> str:

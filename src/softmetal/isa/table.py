@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -210,14 +210,14 @@ def parse_pattern(
 
 def _segments(bits: list[tuple[int, int]]) -> tuple[Segment, ...]:
     """Join neighbouring (operand bit, code bit) pairs."""
-    joined: list[Segment] = []
+    joined: list[list[int]] = []  # operand bit, code bit, width
     for at, place in bits:
         last = joined[-1] if joined else None
-        if last and last.at + last.width == at and last.place + last.width == place:
-            joined[-1] = replace(last, width=last.width + 1)
+        if last and (last[0] + last[2], last[1] + last[2]) == (at, place):
+            last[2] += 1
         else:
-            joined.append(Segment(at, place, 1))
-    return tuple(joined)
+            joined.append([at, place, 1])
+    return tuple(Segment(*part) for part in joined)
 
 
 @dataclass

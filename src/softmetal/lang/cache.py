@@ -122,16 +122,17 @@ def compiler_digest() -> str:
 
 @cache
 def host_digest() -> str:
-    """What the host's CPU is, and the version of LLVM (asking LLVM itself would mean loading it for each run)."""
+    """What the host's CPU is, and the version of LLVM. (Importing llvmlite alone does not load LLVM.)"""
     import platform
-    from importlib.metadata import version
+
+    import llvmlite
 
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             cpu = "".join(sorted({line for line in file.read().split("\n\n")[0].splitlines() if _describes(line)}))
     except OSError:
         cpu = platform.processor()
-    return "|".join((version("llvmlite"), platform.machine(), sys.platform, cpu))
+    return "|".join((llvmlite.__version__, platform.machine(), sys.platform, cpu))
 
 
 def _describes(line: str) -> bool:

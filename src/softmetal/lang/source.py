@@ -94,4 +94,6 @@ def annotation(function: FunctionType, owner: type | None, name: str) -> Any:
 
 def evaluate(text: str, function: FunctionType, owner: type | None) -> Any:
     """A type expression as written in the body of a function of class `owner`."""
+    if text in function.__globals__ and text not in (vars(owner) if owner else ()):  # nearly all are a name: no need to compile
+        return function.__globals__[text]
     return eval(text, function.__globals__, dict(vars(owner)) if owner else {})
