@@ -21,6 +21,7 @@ from softmetal.cli.terminal import HELP, Terminal, TerminalError, open_standard_
 from softmetal.debug.gdb import GdbServer, Killed
 from softmetal.lang.state import StateError
 from softmetal.machine.errors import MachineError
+from softmetal.machine.interrupts import held
 from softmetal.machine.loading import LoadError
 from softmetal.machine.machine import Machine, Stop
 from softmetal.machine.virt import Virt
@@ -34,6 +35,8 @@ MOST_TYPED = 1 << 16
 """What is read ahead of a guest that does not read, of an input that is no terminal."""
 SLICE = 4_000_000
 """Instructions between two looks at the keyboard: a hundredth of a second."""
+CALLS = 16
+"""Calls of devices between two looks, for a look costs more than they do."""
 AFTER_SCRIPT = 20_000_000_000
 """Machine time, in ns, that a guest gets to end by itself after a script's last line."""
 MOST_RESETS = 4
@@ -239,8 +242,18 @@ class Session:
     def _advance(self, horizon: int) -> Stop | None:
         """Run for a moment. Raises Over."""
         self._look()
-        most = SLICE if self._last is None else min(SLICE, self._last - self.machine.position)
-        return self._advance_machine(most, horizon)
+        machine = self.machine
+        first = machine.position
+        last = first + SLICE if self._last is None else min(first + SLICE, self._last)
+        if self.options.gdb is not None:
+            return self._advance_machine(last - first, horizon)
+        stop = None
+        with held():  # once for several of a device's calls
+            for _ in range(CALLS):
+                stop = machine.advance(last - machine.position, horizon)
+                if stop is not None or machine.position == last:
+                    break
+        return stop
 
     def _look(self) -> None:
         """Is it over, for a reason outside of the guest? Raises Over."""
