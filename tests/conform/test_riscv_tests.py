@@ -1,7 +1,8 @@
 """The suites of riscv-software-src/riscv-tests, each a program that says by a store to `tohost` whether it has passed.
 
 They are not part of this project. SOFTMETAL_RISCV_TESTS names a folder with the programs as their Makefile builds them
-(rv64ui-p-add, rv64mi-p-csr, rv64ui-v-add, ...); riscv64-linux-gnu-gcc will do for it.
+(rv64ui-p-add, rv64mi-p-csr, rv64ui-v-add, ...). riscv64-linux-gnu-gcc will do for it, with `-fno-pic -no-pie` behind
+the Makefile's RISCV_GCC_OPTS: else addresses come from a table that programs clear with their data.
 """
 
 from __future__ import annotations
