@@ -45,6 +45,12 @@ def cold(function: F) -> F:
     return function
 
 
+def noinline(function: F) -> F:
+    """Mark a method or function to be compiled once and called: what is large, often run, and called from many places."""
+    function.__noinline__ = True  # type: ignore[attr-defined]
+    return function
+
+
 def reads(offset: int) -> Callable[[F], F]:
     """Mark a method as what answers a bus read at `offset` inside the chip."""
     return _register("__reads__", offset)

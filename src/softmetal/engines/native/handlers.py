@@ -80,6 +80,7 @@ class Handlers(Interpreter):
         self.unit.marks[self.fields["next_pc"].offset] = FLOWED
         self.places = self.placed()
         self.handlers: dict[Any, Handler] = {}
+        self._flowing: dict[ir.Function, bool] = {}
 
     def placed(self) -> Places:
         """Where the interpreter keeps what it keeps behind the state."""
@@ -270,8 +271,9 @@ class Handlers(Interpreter):
 
     def flows(self, function: ir.Function) -> bool:
         """May a meaning change the flow of control? Then it ends a run."""
-        stores = function.stores
-        return (0, "next_pc") in stores or any(self.flows(c) for c in function.calls)
+        if function not in self._flowing:
+            self._flowing[function] = (0, "next_pc") in function.stores or any(map(self.flows, function.calls))
+        return self._flowing[function]
 
     def near(self, function: ir.Function, entry: Insn) -> bool:
         """Does every change of flow in a meaning go to `pc` plus a bounded number of whole parcels?"""

@@ -20,7 +20,7 @@ class Interpreter:
     def __init__(self, isa: Isa, board: Board, kept: tuple[str, ...] = ()) -> None:
         self.isa, self.board = isa, board
         self.fields: dict[str, Field] = layout_of(board.cls).fields
-        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(kept)}, "alwaysinline")
+        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(kept)})
         self.program = Program()
         self.root = self.program.root(board.cls)
 
@@ -33,6 +33,7 @@ class Interpreter:
         kinds = dict(list(parameters_of(meaning).items())[1:])
         args = {n: ir.Local(type_range(k), n) for n, k in kinds.items() if isinstance(k, IntType)}
         found, _, _ = self.program.instance(meaning, None, [self.root], args)
+        self.unit.inlined.add(found)
         return found
 
     def method(self, name: str) -> ir.Function:

@@ -27,11 +27,12 @@ def type_of(found: Range | None) -> str:
 class Unit:
     """A piece of LLVM IR under construction: functions, tables, declarations, for one board."""
 
-    def __init__(self, board: Board, kept: dict[int, int] | None = None, attributes: str = "") -> None:
+    def __init__(self, board: Board, kept: dict[int, int] | None = None) -> None:
         self.board = board
         self.kept = kept or {}
+        self.inlined: set[ir.Function] = set()
+        """Functions that are always inlined, beside those that use kept fields. For the others it is LLVM's choice."""
         self.marks: dict[int, int] = {}
-        self.attributes = attributes
         self.parts: list[str] = []
         self.names: dict[ir.Function, str] = {}
         self.declared: set[str] = set()
@@ -69,8 +70,13 @@ class Unit:
 
         if function not in self.names:
             self.names[function] = f'@"{function.name}#{len(self.names)}"'
-            self.parts.append(Body(self, function).text("noinline cold" if is_cold(function) else self.attributes))
+            self.parts.append(Body(self, function).text(self._attributes(function)))
         return self.names[function]
+
+    def _attributes(self, function: ir.Function) -> str:
+        if is_apart(function):
+            return "noinline cold" if hasattr(function.key[0], "__cold__") else "noinline"
+        return "alwaysinline" if function in self.inlined or self.touches(function) else ""
 
     def trap_number(self, trap: type) -> int:
         """The number by which compiled code names a trap class, 1 or more."""
@@ -100,6 +106,6 @@ class Unit:
         return "\n".join([*sorted(self.declared), *self.parts])
 
 
-def is_cold(function: ir.Function) -> bool:
-    """Is this a function that is rarely run, and so never inlined?"""
-    return bool(getattr(function.key[0], "__cold__", False))
+def is_apart(function: ir.Function) -> bool:
+    """Is this a function that is never inlined: marked `@cold` or `@noinline`?"""
+    return hasattr(function.key[0], "__cold__") or hasattr(function.key[0], "__noinline__")
