@@ -7,6 +7,7 @@ locals follow the flow of control; a loop's are sought by repetition and then pr
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -25,8 +26,10 @@ EVERYTHING = Range(-ranges.HUGE, ranges.HUGE)
 class Program:
     """The function instances that a board's entry points need."""
 
-    def __init__(self) -> None:
+    def __init__(self, outside: Mapping[str, ir.Outside] | None = None) -> None:
         self.functions: dict[Any, ir.Function] = {}
+        self.outside = outside or {}
+        """Functions that are compiled already, by their symbols: their bodies are not looked at."""
         self.busy: list[Any] = []
         self.names: dict[str, int] = {}
         self.constants: dict[tuple[str, str], Any] = {}
@@ -118,9 +121,15 @@ class Program:
             number = self.names[tree.name] = self.names.get(tree.name, 0) + 1
             name = tree.name if number == 1 else f"{tree.name}.{number}"
             made = ir.Function(name, found, chips, params)
-            self.busy.append(found)
-            _Checker(self, made, function, owner, fixed, known).run()
-            self.busy.pop()
+            checker = _Checker(self, made, function, owner, fixed, known)
+            made.outside = self.outside.get(made.symbol) if made.apart and self.outside else None
+            if made.outside is None:
+                self.busy.append(found)
+                checker.run()
+                self.busy.pop()
+            else:
+                made.results = checker.results()
+                made.traps, made.returns = made.outside.traps, made.outside.returns
             self.functions[found] = made
         return self.functions[found], chip_args, numbers
 
@@ -204,7 +213,7 @@ class _Checker(Expressions):
     def run(self) -> None:
         function, tree = self.function, self.tree
         self._find_locals(tree)
-        function.results = self._results()
+        function.results = self.results()
         function.body = self.block(tree.body)
         if self.state is not None and function.results:
             self.fail(tree, f"{tree.name}() can end without a result", "a return on every way through it")
@@ -212,7 +221,8 @@ class _Checker(Expressions):
         function.returns |= self.state is not None
         function.traps = function.traps or any(c.traps for c in function.calls)
 
-    def _results(self) -> list[Any]:
+    def results(self) -> list[Any]:
+        """The types of the results."""
         kind = annotation(self.python, self.owner, "return")
         kinds = [] if kind is None else list(getattr(kind, "__args__", (kind,)))
         for each in kinds:

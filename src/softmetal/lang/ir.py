@@ -6,7 +6,9 @@ and function instances. Control flow is structured. A back end needs nothing els
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from softmetal.lang.chip import Field
@@ -229,9 +231,20 @@ class Do:
     value: Expr
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What callers must know of a function that is compiled already. Fields: can it trap, can it return, does it use, and change,
+    fields that an engine keeps in registers."""
+
+    traps: bool
+    returns: bool
+    touches: bool
+    changes: bool
+
+
 @dataclass(slots=True, eq=False)
 class Function:
-    """A function, checked for one set of argument chips and compile-time constants."""
+    """A function, checked for one set of argument chips and compile-time constants; one from outside has no body."""
 
     name: str
     key: Any
@@ -245,3 +258,29 @@ class Function:
     loads: set[tuple[Any, str]] = field(default_factory=set)
     stores: set[tuple[Any, str]] = field(default_factory=set)
     calls: list[Function] = field(default_factory=list)
+    outside: Outside | None = None
+
+    @property
+    def cold(self) -> bool:
+        """Is it marked as rarely run?"""
+        return hasattr(self.key[0], "__cold__")
+
+    @property
+    def apart(self) -> bool:
+        """Is it marked as never to be inlined? Then units share it: it has a symbol."""
+        return self.cold or hasattr(self.key[0], "__noinline__")
+
+    @property
+    def symbol(self) -> str:
+        """Its name in object files: the same in every process, for the same sources."""
+        return f"{self.name.partition('.')[0]}.{hashlib.sha256(_text_of(self.key).encode()).hexdigest()[:16]}"
+
+
+def _text_of(part: Any) -> str:
+    """A part of a function's key, as text that does not depend on the process."""
+    if isinstance(part, tuple):
+        return f"({', '.join(map(_text_of, part))})"
+    if isinstance(part, type | FunctionType):
+        code = getattr(part, "__code__", None)
+        return f"{part.__module__}.{part.__qualname__}:{code.co_firstlineno if code else 0}"
+    return repr(part)

@@ -1,9 +1,10 @@
 """Puts an object file that LLVM made into this process.
 
-Compiled units hold only code and constants, and refer to nothing but themselves and a few functions of the C library. So
-loading one is: lay its sections out in one mapping, fill in the addresses, make the mapping executable. LLVM's own loader
-puts sections at addresses of its choice, too far apart for the short references of position-independent code when a
-board's terabytes of address space lie between them; and it would have to be loaded for each run.
+Compiled units hold only code and constants. They refer to themselves, to functions of units that were loaded before,
+and to a few of the C library. So loading one is: lay its sections out in one mapping, fill in the addresses, make the
+mapping executable. LLVM's own loader puts sections at addresses of its choice, too far apart for the short references
+of position-independent code when a board's terabytes of address space lie between them; and it would have to be loaded
+for each run.
 
 Sources: System V ABI, AMD64 supplement, "Relocation Types"; ELF-64 object file format.
 """
@@ -14,7 +15,7 @@ import ctypes
 import mmap
 import platform
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 PROGBITS, NOBITS, RELA, SYMTAB = 1, 8, 4, 2
@@ -22,25 +23,30 @@ ALLOCATED = 2
 R_64, R_PC32, R_PLT32, R_PC64 = 1, 2, 4, 24
 R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX = 9, 41, 42
 STUB = 16
-"""Bytes of a jump to a function of the C library, with its address behind."""
+"""Bytes of a jump to a function elsewhere, with its address behind."""
 
 
 class Library:
-    """Native code in this process: what an object file exports."""
+    """Native code in this process: what an object file exports. `outside` gives the addresses of functions that it expects."""
 
-    def __init__(self, object_code: bytes, names: Iterable[str]) -> None:
+    def __init__(self, object_code: bytes, names: Iterable[str], outside: Mapping[str, int] | None = None) -> None:
         if platform.machine() == "x86_64":
-            self._loaded: Any = _Loaded(object_code)
+            self._loaded: Any = _Loaded(object_code, outside or {})
             self._addresses = {name: self._loaded.symbols[name] for name in names}
         else:
-            self._loaded, self._addresses = _by_llvm(object_code, list(names))
+            self._loaded, self._addresses = _by_llvm(object_code, list(names), outside or {})
 
     def address(self, name: str) -> int:
         """Where an exported function begins. Raises KeyError."""
         return self._addresses[name]
 
+    @property
+    def addresses(self) -> Mapping[str, int]:
+        """Where the exported functions begin."""
+        return self._addresses
 
-def _by_llvm(object_code: bytes, names: list[str]) -> tuple[Any, dict[str, int]]:
+
+def _by_llvm(object_code: bytes, names: list[str], outside: Mapping[str, int]) -> tuple[Any, dict[str, int]]:
     """LLVM's own loader, for hosts whose relocations are not written here."""
     import llvmlite.binding as llvm
 
@@ -51,12 +57,14 @@ def _by_llvm(object_code: bytes, names: list[str]) -> tuple[Any, dict[str, int]]
     builder.add_object_img(object_code)
     for name in names:
         builder.export_symbol(name)
+    for name, address in outside.items():
+        builder.import_symbol(name, address)
     library = builder.link(jit, f"softmetal.{id(builder)}")
     return (jit, library), {n: library[n] for n in names}
 
 
 class _Loaded:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, known: Mapping[str, int]) -> None:
         offset, count = struct.unpack_from("<Q", data, 0x28)[0], struct.unpack_from("<H", data, 0x3C)[0]
         # type, flags, offset, size, link, info, alignment of each section
         sections = []
@@ -83,7 +91,9 @@ class _Loaded:
             at = stubs + STUB * i
             stub_of[name] = at
             # jmp *[rip + 2]; the address, at a multiple of 8
-            self.pages[at : at + STUB] = b"\xff\x25\x02\x00\x00\x00\x66\x90" + struct.pack("<Q", _c_function(name))
+            self.pages[at : at + STUB] = b"\xff\x25\x02\x00\x00\x00\x66\x90" + struct.pack(
+                "<Q", known.get(name) or _c_function(name)
+            )
         values: list[tuple[str, int]] = []
         self.symbols: dict[str, int] = {}
         for kind, _, source, size, link, _, _ in sections:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from typing import Any
 
 from softmetal.engines.golden import golden_engine
@@ -54,6 +55,11 @@ class NativeEngine:
         if max_insns <= 0:
             return 0
         return self._words[0] if self._call(self._root, min(max_insns, MOST)) == TRAPPED else 0
+
+    @property
+    def functions(self) -> Mapping[str, int]:
+        """Addresses of what the interpreter exports, for code that is compiled later and calls it."""
+        return self._library.addresses
 
     @property
     def words(self) -> memoryview:
@@ -242,8 +248,12 @@ def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> Nati
 
     `progress`, if given, is called with a line of text when something has to be compiled first. Without it a terminal shows it.
     """
-    cls = type(core)
-    return (PagedEngine if is_paged(cls) else ThreadedEngine if is_threaded(cls) else NativeEngine)(isa, core, progress)
+    return form(type(core))(isa, core, progress)
+
+
+def form(cls: type) -> type[NativeEngine]:
+    """The form of the engine that suits a core."""
+    return PagedEngine if is_paged(cls) else ThreadedEngine if is_threaded(cls) else NativeEngine
 
 
 _LIBRARIES: weakref.WeakKeyDictionary[type, dict[tuple[str, str], tuple[Library, list[type[Trap]]]]] = weakref.WeakKeyDictionary()
@@ -255,7 +265,7 @@ def library(isa: Isa, cls: type, kind: str, progress: Progress | None = None) ->
     if (isa.name, kind) not in loaded:
         compiled = load(isa, cls, kind, progress)
         entries = getattr(cls, "ENTRIES", ()) if kind == "Paged" else ()
-        code = Library(compiled.code, ["run", *(f"call.{name}" for name in entries)])
+        code = Library(compiled.code, ["run", *(f"call.{name}" for name in entries), *compiled.facts["functions"]])
         loaded[isa.name, kind] = code, [trap_class(*t) for t in compiled.facts["traps"]]
     return loaded[isa.name, kind]
 
@@ -281,7 +291,10 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         code = compile_ir(text)
         if progress:
             progress(f"  {len(code) >> 10} KiB of machine code after {time.perf_counter() - started:.1f} s")
-        facts = {"traps": [[t.__module__, t.__qualname__] for t in interpreter.unit.traps]}
+        facts = {
+            "traps": [[t.__module__, t.__qualname__] for t in interpreter.unit.traps],
+            "functions": {symbol: astuple(outside) for symbol, outside in interpreter.unit.exported.items()},
+        }
         return Compiled(code, facts, sources_of(interpreter.program))
 
     return cached((kind, isa.name, identity(cls)), build, "" if progress else doing)

@@ -21,8 +21,10 @@ from softmetal.lang.llvm import Writer, llvm_type
 from softmetal.lang.ranges import Range
 from softmetal.lang.types import u64
 
+KEPT = ("pc", "next_pc", "count")
+"""Fields that handlers keep in registers, in these slots."""
 FLOWED = 3
-"""The kept slot that tells whether `next_pc` was assigned; the first ones are `pc`, `next_pc` and `count`."""
+"""The slot behind them tells whether `next_pc` was assigned."""
 
 SIGNATURE = "ptr align 4096 %root, ptr align 16 %ip, i64 %budget"
 ARGUMENTS = "ptr %root, ptr {ip}, i64 {budget}"
@@ -73,8 +75,8 @@ class Handlers(Interpreter):
     """Writes the handlers of a table."""
 
     def __init__(self, isa: Isa, board: Board) -> None:
-        super().__init__(isa, board, kept=("pc", "next_pc", "count"))
-        for name in ("pc", "next_pc", "count"):
+        super().__init__(isa, board, kept=KEPT)
+        for name in KEPT:
             if self.fields[name].type is not u64:
                 raise TypeError(f"{board.cls.__name__}.{name} is {self.fields[name].type}: to decode ahead the engine needs u64")
         self.unit.marks[self.fields["next_pc"].offset] = FLOWED

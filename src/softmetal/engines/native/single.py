@@ -1,39 +1,86 @@
-"""What one instruction becomes when its operands are known: the piece from which a JIT would build."""
+"""What one instruction becomes when its operands are known: the piece from which a compiler of hot code builds.
+
+It refers to the interpreter's code: functions that stand apart are called where they are, and not compiled again.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from softmetal.engines.native.engine import NativeEngine, form, load
+from softmetal.engines.native.handlers import FLOWED, KEPT
 from softmetal.engines.native.interpreter import Interpreter
 from softmetal.isa.table import Insn, Isa
-from softmetal.lang.chip import Board
-from softmetal.lang.llvm import Writer
-from softmetal.lang.native import optimised, target_machine
+from softmetal.lang import ir
+from softmetal.lang.check import Program
+from softmetal.lang.chip import Board, trap_class
+from softmetal.lang.llvm import Unit, Writer
+from softmetal.lang.loader import Library
+from softmetal.lang.native import compile_ir, optimised, target_machine
 
 
-class _Single(Interpreter):
+class Single(Interpreter):
+    """One instruction, for a board whose interpreter has been compiled: these functions, and traps in this order."""
+
+    def __init__(
+        self, isa: Isa, board: Board, kept: tuple[str, ...], functions: Mapping[str, ir.Outside], traps: Sequence[type]
+    ) -> None:
+        super().__init__(isa, board, kept)
+        self.unit = Unit(board, self.unit.kept, traps, alone=False)
+        if kept:
+            self.unit.marks[self.fields["next_pc"].offset] = FLOWED
+        self.program = Program(functions)
+        self.kept = kept
+
     def write(self, entry: Insn, code: int) -> str:
-        """A function of the state that does the instruction; 1 if it trapped."""
+        """A function `insn` of the state that does the instruction; 1 if it trapped."""
         writer = Writer(self.unit)
         function = self.instance(entry.meaning)
         values = dict(zip(entry.parameters, entry.arguments(code), strict=True))
-        writer.invoke(function, [], [str(values[n]) for n, _ in function.params], "trapped")
-        writer.end("ret i1 false")
+        slots = writer.slot(f"[{self.unit.places} x i64]", "kept") if self.kept else ""
+        fields = [(8 * i, self.fields[name].offset) for i, name in enumerate(self.kept)]
+        for slot, offset in fields:
+            value = writer.new(f"load i64, ptr {writer.gep('%root', offset)}")
+            writer.emit(f"store i64 {value}, ptr {writer.gep(slots, slot)}")
+
+        def end(trapped: str) -> None:
+            for slot, offset in fields:
+                value = writer.new(f"load i64, ptr {writer.gep(slots, slot)}")
+                writer.emit(f"store i64 {value}, ptr {writer.gep('%root', offset)}")
+            writer.end(f"ret i1 {trapped}")
+
+        writer.invoke(function, [], [str(values[n]) for n, _ in function.params], "trapped", slots)
+        end("false")
         if function.traps:
             writer.start("trapped")
-            writer.end("ret i1 true")
+            end("true")
         body = [*writer.slots, *writer.lines, "}\n"]
         self.unit.parts.append("\n".join(["define i1 @insn(ptr %root) nounwind {", "entry:", *body]))
         return self.unit.text()
 
 
-def specialised(isa: Isa, board: type, entry: Insn, code: int) -> tuple[str, str]:
+def single(isa: Isa, cls: type) -> Single:
+    """The writer of single instructions for a board. Its interpreter is compiled first, if it is not in the cache."""
+    kind = form(cls).kind
+    facts = load(isa, cls, kind).facts
+    functions = {symbol: ir.Outside(*outside) for symbol, outside in facts["functions"].items()}
+    kept = () if kind == "Switched" else KEPT
+    return Single(isa, Board.of(cls), kept, functions, [trap_class(*t) for t in facts["traps"]])
+
+
+def specialised(isa: Isa, cls: type, entry: Insn, code: int) -> tuple[str, str]:
     """(LLVM IR, assembly of this host) of an instruction with its operands known. `root` is the state's start."""
-    single = _Single(isa, Board.of(board))
-    module: Any = optimised(single.write(entry, code))
-    ir = str(module.get_function("insn"))
-    text = target_machine().emit_assembly(module)
-    found = re.search(r"^insn:.*?(?=^\.Lfunc_end)", text, re.M | re.S)
-    assembly = found.group(0) if found else text
-    return ir.strip(), "\n".join(line for line in assembly.splitlines() if not line.strip().startswith("."))
+    module: Any = optimised(single(isa, cls).write(entry, code))
+    text = str(module.get_function("insn"))
+    made = target_machine().emit_assembly(module)
+    found = re.search(r"^insn:.*?(?=^\.Lfunc_end)", made, re.M | re.S)
+    assembly = found.group(0) if found else made
+    return text.strip(), "\n".join(line for line in assembly.splitlines() if not line.strip().startswith("."))
+
+
+def linked(engine: NativeEngine, entry: Insn, code: int) -> Library:
+    """The same as native code of this process, `insn(root)`, which calls what the engine's interpreter exports."""
+    text = single(engine.isa, type(engine.core)).write(entry, code)
+    return Library(compile_ir(text), ["insn"], engine.functions)

@@ -25,7 +25,7 @@ class Body(Writer):
         self.trap_block = ""
         self.loops: list[tuple[str, str]] = []
 
-    def text(self, attributes: str) -> str:
+    def _head(self, linkage: str) -> str:
         function = self.function
         params = ["ptr %root"]
         if self.unit.touches(function):
@@ -34,6 +34,15 @@ class Body(Writer):
         params += [f'{llvm_type(k)} %"arg.{n}"' for n, k in function.params]
         if results_by_pointer(function):
             params += [f"ptr %result.{i}" for i in range(len(function.results))]
+        return f"{linkage} {result_type(function)} {self.unit.names[function]}({', '.join(params)}) nounwind"
+
+    def declaration(self) -> str:
+        """The function, compiled elsewhere."""
+        return self._head("declare hidden") + "\n"
+
+    def text(self, linkage: str, attributes: str) -> str:
+        """The function."""
+        function = self.function
         self.vars = {n: (self.slot(type_of(r), n), r) for n, r in function.locals.items()}
         for name, kind in function.params:
             self._set(name, (f'%"arg.{name}"', type_range(kind)))
@@ -47,8 +56,8 @@ class Body(Writer):
             self.start(self.trap_block)
             kind = result_type(function)
             self.end(f"ret {kind} {self._struct(kind, ['true']) if kind.startswith('{') else 'true'}")
-        head = f"define internal {result_type(function)} {self.unit.names[function]}({', '.join(params)}) nounwind {attributes}"
-        return "\n".join([head + " {", "entry:", *self.slots, *self.lines, "}\n"])
+        head = f"{self._head(f'define {linkage}')} {attributes} {{"
+        return "\n".join([head, "entry:", *self.slots, *self.lines, "}\n"])
 
     def _return(self, values: list[Typed]) -> None:
         texts = []

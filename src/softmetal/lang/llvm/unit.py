@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from softmetal.lang import ir
@@ -27,8 +28,9 @@ def type_of(found: Range | None) -> str:
 class Unit:
     """A piece of LLVM IR under construction: functions, tables, declarations, for one board."""
 
-    def __init__(self, board: Board, kept: dict[int, int] | None = None) -> None:
-        self.board = board
+    def __init__(self, board: Board, kept: dict[int, int] | None = None, traps: Sequence[type] = (), alone: bool = True) -> None:
+        """`traps`: those that have numbers already. Not `alone`: functions that stand apart are only declared."""
+        self.board, self.alone = board, alone
         self.kept = kept or {}
         self.inlined: set[ir.Function] = set()
         """Functions that are always inlined, beside those that use kept fields. For the others it is LLVM's choice."""
@@ -37,7 +39,9 @@ class Unit:
         self.names: dict[ir.Function, str] = {}
         self.declared: set[str] = set()
         self.tables: dict[tuple[int, ...], str] = {}
-        self.traps: list[type] = []
+        self.traps: list[type] = [*traps]
+        self.exported: dict[str, ir.Outside] = {}
+        """Functions of this unit that others may call, by their symbols."""
         self._touching: dict[ir.Function, bool] = {}
         self._changing: dict[ir.Function, bool] = {}
 
@@ -52,6 +56,8 @@ class Unit:
 
     def changes(self, function: ir.Function) -> bool:
         """Does a call of the function change a kept field?"""
+        if function.outside is not None:
+            return function.outside.changes
         if function not in self._changing:
             mine = bool(self._kept_names() & function.stores)
             self._changing[function] = mine or any(self.changes(c) for c in function.calls)
@@ -59,6 +65,8 @@ class Unit:
 
     def touches(self, function: ir.Function) -> bool:
         """Does a call of the function use a kept field?"""
+        if function.outside is not None:
+            return function.outside.touches
         if function not in self._touching:
             mine = bool(self._kept_names() & (function.loads | function.stores))
             self._touching[function] = mine or any(self.touches(c) for c in function.calls)
@@ -69,14 +77,19 @@ class Unit:
         from softmetal.lang.llvm.body import Body  # a body calls functions, which have bodies
 
         if function not in self.names:
-            self.names[function] = f'@"{function.name}#{len(self.names)}"'
-            self.parts.append(Body(self, function).text(self._attributes(function)))
+            if not function.apart:
+                self.names[function] = f'@"{function.name}#{len(self.names)}"'
+                inlined = function in self.inlined or self.touches(function)
+                self.parts.append(Body(self, function).text("internal", "alwaysinline" if inlined else ""))
+                return self.names[function]
+            self.names[function] = f'@"{function.symbol}"'
+            if function.outside is not None or not self.alone:
+                self.parts.append(Body(self, function).declaration())
+            else:
+                how = function.traps, function.returns, self.touches(function), self.changes(function)
+                self.exported[function.symbol] = ir.Outside(*how)
+                self.parts.append(Body(self, function).text("hidden", "noinline cold" if function.cold else "noinline"))
         return self.names[function]
-
-    def _attributes(self, function: ir.Function) -> str:
-        if is_apart(function):
-            return "noinline cold" if hasattr(function.key[0], "__cold__") else "noinline"
-        return "alwaysinline" if function in self.inlined or self.touches(function) else ""
 
     def trap_number(self, trap: type) -> int:
         """The number by which compiled code names a trap class, 1 or more."""
@@ -104,8 +117,3 @@ class Unit:
     def text(self) -> str:
         """The whole unit as LLVM IR."""
         return "\n".join([*sorted(self.declared), *self.parts])
-
-
-def is_apart(function: ir.Function) -> bool:
-    """Is this a function that is never inlined: marked `@cold` or `@noinline`?"""
-    return hasattr(function.key[0], "__cold__") or hasattr(function.key[0], "__noinline__")

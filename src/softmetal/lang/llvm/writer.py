@@ -6,7 +6,7 @@ from typing import Any
 
 from softmetal.lang import ir
 from softmetal.lang.infer import type_range
-from softmetal.lang.llvm.unit import Typed, Unit, is_apart, llvm_type
+from softmetal.lang.llvm.unit import Typed, Unit, llvm_type
 from softmetal.lang.ranges import Range
 from softmetal.lang.types import FloatType, IntType
 
@@ -20,14 +20,14 @@ def result_type(function: ir.Function) -> str:
     i1 is returned and the results go to places that the caller gives, for LLVM sees through those and not through structs.
     """
     parts = ["i1"] * function.traps + [llvm_type(k) for k in function.results]
-    if len(parts) > 1 and is_apart(function):
+    if len(parts) > 1 and function.apart:
         return "{" + ", ".join(parts) + "}"
     return "i1" if function.traps else parts[0] if len(parts) == 1 else "void"
 
 
 def results_by_pointer(function: ir.Function) -> bool:
     """Does the caller give places for the results?"""
-    return len(function.results) + function.traps > 1 and bool(function.results) and not is_apart(function)
+    return len(function.results) + function.traps > 1 and bool(function.results) and not function.apart
 
 
 class Writer:
@@ -162,7 +162,7 @@ class Writer:
         given = ["ptr %root"]
         back = ""
         if self.unit.touches(function):
-            if is_apart(function):
+            if function.apart:
                 # The kept fields stay in registers on the hot way: only here do they have to be somewhere.
                 back, kept = kept, self._copied(kept, self.slot(f"[{self.unit.places} x i64]", "kept"))
             given.append(f"ptr {kept}")
