@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from softmetal.isa.table import Insn, Isa
+from softmetal.isa.table import NO_MODES, Insn, Isa
 from softmetal.lang.chip import Trap
 from softmetal.lang.golden import golden
 
@@ -18,17 +19,21 @@ class GoldenEngine:
     def __init__(self, isa: Isa, core: Any) -> None:
         self.isa, self.core = isa, core
         self.words: list[int] = []
-        self._decoded: dict[int, tuple[Any, list[int], int]] = {}
-        self._recognised: dict[int, Insn | None] = {}
+        self._decoded: dict[Any, tuple[Any, list[int], int]] = {}
+        self._recognised: dict[Any, Insn | None] = {}
+
+    def modes(self) -> Mapping[str, int]:
+        """The core's fields that decide what codes mean, as they are."""
+        names = self.isa.modes
+        return {name: getattr(self.core, name) for name in names} if names else NO_MODES
 
     def fetch(self) -> int:
         """The code at the program counter, as many parcels as the instruction has."""
         core, isa = self.core, self.isa
-        step = isa.parcel // 8
         first: int = core.fetch(core.pc)
         code = first
-        for at in range(step, isa.size_of(first), step):
-            code |= core.fetch(core.pc + at) << 8 * at
+        for at in range(isa.parcel, 8 * isa.size_of(first, self.modes()), isa.parcel):
+            code |= core.fetch(core.pc + at // isa.unit) << at
         return code
 
     def step(self) -> None:
@@ -36,13 +41,14 @@ class GoldenEngine:
         core = self.core
         core.next_pc = core.pc  # so a fetch that traps leaves it, too
         code = self.fetch()
-        entry = self._decoded.get(code)
+        known = (code, *self.modes().values()) if self.isa.modes else code
+        entry = self._decoded.get(known)
         if entry is None:
-            insn = self.isa.decode(code)
+            insn = self.isa.decode_in(code, self.modes())
             if insn is None:
                 golden(self.isa.illegal)(core, code)
                 raise AssertionError("the meaning of an illegal code must trap")
-            entry = self._decoded[code] = (insn.golden, insn.arguments(code), insn.size)
+            entry = self._decoded[known] = (insn.golden, insn.arguments(code), insn.size * 8 // self.isa.unit)
         meaning, arguments, size = entry
         core.next_pc = core.pc + size
         try:
@@ -102,9 +108,10 @@ class FetchingGoldenEngine(GoldenEngine):
         core.count += 1
 
     def _recognise(self, code: int, have: int) -> Insn | None:
-        key = code << 4 | have
+        modes = self.modes()
+        key = (code, have, *modes.values()) if modes else code << 4 | have
         if key not in self._recognised:
-            self._recognised[key] = self.isa.recognise(code, have)
+            self._recognised[key] = self.isa.recognise(code, have, modes)
         return self._recognised[key]
 
 

@@ -19,10 +19,12 @@ meaning does not take may still stand in the pattern.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
+from types import FunctionType
 from typing import Any
 
 from softmetal.lang.golden import golden
@@ -82,7 +84,8 @@ class Insn:
     """One entry of the table. `size` in bytes; `code & mask == match` recognises it.
 
     `bound` gives parameters of the meaning their values: the name of an operand, or a number (an instruction that is a
-    short form of another has the other's meaning, and fills in its parameters).
+    short form of another has the other's meaning, and fills in its parameters). `when` names fields of the core and the values
+    that they have where the code means this entry: a mode, in which codes have other sizes or other meanings.
     """
 
     name: str
@@ -96,10 +99,15 @@ class Insn:
     bound: Mapping[str, str | int]
     group: str = ""
     form_of: str = ""
+    when: Mapping[str, int] = field(default_factory=dict)
 
     def matches(self, code: int) -> bool:
         """Does this entry recognise the code?"""
         return code & self.mask == self.match and all(o.decode(code) != 0 for o in self.operands if o.nonzero)
+
+    def meant(self, modes: Mapping[str, int]) -> bool:
+        """Is this entry meant while the core's fields have these values? One that is not given says nothing."""
+        return all(modes.get(name, value) == value for name, value in self.when.items())
 
     @cached_property
     def parameters(self) -> dict[str, IntType]:
@@ -148,7 +156,19 @@ def parameters_of(meaning: Any) -> dict[str, Any]:
     return {n: annotation(meaning, None, n) for n in names if n not in filled}
 
 
+def described(meaning: Any) -> str:
+    """A meaning in words that do not depend on the process: its function, and what is bound to it."""
+    if isinstance(meaning, partial):
+        bound = (f"{name}={described(value)}" for name, value in meaning.keywords.items())
+        return f"{described(meaning.func)}({', '.join(bound)})"
+    return f"{meaning.__module__}.{meaning.__qualname__}" if isinstance(meaning, FunctionType) else repr(meaning)
+
+
 TOKEN = re.compile(r"(?P<bits>[01]+)|(?P<name>[a-z_]\w*)(?P<prime>')?(?P<nz>!=0)?(\[(?P<seg>[\d:|]+)\])?")
+
+
+NO_MODES: Mapping[str, int] = {}
+"""For whoever asks without a core: the first entry of a code is meant."""
 
 
 class TableError(ValueError):
@@ -230,6 +250,8 @@ class Isa:
     entry that has it (the register that is always 0), so that engines decide it when they decode. `operands` gives
     types to operands by name, for those that no meaning's parameter of that name describes.
 
+    `unit` is how many bits of code one address stands for: 8, or the width of a word where code is addressed by the word.
+
     `names` gives names to numbers (see `syntax`), `hex` says how the field writes hexadecimal ("0x" or "$"), `word` is
     what `.word` means in bits.
 
@@ -257,37 +279,46 @@ class Isa:
     hex: str = "0x"
     word: int = 32
     group: str = ""
+    unit: int = 8
 
-    def insn(self, pattern: str, syntax: str, name: str = "", **bound: int) -> Callable[[Any], Any]:
+    def insn(
+        self, pattern: str, syntax: str, name: str = "", when: Mapping[str, int] | None = None, **bound: int
+    ) -> Callable[[Any], Any]:
         """Enter an instruction whose meaning is the decorated function."""
 
         def decorate(meaning: Any) -> Any:
-            self.add(pattern, syntax, meaning, name, **bound)
+            self.add(pattern, syntax, meaning, name, when, **bound)
             return meaning
 
         return decorate
 
-    def add(self, pattern: str, syntax: str, meaning: Any, name: str = "", **bound: str | int) -> Insn:
+    def add(
+        self, pattern: str, syntax: str, meaning: Any, name: str = "", when: Mapping[str, int] | None = None, **bound: str | int
+    ) -> Insn:
         """Enter an instruction; `meaning` is a hardware function or a `functools.partial` of one."""
         types = dict(list(parameters_of(meaning).items())[1:])
-        return self._enter(pattern, syntax, meaning, name, types, bound, "")
+        return self._enter(pattern, syntax, meaning, name, types, bound, "", when)
 
     def short(self, pattern: str, syntax: str, of: str, **bound: str | int) -> Insn:
         """Enter a short form of the instruction `of`: `bound` says what its parameters are here."""
         full = self.by_name[of]
         return self._enter(pattern, syntax, full.meaning, "", {}, bound, of)
 
-    def _enter(self, pattern: str, syntax: str, meaning: Any, name: str, types: dict[str, IntType], bound: Any, of: str) -> Insn:
+    def _enter(
+        self, pattern: str, syntax: str, meaning: Any, name: str, types: dict[str, IntType], bound: Any, of: str,
+        when: Mapping[str, int] | None = None,
+    ) -> Insn:  # fmt: skip
         mask, match, bits, operands = parse_pattern(pattern, {**self.operands, **types}, self.order, self.kinds)
         name = name or syntax.split()[0]
         known = {"code", *(o.name for o in operands)}
-        made = Insn(name, pattern, syntax, mask, match, bits // 8, operands, meaning, bound, self.group, of)
+        made = Insn(name, pattern, syntax, mask, match, bits // 8, operands, meaning, bound, self.group, of, when or {})
         for parameter in made.parameters:
             value = bound.get(parameter, parameter)
             if isinstance(value, str) and value not in known:
                 raise TableError(f"{name}: the meaning's parameter {parameter!r} is not in the pattern {pattern!r}")
         self.insns.append(made)
-        self.__dict__.pop("by_name", None)
+        for derived in ("by_name", "digest", "step", "modes"):
+            self.__dict__.pop(derived, None)
         return made
 
     def pseudo(self, syntax: str, *expansions: str | Callable[..., list[str]]) -> None:
@@ -306,6 +337,25 @@ class Isa:
         return found
 
     @cached_property
+    def modes(self) -> tuple[str, ...]:
+        """The core's fields by which entries of one code are told apart."""
+        return tuple(dict.fromkeys(name for i in self.insns for name in i.when))
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells a table from others of its name: its rows, and the sequences that engines do in one go."""
+        rows = (f"{i.pattern}|{i.name}|{i.bound}|{i.when}|{described(i.meaning)}" for i in self.insns)
+        other = (self.name, described(self.illegal), *self.fusions)
+        return hashlib.sha256("\n".join((*rows, *other)).encode()).hexdigest()
+
+    @cached_property
+    def step(self) -> FunctionType:
+        """The table as a function in hardware Python, `step(core)`: see `softmetal.isa.step`."""
+        from softmetal.isa.step import step_of
+
+        return step_of(self)
+
+    @cached_property
     def _buckets(self) -> dict[int, list[Insn]]:
         """Entries by their first parcel's low byte, the most specific first."""
         ordered = self.by_specificity
@@ -319,10 +369,10 @@ class Isa:
         """The table in the order in which entries are tried: the more fixed bits, the earlier."""
         return sorted(self.insns, key=lambda i: (-i.mask.bit_count(), -sum(o.nonzero for o in i.operands)))
 
-    def size_of(self, first: int) -> int:
+    def size_of(self, first: int, modes: Mapping[str, int] = NO_MODES) -> int:
         """How many bytes the instruction has whose first parcel is given; a parcel's where no entry begins so."""
         low = (1 << self.parcel) - 1
-        sizes = {i.size for i in self._buckets[first & 0xFF] if (first ^ i.match) & i.mask & low == 0}
+        sizes = {i.size for i in self._buckets[first & 0xFF] if (first ^ i.match) & i.mask & low == 0 and i.meant(modes)}
         if not sizes:  # the bits that every entry fixes tell the size even of codes that no entry has
             sizes = {i.size for i in self.insns if (first ^ i.match) & self._always & low == 0}
         return max(sizes, default=self.parcel // 8)
@@ -338,19 +388,23 @@ class Isa:
     @lru_cache(maxsize=1 << 16)  # noqa: B019 - a table lives as long as the process
     def decode(self, code: int) -> Insn | None:
         """The entry that recognises a code, or None. `code` holds at least the instruction's bytes, little endian."""
+        return self.decode_in(code, NO_MODES)
+
+    def decode_in(self, code: int, modes: Mapping[str, int]) -> Insn | None:
+        """The same while the core's fields have these values."""
         for entry in self._buckets[code & 0xFF]:
-            if entry.matches(code & (1 << 8 * entry.size) - 1):
+            if entry.matches(code & (1 << 8 * entry.size) - 1) and entry.meant(modes):
                 return entry
         return None
 
-    def recognise(self, code: int, have: int) -> Insn | None:
+    def recognise(self, code: int, have: int, modes: Mapping[str, int] = NO_MODES) -> Insn | None:
         """The entry that the first `have` bytes of code decide on; None while another byte is needed.
 
         Raises LookupError where no entry begins so.
         """
         low = (1 << 8 * have) - 1
         for entry in self.by_specificity:
-            if (code ^ entry.match) & entry.mask & low == 0:
+            if (code ^ entry.match) & entry.mask & low == 0 and entry.meant(modes):
                 return entry if entry.mask <= low else None
         raise LookupError(f"no instruction begins with {code:#x}")
 

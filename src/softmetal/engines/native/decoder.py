@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from softmetal.isa.step import longest_run
 from softmetal.isa.table import Insn, Isa, Operand
 from softmetal.lang.llvm import Writer
-
-SWITCH_BITS = 10
-"""The most bits that one switch looks at."""
 
 
 class DecodeTree:
@@ -82,23 +80,6 @@ class DecodeTree:
         self.found(first, code)
         writer.start(no)
         self._node(rest, code, have, tested)
-
-
-def longest_run(bits: int) -> tuple[int, int]:
-    """(lowest bit, width) of the longest run of ones, SWITCH_BITS wide at the most."""
-    best = (0, 0)
-    at = 0
-    while bits >> at:
-        if bits >> at & 1:
-            width = 0
-            while bits >> (at + width) & 1 and width < SWITCH_BITS:
-                width += 1
-            if width > best[1]:
-                best = (at, width)
-            at += width
-        else:
-            at += 1
-    return best
 
 
 def extract(writer: Writer, operand: Operand, code: str) -> str:

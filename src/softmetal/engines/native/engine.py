@@ -11,6 +11,7 @@ from typing import Any
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native.frame import LEFT, PAUSED, STUCK, TRANSLATIONS, TRAPPED, WALL, WATCHES, PagedPlaces, Places
+from softmetal.isa.step import register
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_class, trap_fields
@@ -262,12 +263,12 @@ _LIBRARIES: weakref.WeakKeyDictionary[type, dict[tuple[str, str], tuple[Library,
 def library(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> tuple[Library, list[type[Trap]]]:
     """The interpreter for a board, in this process, for all its engines; and the traps that it can raise."""
     loaded = _LIBRARIES.setdefault(cls, {})
-    if (isa.name, kind) not in loaded:
+    if (isa.digest, kind) not in loaded:
         compiled = load(isa, cls, kind, progress)
         entries = getattr(cls, "ENTRIES", ()) if kind == "Paged" else ()
         code = Library(compiled.code, ["run", *(f"call.{name}" for name in entries), *compiled.facts["functions"]])
-        loaded[isa.name, kind] = code, [trap_class(*t) for t in compiled.facts["traps"]]
-    return loaded[isa.name, kind]
+        loaded[isa.digest, kind] = code, [trap_class(*t) for t in compiled.facts["traps"]]
+    return loaded[isa.digest, kind]
 
 
 def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Compiled:
@@ -297,4 +298,6 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         }
         return Compiled(code, facts, sources_of(interpreter.program))
 
-    return cached((kind, isa.name, identity(cls)), build, "" if progress else doing)
+    if kind == "Switched":
+        register(isa)
+    return cached((kind, isa.digest, identity(cls)), build, "" if progress else doing)

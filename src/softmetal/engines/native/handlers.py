@@ -75,6 +75,9 @@ class Handlers(Interpreter):
     """Writes the handlers of a table."""
 
     def __init__(self, isa: Isa, board: Board) -> None:
+        if isa.modes or isa.unit != 8:
+            why = f"what a code means depends on {isa.modes[0]!r}" if isa.modes else f"an address stands for {isa.unit} bits"
+            raise TypeError(f"{isa.name}: {why}, so code is not decoded ahead: leave CODE_BITS out of {board.cls.__name__}")
         super().__init__(isa, board, kept=KEPT)
         for name in KEPT:
             if self.fields[name].type is not u64:
