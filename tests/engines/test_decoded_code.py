@@ -9,7 +9,7 @@ from softmetal.engines.native.frame import LONGEST, WATCHES
 from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.hart import BREAKPOINT, ECALL_U
 from softmetal.isa.table import Isa
-from softmetal.lang import Chip, Trap, host, memory, u1, u5, u8, u16, u26, u32, u64
+from softmetal.lang import Chip, Trap, host, memory, u1, u5, u8, u26, u32, u64
 from tests.engines.harts import CODE, ENGINES, WATCHED, LinuxRiscv64, R, W, X, allow, go, put
 
 C_NOP, C_ADDI = (0x0001).to_bytes(2, "little"), (0x0505).to_bytes(2, "little")
@@ -304,16 +304,3 @@ def test_illegal_codes_that_do_not_trap_are_refused():
     isa.name = "small.goes.on"
     with pytest.raises(ValueError, match="must end in a trap"):
         native_engine(isa, new_board(isa, Small))
-
-
-class Narrow(Small):
-    """A program counter that the engine cannot keep."""
-
-    pc: u16
-
-
-def test_a_narrow_program_counter_is_refused():
-    isa = table(core=Narrow)
-    isa.name = "small.narrow"
-    with pytest.raises(TypeError, match=r"Narrow\.pc is u16: to decode ahead the engine needs u64"):
-        native_engine(isa, new_board(isa, Narrow))

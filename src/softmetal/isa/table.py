@@ -176,9 +176,13 @@ class TableError(ValueError):
 
 
 def parse_pattern(
-    pattern: str, types: Mapping[str, IntType], order: str, registers: Iterable[str] = ()
+    pattern: str, types: Mapping[str, IntType], order: str, signed: Iterable[str] = ()
 ) -> tuple[int, int, int, tuple[Operand, ...]]:
-    """(mask, match, bits, operands) of a row. `types` gives the operands' widths and signs. Raises TableError."""
+    """(mask, match, bits, operands) of a row. Raises TableError.
+
+    `types` gives the operands' widths and signs; of those without a type, which are as wide as the row says, `signed` names the
+    ones that have a sign.
+    """
     parts: list[tuple[str, str | None, int, int]] = []  # bits or name, prime..., operand's low bit, width
     seen: dict[str, dict[str, Any]] = {}
     for word in pattern.split():
@@ -221,10 +225,10 @@ def parse_pattern(
         bits_of = sorted(info["segments"])
         kind = types.get(name)
         width = max(kind.bits if kind and not info["prime"] else 0, bits_of[-1][0] + 1)
-        signed = kind.signed if kind else name not in registers and not name.startswith(("u", "nzu", "r"))
+        negative = kind.signed if kind else name in signed
         if kind and width > kind.bits:
             raise TableError(f"operand {name!r} has {width} bits, its parameter is {kind}, in {pattern!r}")
-        operands.append(Operand(name, _segments(bits_of), width, signed, 8 if info["prime"] else 0, bool(info["nz"])))
+        operands.append(Operand(name, _segments(bits_of), width, negative, 8 if info["prime"] else 0, bool(info["nz"])))
     return mask, match, total, tuple(operands)
 
 
@@ -248,7 +252,8 @@ class Isa:
     operand's name to the kind of register it names; `pc` and `next_pc` name the core's fields. `flow_bits`: code
     addresses are below 2**flow_bits. `zero` names the operand whose value 0 makes a different instruction of every
     entry that has it (the register that is always 0), so that engines decide it when they decode. `operands` gives
-    types to operands by name, for those that no meaning's parameter of that name describes.
+    types to operands by name, for those that no meaning's parameter of that name describes; `signed` names those without
+    a type that have a sign. `destination` names the operand whose register an instruction writes (for `fusions`).
 
     `unit` is how many bits of code one address stands for: 8, or the width of a word where code is addressed by the word.
 
@@ -269,6 +274,8 @@ class Isa:
     title: str = ""
     zero: str = ""
     operands: Mapping[str, IntType] = field(default_factory=dict)
+    signed: tuple[str, ...] = ()
+    destination: str = ""
     fetching: bool = False
     aliases: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     insns: list[Insn] = field(default_factory=list)
@@ -308,7 +315,7 @@ class Isa:
         self, pattern: str, syntax: str, meaning: Any, name: str, types: dict[str, IntType], bound: Any, of: str,
         when: Mapping[str, int] | None = None,
     ) -> Insn:  # fmt: skip
-        mask, match, bits, operands = parse_pattern(pattern, {**self.operands, **types}, self.order, self.kinds)
+        mask, match, bits, operands = parse_pattern(pattern, {**self.operands, **types}, self.order, self.signed)
         name = name or syntax.split()[0]
         known = {"code", *(o.name for o in operands)}
         made = Insn(name, pattern, syntax, mask, match, bits // 8, operands, meaning, bound, self.group, of, when or {})

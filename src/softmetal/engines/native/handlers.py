@@ -79,9 +79,11 @@ class Handlers(Interpreter):
             why = f"what a code means depends on {isa.modes[0]!r}" if isa.modes else f"an address stands for {isa.unit} bits"
             raise TypeError(f"{isa.name}: {why}, so code is not decoded ahead: leave CODE_BITS out of {board.cls.__name__}")
         super().__init__(isa, board, kept=KEPT)
-        for name in KEPT:
-            if self.fields[name].type is not u64:
-                raise TypeError(f"{board.cls.__name__}.{name} is {self.fields[name].type}: to decode ahead the engine needs u64")
+        kinds = {name: self.fields[name].type for name in KEPT}
+        if kinds["count"] is not u64 or kinds["pc"] is not kinds["next_pc"] or kinds["pc"].signed or kinds["pc"].bits > 64:
+            told = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
+            wanted = "to decode ahead the engine needs one unsigned type, to u64, for pc and next_pc, and a count of u64"
+            raise TypeError(f"{board.cls.__name__}: {told}: {wanted}")
         self.unit.marks[self.fields["next_pc"].offset] = FLOWED
         self.places = self.placed()
         self.handlers: dict[Any, Handler] = {}
@@ -172,7 +174,7 @@ class Handlers(Interpreter):
             function = self.instance(meaning)
             values = operands.write(writer, ip, function)
             for link in links:
-                values[link] = before["rd"]
+                values[link] = before[self.isa.destination]
             kept = self._prepare(writer, ip, size)
             trapped = f"trapped{i}"
             writer.invoke(function, [], [values[n] for n, _ in function.params], trapped, kept)
@@ -211,7 +213,10 @@ class Handlers(Interpreter):
         kept = writer.slot("[4 x i64]", "kept")
         pc = self.address_of(writer, ip)
         writer.emit(f"store i64 {pc}, ptr {kept}")
-        writer.emit(f"store i64 {writer.new(f'add i64 {pc}, {size}')}, ptr {writer.gep(kept, 8)}")
+        behind, bits = writer.new(f"add i64 {pc}, {size}"), self.fields["pc"].type.bits
+        if bits < 64:
+            behind = writer.new(f"and i64 {behind}, {(1 << bits) - 1}")
+        writer.emit(f"store i64 {behind}, ptr {writer.gep(kept, 8)}")
         limit = writer.new(f"load i64, ptr {writer.gep('%root', self.mailbox(LIMIT))}")
         rest = writer.new(f"load i16, ptr {writer.gep(ip, 8)}")
         rest = writer.new(f"zext i16 {rest} to i64")
@@ -241,7 +246,7 @@ class Handlers(Interpreter):
         inside = writer.new(f"icmp eq i64 {writer.new(f'and i64 {target}, {without}')}, 0")
         writer.branch(self._likely(writer, inside), "inside", "astray")
         writer.start("astray")
-        writer.emit(f"store i64 {target}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+        self.store(writer, "pc", target)
         self.tail(writer, "@exit.astray", "%root", "%budget")
         writer.start("inside")
         self._enter_record(writer, self.record_of(writer, target))

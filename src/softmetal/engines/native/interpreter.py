@@ -9,7 +9,7 @@ from softmetal.lang import ir
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Field, layout_of, method_of
 from softmetal.lang.infer import type_range
-from softmetal.lang.llvm import Unit
+from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.native import method_instance
 from softmetal.lang.types import IntType
 
@@ -42,6 +42,19 @@ class Interpreter:
         if found is None:
             raise TypeError(f"{self.board.cls.__name__} has no method {name!r}, which the engine needs")
         return method_instance(self.program, self.board.cls, found)
+
+    def load(self, writer: Writer, name: str) -> str:
+        """Write the load of a field of the core, as an i64."""
+        field = self.fields[name]
+        text, found = writer.load_as(writer.gep("%root", field.offset), field.type)
+        assert found is not None
+        return writer.resize(text, found, 64)
+
+    def store(self, writer: Writer, name: str, value: str) -> None:
+        """Write the store of an i64 to a field of the core, cut to its width."""
+        field = self.fields[name]
+        cut = writer.cut(value, 64, field.type)
+        writer.store_as(writer.gep("%root", field.offset), field.type, (cut, type_range(field.type)))
 
     def mailbox(self, word: int) -> int:
         """Offset of a word of the mailbox in the state."""

@@ -40,15 +40,12 @@ class Single(Interpreter):
         function = self.instance(entry.meaning)
         values = dict(zip(entry.parameters, entry.arguments(code), strict=True))
         slots = writer.slot(f"[{self.unit.places} x i64]", "kept") if self.kept else ""
-        fields = [(8 * i, self.fields[name].offset) for i, name in enumerate(self.kept)]
-        for slot, offset in fields:
-            value = writer.new(f"load i64, ptr {writer.gep('%root', offset)}")
-            writer.emit(f"store i64 {value}, ptr {writer.gep(slots, slot)}")
+        for i, name in enumerate(self.kept):
+            writer.emit(f"store i64 {self.load(writer, name)}, ptr {writer.gep(slots, 8 * i)}")
 
         def end(trapped: str) -> None:
-            for slot, offset in fields:
-                value = writer.new(f"load i64, ptr {writer.gep(slots, slot)}")
-                writer.emit(f"store i64 {value}, ptr {writer.gep('%root', offset)}")
+            for i, name in enumerate(self.kept):
+                self.store(writer, name, writer.new(f"load i64, ptr {writer.gep(slots, 8 * i)}"))
             writer.end(f"ret i1 {trapped}")
 
         writer.invoke(function, [], [str(values[n]) for n, _ in function.params], "trapped", slots)

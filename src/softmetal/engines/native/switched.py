@@ -32,9 +32,7 @@ class Switched(Interpreter):
                 continue
             writer.start(label)
             if not self.isa.fetching:  # the instruction that trapped has not gone on
-                kind = self.fields["pc"].type
-                value = writer.load_as(writer.gep("%root", self.fields["pc"].offset), kind)
-                writer.store_as(writer.gep("%root", self.fields["next_pc"].offset), kind, value)
+                self.store(writer, "next_pc", self.load(writer, "pc"))
             last = writer.new(f"load i64, ptr {left}")
             writer.emit(f"store i64 {last}, ptr {writer.gep('%root', self.mailbox(LEFT))}")
             writer.emit(f"store i64 {reason}, ptr {writer.gep('%root', self.mailbox(REASON))}")

@@ -114,7 +114,8 @@ class Threaded(Handlers):
         """Write the fetch of a parcel of the instruction to be decoded, as an i64; on a trap it goes to block `trap`."""
         address = self.address_of(writer, "%ip")
         place = writer.new(f"add i64 {address}, {at}") if at else address
-        text, had = writer.invoke(self.method("fetch"), [], [place], "trap", kept)[0]
+        fetch = self.method("fetch")
+        text, had = writer.invoke(fetch, [], [writer.cut(place, 64, fetch.params[0][1])], "trap", kept)[0]
         assert had is not None
         return writer.resize(text, had, 64)
 
@@ -165,7 +166,7 @@ class Threaded(Handlers):
                 tests += [writer.new(f"icmp eq i64 {number(i)}, {n}") for i, n in enumerate(fusion.numbers) if i > 1]
                 for i, links in enumerate(fusion.links):
                     for link in links:
-                        a, b = operand(fusion, i - 1, "rd"), operand(fusion, i, link)
+                        a, b = operand(fusion, i - 1, self.isa.destination), operand(fusion, i, link)
                         tests.append(writer.new(f"icmp eq i8 {a}, {b}"))
                 test = tests[0]
                 for other in tests[1:]:
@@ -187,7 +188,8 @@ class Threaded(Handlers):
         page = writer.new("lshr i64 %address, 12")
         marks = writer.gep("%root", places.marks)
         writer.emit(f"store i8 1, ptr {writer.new(f'getelementptr i8, ptr {marks}, i64 {page}')}")
-        watched = writer.invoke(self.method("watch"), [], ["%address"])[0][0]
+        watch = self.method("watch")
+        watched = writer.invoke(watch, [], [writer.cut("%address", 64, watch.params[0][1])])[0][0]
         writer.branch(watched, "listed", "done")
         writer.start("listed")
         pages = writer.gep("%root", places.watch)
@@ -388,7 +390,7 @@ fault:
             rest = writer.new(f"load i16, ptr {writer.gep('%ip', 8)}")
             left = writer.new(f"add i64 %budget, {writer.new(f'zext i16 {rest} to i64')}")
         if not astray:
-            writer.emit(f"store i64 {self.address_of(writer, '%ip')}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
+            self.store(writer, "pc", self.address_of(writer, "%ip"))
         writer.emit(f"store i64 {left}, ptr {writer.gep('%root', self.mailbox(LEFT))}")
         writer.emit(f"store i64 {reason}, ptr {writer.gep('%root', self.mailbox(REASON))}")
         writer.end("ret void")
@@ -412,9 +414,9 @@ fault:
     def _run(self) -> str:
         """`run(root, budget)`: go on from the core's `pc` until the budget is used or something happens."""
         writer = Writer(self.unit)
-        pc_at, next_at, count_at = (writer.gep("%root", self.fields[n].offset) for n in ("pc", "next_pc", "count"))
+        count_at = writer.gep("%root", self.fields["count"].offset)
         left_at, reason_at = (writer.gep("%root", self.mailbox(word)) for word in (LEFT, REASON))
-        pc = writer.new(f"load i64, ptr {pc_at}")
+        pc = self.load(writer, "pc")
         count = writer.new(f"load i64, ptr {count_at}")
         limit = writer.new(f"add i64 {count}, %budget")
         writer.emit(f"store i64 {limit}, ptr {writer.gep('%root', self.mailbox(LIMIT))}")
@@ -436,7 +438,7 @@ fault:
         writer.branch(writer.new(f"and i1 {paused}, {some}"), "exact", "done")
         # The next run is longer than what is left: go there, with a stop put in its way for as long as it takes.
         writer.start("exact")
-        start = self.record_of(writer, writer.new(f"load i64, ptr {pc_at}"))
+        start = self.record_of(writer, self.load(writer, "pc"))
         writer.emit(f"%work = getelementptr i8, ptr %root, i64 {self.places.run}")
         writer.emit("br label %walk")
         writer.lines.append("walk:")
@@ -477,10 +479,10 @@ back:
 done:
   %rested = load i64, ptr {left_at}
   %count = sub i64 {limit}, %rested
-  store i64 %count, ptr {count_at}
-  %at.end = load i64, ptr {pc_at}
-  store i64 %at.end, ptr {next_at}
-  %why = load i64, ptr {reason_at}
-  ret i64 %why"""
-        text = "\n".join([*writer.lines, lines])
+  store i64 %count, ptr {count_at}"""
+        writer.lines.append(lines)
+        writer.done = False
+        self.store(writer, "next_pc", self.load(writer, "pc"))
+        writer.end(f"ret i64 {writer.new(f'load i64, ptr {reason_at}')}")
+        text = "\n".join(writer.lines)
         return f"define i64 @run(ptr %root, i64 %budget) nounwind {{\nentry:\n{text}\n}}\n"

@@ -28,6 +28,8 @@ isa = Isa(
     },
     zero="rd",
     operands={"rd": u5, "rs1": u5, "rs2": u5},
+    signed=("imm", "nzimm"),
+    destination="rd",
     illegal=illegal,
     group="I",
 )

@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from softmetal.lang import ir
+from softmetal.lang.chip import layout_of
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm.unit import Typed, Unit, llvm_type, type_of
 from softmetal.lang.llvm.writer import Writer, result_type, results_by_pointer
@@ -165,11 +166,12 @@ class Body(Writer):
         """Bring kept fields of a chip to where they rest, or back."""
         if ref.place is None:
             return
+        kinds = {f.offset: f.type for f in layout_of(self.unit.board.cls).fields.values()}
         for offset, slot in self.unit.kept.items():
             if ref.place <= offset < ref.place + size:
                 here, there = self.gep("%kept", 8 * slot), self.gep("%root", offset)
                 source, to = (here, there) if to_memory else (there, here)
-                self.emit(f"store i64 {self.new(f'load i64, ptr {source}')}, ptr {to}")
+                self.store_as(to, kinds[offset], self.load_as(source, kinds[offset]))
 
     def do_SetMemory(self, node: ir.SetMemory) -> None:
         value = self.value(node.value)
