@@ -22,7 +22,7 @@ from softmetal.engines.native import native_engine
 from softmetal.isa.riscv import isa
 from softmetal.machine.link import connect
 from softmetal.machine.machine import Identity, Machine
-from softmetal.machine.record import Recording, replay
+from softmetal.machine.replay import Recording, replay
 
 FEW = 10_000_000
 BUSY = "while true; do :; done\n"

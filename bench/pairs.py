@@ -24,7 +24,8 @@ from softmetal.machine.linux.adapter import BoardCpu
 from softmetal.machine.linux.cpu import BUDGET, Exit
 from softmetal.machine.linux.process import Options
 from softmetal.machine.linux.start import run_program
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
+from softmetal.machine.stop import Stop
 
 APART, LOOK = 100_003, 200
 Pair = tuple[str, str, tuple[str, ...]]

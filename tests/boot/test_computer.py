@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
+from softmetal.machine.stop import Stop
 
 OPENSBI = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
 U_BOOT = "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"

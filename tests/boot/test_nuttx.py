@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
+from softmetal.machine.stop import Stop
 from tests.boot.lines import follow
 
 GIVEN = Path(os.environ.get("SOFTMETAL_NUTTX") or "/nonexistent")

@@ -9,8 +9,9 @@ import re
 import pytest
 
 from softmetal.machine.link import connect
-from softmetal.machine.machine import Identity, Machine, Stop
-from softmetal.machine.record import Recording, replay
+from softmetal.machine.machine import Identity, Machine
+from softmetal.machine.replay import Recording, replay
+from softmetal.machine.stop import Stop
 from tests.boot.kernels import debian
 
 MIB = 1 << 20

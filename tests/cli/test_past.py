@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from softmetal.machine.record import Recording
+from softmetal.machine.replay import Recording
 from tests.machine.guests import TIMERS, program
 
 OFF = """

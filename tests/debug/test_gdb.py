@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from softmetal.debug.gdb import GdbServer, Killed
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
+from softmetal.machine.stop import Stop
 
 GDB, CC = shutil.which("gdb-multiarch"), shutil.which("riscv64-linux-gnu-gcc")
 needs_gdb = pytest.mark.skipif(not (GDB and CC), reason="gdb-multiarch or riscv64-linux-gnu-gcc is not installed")

@@ -8,7 +8,7 @@ import pytest
 
 from softmetal.host.disks import open_disk
 from softmetal.machine import devices
-from softmetal.machine.machine import Stop
+from softmetal.machine.stop import Stop
 from tests.machine.guests import ENGINES, machine, virtio
 
 WRITE = 2

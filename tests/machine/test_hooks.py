@@ -11,7 +11,7 @@ from softmetal.isa.assembler import assemble
 from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.privileged.debug import BREAKS, EVENTS, WATCHES
 from softmetal.machine.debugger import HookError
-from softmetal.machine.machine import Stop
+from softmetal.machine.stop import Stop
 from softmetal.machine.symbols import SymbolError, Symbols
 from tests.machine.guests import ENGINES, START, machine
 

@@ -10,8 +10,8 @@ import pytest
 
 import softmetal.machine.machine as machine_module
 from softmetal.machine import interrupts
-from softmetal.machine.machine import Stop
-from softmetal.machine.record import Recording, replay
+from softmetal.machine.replay import Recording, replay
+from softmetal.machine.stop import Stop
 from tests.machine.guests import COUNTER, ENGINES, START, machine
 
 PACKAGE = str(Path(machine_module.__file__).parent)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from softmetal.machine.errors import MachineError
 from softmetal.machine.link import connect, switch
-from softmetal.machine.machine import MOST_POSTED, MachineError, Stop
+from softmetal.machine.machine import MOST_POSTED
+from softmetal.machine.stop import Stop
 from tests.machine.guests import machine
 
 SPIN = "1: addi s0, s0, 1\n j 1b"

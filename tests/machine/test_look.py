@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.machine.record import Recording, replay
+from softmetal.machine.replay import Recording, replay
 from tests.machine.guests import COUNTER, ENGINES, machine
 
 CHANGES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.machine.machine import MachineError
+from softmetal.machine.errors import MachineError
 from softmetal.machine.parting import open_run, part
 from tests.machine.guests import COUNTER, machine, program
 

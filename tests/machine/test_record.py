@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from softmetal.host.disks import open_disk
-from softmetal.machine.errors import Parted
-from softmetal.machine.machine import MachineError, Stop
-from softmetal.machine.record import Recording, RecordingError, replay
+from softmetal.machine.errors import MachineError, Parted
+from softmetal.machine.record import RecordingError
+from softmetal.machine.replay import Recording, replay
+from softmetal.machine.stop import Stop
 from tests.machine.guests import ENGINES, machine, program
 
 

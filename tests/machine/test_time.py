@@ -6,8 +6,10 @@ import pytest
 
 from softmetal.host.disks import open_disk
 from softmetal.lang.state import StateError
-from softmetal.machine.machine import Identity, Machine, MachineError, Stop
+from softmetal.machine.errors import MachineError
+from softmetal.machine.machine import Identity, Machine
 from softmetal.machine.monitor import execute
+from softmetal.machine.stop import Stop
 from tests.machine.guests import COUNTER, ENGINES, TIMERS, machine, program
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.machine.machine import MachineError, Stop
+from softmetal.machine.errors import MachineError
+from softmetal.machine.stop import Stop
 from tests.machine.guests import COUNTER, ENGINES, START, machine
 
 

@@ -23,7 +23,8 @@ from softmetal.lang.state import StateError
 from softmetal.machine.errors import MachineError
 from softmetal.machine.interrupts import held
 from softmetal.machine.loading import LoadError
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
+from softmetal.machine.stop import Stop
 from softmetal.machine.virt import Virt
 
 BOARDS = ("riscv-virt",)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from softmetal.machine.machine import Machine, MachineError
+from softmetal.machine.errors import MachineError
+from softmetal.machine.machine import Machine
 from softmetal.machine.monitor import execute
 
 OURS = """

@@ -22,20 +22,20 @@ def replay(
     quiet: Annotated[bool, option(None, "Do not show what the guest writes.", "--quiet")] = False,
 ) -> None:
     """Run a recorded run again, and compare it at each checkpoint. Exit code 0: it is the same; 1: it differs."""
-    from softmetal.machine import record
+    from softmetal.machine import replay as replaying
     from softmetal.machine.errors import Parted
-    from softmetal.machine.machine import Stop
+    from softmetal.machine.stop import Stop
 
     began = time.perf_counter()
     with _told("replay"):
-        recording = record.Recording(file)
+        recording = replaying.Recording(file)
         with _disks(recording) as disks:
             machine = recording.machine(disks, engine=engine, progress=progress.compiling())
             if not quiet:
                 machine.console.on_output = _show
             agreed: list[Any] = []
             try:
-                stop = record.replay(recording, machine, until, agreed.append)
+                stop = replaying.replay(recording, machine, until, agreed.append)
             except Parted as error:
                 print(f"softmetal replay: {error}", file=sys.stderr)
                 raise SystemExit(PARTED) from None

@@ -22,8 +22,9 @@ from softmetal.debug.past import Past
 from softmetal.isa.riscv.privileged.state import MACHINE, SUPERVISOR, USER
 from softmetal.machine import walk
 from softmetal.machine.debugger import Event, Hook, HookError
-from softmetal.machine.machine import FOREVER, MachineError, Stop
+from softmetal.machine.errors import MachineError
 from softmetal.machine.monitor import execute
+from softmetal.machine.stop import FOREVER, Stop
 
 SIGINT, SIGTRAP, SIGTERM = 2, 5, 15
 WAIT = 0.02

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from softmetal.machine.debugger import Event
-from softmetal.machine.machine import Stop
+from softmetal.machine.stop import Stop
 
 CHUNK = 20_000_000
 """Instructions between two looks at whether the user has had enough."""

@@ -14,8 +14,8 @@ import linecache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from softmetal.isa.table import described
 from softmetal.lang import types
+from softmetal.lang.source import described
 
 if TYPE_CHECKING:
     from softmetal.isa.table import Insn, Isa, Operand

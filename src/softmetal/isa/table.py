@@ -28,7 +28,7 @@ from types import FunctionType
 from typing import Any
 
 from softmetal.lang.golden import golden
-from softmetal.lang.source import annotation
+from softmetal.lang.source import annotation, described
 from softmetal.lang.types import IntType
 
 
@@ -154,14 +154,6 @@ def parameters_of(meaning: Any) -> dict[str, Any]:
     code = meaning.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return {n: annotation(meaning, None, n) for n in names if n not in filled}
-
-
-def described(meaning: Any) -> str:
-    """A meaning in words that do not depend on the process: its function, and what is bound to it."""
-    if isinstance(meaning, partial):
-        bound = (f"{name}={described(value)}" for name, value in meaning.keywords.items())
-        return f"{described(meaning.func)}({', '.join(bound)})"
-    return f"{meaning.__module__}.{meaning.__qualname__}" if isinstance(meaning, FunctionType) else repr(meaning)
 
 
 TOKEN = re.compile(r"(?P<bits>[01]+)|(?P<name>[a-z_]\w*)(?P<prime>')?(?P<nz>!=0)?(\[(?P<seg>[\d:|]+)\])?")

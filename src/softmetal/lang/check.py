@@ -671,6 +671,8 @@ class _Checker(Expressions):
                 self.fail(call, f"{target.__name__}.{name} is a {kind}", "64 bits or less in a field of a trap")
         args = [self.cut(a, self.expr(a), k) for a, k in zip(call.args, fields.values(), strict=True)]
         self.function.traps = True
+        if target not in self.function.raises:
+            self.function.raises.append(target)
         self.state = None
         return [ir.Raise(target, args)]
 

@@ -254,6 +254,7 @@ class Function:
     locals: dict[str, Range | None] = field(default_factory=dict)
     body: list[Any] = field(default_factory=list)
     traps: bool = False
+    raises: list[type] = field(default_factory=list)
     returns: bool = False  # can it end without a trap?
     loads: set[tuple[Any, str]] = field(default_factory=set)
     stores: set[tuple[Any, str]] = field(default_factory=set)

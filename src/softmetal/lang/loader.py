@@ -50,7 +50,7 @@ def _by_llvm(object_code: bytes, names: list[str], outside: Mapping[str, int]) -
     """LLVM's own loader, for hosts whose relocations are not written here."""
     import llvmlite.binding as llvm
 
-    from softmetal.lang.native import target_machine
+    from softmetal.lang.llvm.target import target_machine
 
     jit = llvm.create_lljit_compiler(target_machine())
     builder = llvm.JITLibraryBuilder()

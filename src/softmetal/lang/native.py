@@ -11,45 +11,11 @@ from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, method_of, trap_class, trap_fields
 from softmetal.lang.infer import type_range
-from softmetal.lang.llvm import Unit, Writer
+from softmetal.lang.llvm import Unit, Writer, emit
+from softmetal.lang.llvm.target import compile_ir
 from softmetal.lang.loader import Library
 from softmetal.lang.source import HardwareError, tree_of
 from softmetal.lang.types import FloatType, IntType
-
-
-def optimised(text: str, level: int = 2) -> Any:
-    """LLVM's module of this IR, checked and optimised for this host."""
-    import llvmlite.binding as llvm
-
-    machine = target_machine(level)
-    module = llvm.parse_assembly(text)
-    module.triple = machine.triple
-    module.data_layout = str(machine.target_data)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = False
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    return module
-
-
-def compile_ir(text: str, level: int = 2) -> bytes:
-    """An object file for this host from LLVM IR."""
-    made: bytes = target_machine(level).emit_object(optimised(text, level))
-    return made
-
-
-def target_machine(level: int = 2) -> Any:
-    """LLVM's description of this host."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
-    features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="small", jit=True
-    )
 
 
 class Entry(Writer):
@@ -105,7 +71,7 @@ class Native:
                 function = _entry_function(program, cls, found)
                 unit.parts.append(Entry(unit).text(f"call.{name}", function))
             facts = {"traps": [[t.__module__, t.__qualname__] for t in unit.traps]}
-            return Compiled(compile_ir(unit.text()), facts, sources_of(program))
+            return Compiled(compile_ir(emit(unit)), facts, sources_of(program))
 
         compiled = cached(("native", identity(cls), chosen), build, f"compiling {cls.__name__} for this computer (once)")
         self._library = Library(compiled.code, [f"call.{n}" for n in chosen])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
-from functools import cache
+from functools import cache, partial
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
@@ -97,3 +97,11 @@ def evaluate(text: str, function: FunctionType, owner: type | None) -> Any:
     if text in function.__globals__ and text not in (vars(owner) if owner else ()):  # nearly all are a name: no need to compile
         return function.__globals__[text]
     return eval(text, function.__globals__, dict(vars(owner)) if owner else {})
+
+
+def described(meaning: Any) -> str:
+    """A meaning in words that do not depend on the process: its function, and what is bound to it."""
+    if isinstance(meaning, partial):
+        bound = (f"{name}={described(value)}" for name, value in meaning.keywords.items())
+        return f"{described(meaning.func)}({', '.join(bound)})"
+    return f"{meaning.__module__}.{meaning.__qualname__}" if isinstance(meaning, FunctionType) else repr(meaning)

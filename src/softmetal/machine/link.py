@@ -14,7 +14,8 @@ from typing import Any
 from softmetal.chips.virtio.net import HEADER
 from softmetal.machine.errors import MachineError
 from softmetal.machine.interrupts import deliver, held
-from softmetal.machine.machine import Machine, Stop
+from softmetal.machine.machine import Machine
+from softmetal.machine.stop import Stop
 
 SLICE = 50_000
 """Ticks (nanoseconds) between two looks at the cables while frames are under way."""

@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import Enum
 from typing import Any, Protocol
 
 from softmetal.boards.riscv_virt import CLOCK_HZ
@@ -34,6 +33,7 @@ from softmetal.machine.interrupts import Whole, deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
+from softmetal.machine.stop import FOREVER, Stop
 from softmetal.machine.strange import Strange, storm, strange
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.virt import Virt
@@ -42,26 +42,11 @@ CHUNKS = {"native": 10_000_000, "golden": 5_000}
 """Instructions that an engine runs at most between two looks at the outside world: some hundredths of a second."""
 SHORT_CHUNK = 1_000_000
 """The same where something is waited for."""
-FOREVER = 1 << 60
 MOST_POSTED = 1024
 """Packets for one port that wait until the guest takes them."""
 MOST_LINES = 100
 """Of what is kept for the user."""
 PASSED, FAILED, RESET = 1, 2, 3  # of the test finisher
-
-
-class Stop(Enum):
-    """Why a run came back."""
-
-    INSNS = "the instructions are used up"
-    TIME = "the time is used up"
-    UNTIL = "what was waited for has come"
-    OFF = "the guest has powered off"
-    FAILED = "the guest has powered off with an error"
-    RESET = "the guest wants to be reset"
-    IDLE = "the guest waits, and nothing will ever come"
-    HOOK = "a hook was met"
-    END = "the recording ends here"
 
 
 class Observer(Protocol):

@@ -17,7 +17,8 @@ from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
 from softmetal.machine.machine import Machine
 from softmetal.machine.place import Place, reach
-from softmetal.machine.record import MAGIC, Recording
+from softmetal.machine.record import MAGIC
+from softmetal.machine.replay import Recording
 from softmetal.machine.saving import MachineSnapshot
 
 

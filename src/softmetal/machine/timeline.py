@@ -15,13 +15,17 @@ import bisect
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from softmetal.machine import saving
 from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
-from softmetal.machine.machine import FOREVER, Machine, Stop
 from softmetal.machine.place import Place, reach
 from softmetal.machine.saving import MachineSnapshot
+from softmetal.machine.stop import FOREVER, Stop
+
+if TYPE_CHECKING:
+    from softmetal.machine.machine import Machine
 
 FIRST = 1_000_000
 """Instructions to the second snapshot; from then on the host's speed says."""

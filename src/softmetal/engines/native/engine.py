@@ -283,7 +283,7 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         from softmetal.engines.native.paged import Paged
         from softmetal.engines.native.switched import Switched
         from softmetal.engines.native.threaded import Threaded
-        from softmetal.lang.native import compile_ir
+        from softmetal.lang.llvm.target import compile_ir
 
         interpreter = {"Switched": Switched, "Threaded": Threaded, "Paged": Paged}[kind](isa, Board.of(cls))
         text = interpreter.text()

@@ -36,7 +36,7 @@ from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.table import Insn
 from softmetal.lang import ir
 from softmetal.lang.chip import layout_of
-from softmetal.lang.llvm import Writer
+from softmetal.lang.llvm import Writer, emit
 
 PAGE = 4096
 
@@ -55,7 +55,7 @@ class Paged(Threaded):
         self.unit.parts += [self._dispatch(), self._exits(), self._ends(), self._decode_run(), self._far()]
         self.unit.parts += [self._exactly(), self._drop(), self._run()]
         self.unit.parts += [self._host_entry(name) for name in self.board.cls.ENTRIES]  # type: ignore[attr-defined]
-        return self.unit.text()
+        return emit(self.unit)
 
     # -- addresses and records
 

@@ -16,9 +16,9 @@ from softmetal.isa.table import Insn, Isa
 from softmetal.lang import ir
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, trap_class
-from softmetal.lang.llvm import Unit, Writer
+from softmetal.lang.llvm import Unit, Writer, emit
+from softmetal.lang.llvm.target import compile_ir, optimised, target_machine
 from softmetal.lang.loader import Library
-from softmetal.lang.native import compile_ir, optimised, target_machine
 
 
 class Single(Interpreter):
@@ -55,7 +55,7 @@ class Single(Interpreter):
             end("true")
         body = [*writer.slots, *writer.lines, "}\n"]
         self.unit.parts.append("\n".join(["define i1 @insn(ptr %root) nounwind {", "entry:", *body]))
-        return self.unit.text()
+        return emit(self.unit)
 
 
 def single(isa: Isa, cls: type) -> Single:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from softmetal.engines.native.frame import LEFT, PAUSED, REASON, TRAPPED
 from softmetal.engines.native.interpreter import Interpreter
-from softmetal.lang.llvm import Writer
+from softmetal.lang.llvm import Writer, emit
 
 
 class Switched(Interpreter):
@@ -39,4 +39,4 @@ class Switched(Interpreter):
             writer.end(f"ret i64 {reason}")
         body = [*writer.slots, *writer.lines, "}\n"]
         self.unit.parts.append("\n".join(["define i64 @run(ptr %root, i64 %budget) nounwind {", "entry:", *body]))
-        return self.unit.text()
+        return emit(self.unit)

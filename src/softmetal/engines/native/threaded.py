@@ -35,7 +35,7 @@ from softmetal.engines.native.frame import (
 from softmetal.engines.native.handlers import ARGUMENTS, SIGNATURE, Fusion, Handler, Handlers
 from softmetal.isa.table import Insn
 from softmetal.lang import ir
-from softmetal.lang.llvm import Writer
+from softmetal.lang.llvm import Writer, emit
 
 
 class Threaded(Handlers):
@@ -45,7 +45,7 @@ class Threaded(Handlers):
         self.unit.parts.append(self._decode_one())
         self.unit.parts.append(self._fuse(self.fusions()))
         self.unit.parts += [self._dispatch(), self._exits(), self._note(), self._decode_run(), self._run()]
-        return self.unit.text()
+        return emit(self.unit)
 
     # -- decoding
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,11 +38,14 @@ class Unit:
         self.marks: dict[int, int] = {}
         self.parts: list[str] = []
         self.names: dict[ir.Function, str] = {}
+        self.added: deque[ir.Function] = deque()
+        """Functions that have a name, whose bodies are not written yet: see `emit`."""
         self.declared: set[str] = set()
         self.tables: dict[tuple[int, ...], str] = {}
         self.traps: list[type] = [*traps]
         self.exported: dict[str, ir.Outside] = {}
         """Functions of this unit that others may call, by their symbols."""
+        self._numbered: set[ir.Function] = set()
         self._touching: dict[ir.Function, bool] = {}
         self._changing: dict[ir.Function, bool] = {}
 
@@ -73,23 +77,37 @@ class Unit:
         return self._touching[function]
 
     def add(self, function: ir.Function) -> str:
-        """Emit a function (once) and give its name."""
-        from softmetal.lang.llvm.body import Body  # a body calls functions, which have bodies
-
-        if function not in self.names:
-            if not function.apart:
-                self.names[function] = f'@"{function.name}#{len(self.names)}"'
-                inlined = function in self.inlined or self.touches(function)
-                self.parts.append(Body(self, function).text("internal", "alwaysinline" if inlined else ""))
-                return self.names[function]
+        """Give a function's name; its body is written later."""
+        if function in self.names:
+            return self.names[function]
+        if not function.apart:
+            self.names[function] = f'@"{function.name}#{len(self.names)}"'
+        else:
             self.names[function] = f'@"{function.symbol}"'
-            if function.outside is not None or not self.alone:
-                self.parts.append(Body(self, function).declaration())
-            else:
+            if self.compiles(function):
                 how = function.traps, function.returns, self.touches(function), self.changes(function)
                 self.exported[function.symbol] = ir.Outside(*how)
-                self.parts.append(Body(self, function).text("hidden", "noinline cold" if function.cold else "noinline"))
+        self._number_traps(function)
+        self.added.append(function)
         return self.names[function]
+
+    def _number_traps(self, function: ir.Function) -> None:
+        if function not in self._numbered:
+            self._numbered.add(function)
+            for trap in function.raises:
+                self.trap_number(trap)
+            for called in function.calls:
+                self._number_traps(called)
+
+    def compiles(self, function: ir.Function) -> bool:
+        """Does the function become part of this unit, or is it only declared?"""
+        return not function.apart or (self.alone and function.outside is None)
+
+    def attributes(self, function: ir.Function) -> str:
+        """What is said to LLVM about inlining a function."""
+        if function.apart:
+            return "noinline cold" if function.cold else "noinline"
+        return "alwaysinline" if function in self.inlined or self.touches(function) else ""
 
     def trap_number(self, trap: type) -> int:
         """The number by which compiled code names a trap class, 1 or more."""
@@ -113,7 +131,3 @@ class Unit:
             items = ", ".join(f"i{size} {v & (1 << size) - 1}" for v in values)
             self.parts.append(f"{name} = internal constant [{len(values)} x i{size}] [{items}]\n")
         return self.tables[values], found
-
-    def text(self) -> str:
-        """The whole unit as LLVM IR."""
-        return "\n".join([*sorted(self.declared), *self.parts])

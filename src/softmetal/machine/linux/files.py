@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from .waits import POLLIN, POLLOUT
 
 if TYPE_CHECKING:
+    from .nodes import Node, Status
     from .process import Process
-    from .vfs import Node, Status, Vfs
+    from .vfs import Vfs
 
 O_ACCMODE, O_WRONLY, O_RDWR = 3, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
@@ -134,7 +135,7 @@ class File:
     def status(self) -> Status | os.stat_result:
         """What `fstat` answers."""
         if self.fd < 0:
-            from .vfs import Status
+            from .nodes import Status
 
             return Status(stat.S_IFREG | 0o600)
         return os.fstat(self.fd)

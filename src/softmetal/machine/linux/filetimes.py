@@ -22,7 +22,7 @@ from .abi import TIMESPEC
 from .clock import Clock
 from .files import O_TRUNC, File
 from .hostfs import HostNode, Tree
-from .vfs import Node, Status
+from .nodes import Node, Status
 
 SLOTS, WORDS = 1 << 16, 5
 KEY, MODIFIED, CHANGED, ACCESSED, SEEN = range(WORDS)

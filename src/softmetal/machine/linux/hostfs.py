@@ -31,7 +31,8 @@ from .files import (
     RegularFile,
     host_flags,
 )
-from .vfs import Node, StatFs, Status, fail, join
+from .nodes import Node, StatFs, Status, fail
+from .vfs import join
 
 if TYPE_CHECKING:
     from .filetimes import FileTimes

@@ -15,8 +15,8 @@ from . import signals as sig
 from .abi import M64, NS
 from .areas import ENDLESS
 from .errors import GuestExit
+from .nodes import fail
 from .threads import Pending
-from .vfs import fail
 
 if TYPE_CHECKING:
     from .process import Process

@@ -20,9 +20,10 @@ from .cpu import PAGE, W
 from .elf import Elf, Segment
 from .errors import NOT_FOUND, RunError
 from .files import RegularFile
+from .nodes import Node
 from .signals import TRAMPOLINE
 from .space import PROT_EXEC, PROT_READ, PROT_WRITE, USER_END
-from .vfs import Node, Vfs
+from .vfs import Vfs
 
 if TYPE_CHECKING:
     from .process import Process

@@ -20,6 +20,7 @@ from .clock import Clock, Entropy
 from .cpu import Cpu
 from .errors import GuestExit
 from .files import FdTable, RegularFile
+from .nodes import Node
 from .pids import Pids
 from .sched import Scheduler
 from .signals import Signals
@@ -29,7 +30,7 @@ from .sysvipc import SysvIpc
 from .table import name_of
 from .threads import Pending, Thread
 from .timers import Timers
-from .vfs import Node, Vfs
+from .vfs import Vfs
 from .waits import Result
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from . import sysvipc
 from .abi import NS, RELEASE, VERSION
 from .clock import EPOCH, UPTIME
 from .cpu import PAGE
+from .nodes import Node
 from .procpid import fixed, other, own, text
 from .synthfs import Directory, Link
-from .vfs import Node
 
 if TYPE_CHECKING:
     from .process import Process

@@ -14,10 +14,10 @@ from . import procmem
 from .clock import UPTIME
 from .cpu import PAGE
 from .files import File, Slot
+from .nodes import Node, Status, fail
 from .signals import SIG_DFL, SIG_IGN
 from .space import PROT_WRITE
 from .synthfs import Content, Directory, Link, behind, name_of
-from .vfs import Node, Status, fail
 
 if TYPE_CHECKING:
     from .pids import Record

@@ -12,8 +12,8 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from .nodes import fail
 from .pids import host_state
-from .vfs import fail
 
 if TYPE_CHECKING:
     from .pids import Pids

@@ -21,12 +21,12 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from .files import O_RDWR, StreamFile
-from .vfs import fail
+from .nodes import fail
 from .waits import POLLIN
 
 if TYPE_CHECKING:
+    from .nodes import Node
     from .process import Process
-    from .vfs import Node
 
 AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6 = 0, 1, 2, 10
 SO_RCVTIMEO, SO_SNDTIMEO = 20, 21

@@ -39,7 +39,7 @@ from .cpu import ENGINE_BIT, MAPPED, MEMORY_SIZE, PAGE, PAGE_BITS, Cpu, R, W, X
 from .errors import Fault
 
 if TYPE_CHECKING:
-    from .vfs import Status
+    from .nodes import Status
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 USER_END = MEMORY_SIZE - PAGE

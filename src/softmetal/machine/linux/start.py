@@ -19,10 +19,11 @@ from .errors import CANNOT_RUN, INTERNAL, NOT_FOUND, OUT_OF_BUDGET, GuestExit, O
 from .files import inherited
 from .filetimes import FileTimes, open_timed
 from .loader import Program, Where, execute, find, show
+from .nodes import Node
 from .process import Options, Process, tell
 from .synthfs import Directory, devices
 from .threads import Thread
-from .vfs import Node, Vfs
+from .vfs import Vfs
 
 SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 ENVIRONMENT = {"PATH": ":".join(SEARCH), "HOME": "/root", "LANG": "C.UTF-8"}

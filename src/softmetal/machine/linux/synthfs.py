@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from . import hostlibc
 from .files import O_ACCMODE, O_PATH, O_TMPFILE, ContentFile, DirectoryFile, File, PathFile, RandomFile, StreamFile
+from .nodes import Node, Status, fail
 from .terminals import Terminals
-from .vfs import Node, Status, fail
 
 if TYPE_CHECKING:
     from .process import Process

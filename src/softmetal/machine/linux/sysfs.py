@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .nodes import Node
 from .synthfs import Content, Directory, Link
-from .vfs import Node
 
 if TYPE_CHECKING:
     from .process import Process

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from .abi import NS
 from .areas import Mapped, page_up
 from .hostlibc import fallocate
+from .nodes import fail
 from .pids import host_state
-from .vfs import fail
 
 if TYPE_CHECKING:
     from .process import Process

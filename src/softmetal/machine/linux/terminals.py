@@ -15,7 +15,7 @@ import struct
 from contextlib import suppress
 
 from .files import O_NOCTTY, O_PATH, File, PathFile, StreamFile
-from .vfs import Node, StatFs, Status, fail
+from .nodes import Node, StatFs, Status, fail
 
 MOST = 256
 """Terminals that a run has at a time."""

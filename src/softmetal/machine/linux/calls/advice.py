@@ -24,10 +24,10 @@ from ..areas import (
     page_up,
 )
 from ..cpu import PAGE
+from ..nodes import fail
 from ..process import Process
 from ..space import PROT_READ, PROT_WRITE, USER_END
 from ..table import syscall
-from ..vfs import fail
 from ..waits import Result
 from .io import TASK_SIZE_MAX
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 
 from ..abi import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, NS, TIMESPEC, s32
+from ..nodes import Node, fail
 from ..process import Process
 from ..synthfs import behind
 from ..table import syscall
-from ..vfs import Node, fail
 from ..waits import Result
 from .paths import node_of, target, walk
 

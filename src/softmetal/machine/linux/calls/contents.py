@@ -10,10 +10,10 @@ from .. import hostlibc
 from ..abi import s32, s64
 from ..cpu import W
 from ..files import O_APPEND, O_RDWR, ContentFile, DirectoryFile, File, RegularFile, StreamFile
+from ..nodes import fail
 from ..process import Process
 from ..synthfs import PlainDevice
 from ..table import syscall
-from ..vfs import fail
 from ..waits import POLLOUT, Result, Wait
 from .io import MOST
 

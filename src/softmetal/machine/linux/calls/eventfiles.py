@@ -15,10 +15,10 @@ import struct
 
 from ..abi import ITIMERSPEC, NS, s32
 from ..files import O_CLOEXEC, O_NONBLOCK, O_RDWR, StreamFile
+from ..nodes import fail
 from ..process import Process
 from ..signals import UNBLOCKABLE
 from ..table import syscall
-from ..vfs import fail
 from ..waits import Result
 
 

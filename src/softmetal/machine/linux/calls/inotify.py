@@ -12,9 +12,9 @@ from .. import hostlibc
 from ..abi import s32
 from ..files import O_CLOEXEC, O_NONBLOCK, StreamFile
 from ..hostfs import HostNode
+from ..nodes import Node, fail
 from ..process import Process
 from ..table import syscall
-from ..vfs import Node, fail
 from ..waits import Result
 
 IN_ONLYDIR, IN_DONT_FOLLOW, IN_MASK_CREATE, IN_MASK_ADD = 0x01000000, 0x02000000, 0x10000000, 0x20000000

@@ -23,10 +23,10 @@ from ..files import (
     RegularFile,
     StreamFile,
 )
+from ..nodes import StatFs, fail
 from ..process import Process
 from ..synthfs import PlainDevice
 from ..table import syscall
-from ..vfs import StatFs, fail
 from ..waits import AS_ASKED, NEVER, POLLIN, POLLOUT, Result, Wait
 
 MOST = 0x7FFFF000

@@ -10,11 +10,11 @@ from ..abi import M64
 from ..areas import GROWS_DOWN, LOCKED, NO_RESERVE, Area, page_up
 from ..cpu import PAGE
 from ..files import ContentFile, File, RegularFile
+from ..nodes import fail
 from ..process import Process
 from ..space import LOWEST, PROT_EXEC, PROT_READ, PROT_WRITE, USER_END
 from ..synthfs import PlainDevice
 from ..table import syscall
-from ..vfs import fail
 from ..waits import Result
 
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE = 1, 2, 3

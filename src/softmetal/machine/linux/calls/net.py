@@ -20,6 +20,7 @@ from ..abi import MSGHDR, s32
 from ..cpu import MEMORY_SIZE, R, W
 from ..errors import Fault
 from ..files import O_ACCMODE, O_APPEND, O_CLOEXEC, O_NONBLOCK, File, RegularFile, StreamFile
+from ..nodes import fail
 from ..process import Process
 from ..sockets import (
     AF_INET,
@@ -36,7 +37,6 @@ from ..sockets import (
     target_of,
 )
 from ..table import syscall
-from ..vfs import fail
 from ..waits import AS_ASKED, NEVER, POLLIN, POLLOUT, Result, Wait
 from .epoll import EpollFile
 from .io import MOST, vectors

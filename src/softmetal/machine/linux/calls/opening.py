@@ -27,9 +27,10 @@ from ..files import (
     O_TRUNC,
     File,
 )
+from ..nodes import Node, fail
 from ..process import Process
 from ..table import syscall
-from ..vfs import BENEATH, CACHED, IN_ROOT, Node, fail
+from ..vfs import BENEATH, CACHED, IN_ROOT
 from ..waits import Result, Wait
 from .paths import base, refuse_running
 

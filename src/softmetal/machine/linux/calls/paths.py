@@ -24,10 +24,11 @@ from ..errors import Fault
 from ..files import (
     File,
 )
+from ..nodes import Node, Status, fail
 from ..process import Process
 from ..synthfs import behind
 from ..table import syscall
-from ..vfs import Node, Place, Status, fail
+from ..vfs import Place
 from ..waits import Result
 
 AT_EACCESS, AT_NO_AUTOMOUNT, AT_STATX_SYNC = 0x200, 0x800, 0x6000

@@ -12,12 +12,12 @@ import re
 
 from ..abi import s32
 from ..files import O_NONBLOCK, O_RDWR, DirectoryFile, File, StreamFile
+from ..nodes import fail
 from ..pids import Record, host_state
 from ..process import Process
 from ..signals import SI_TKILL, SI_USER, info
 from ..table import syscall
 from ..threads import Pending
-from ..vfs import fail
 from ..waits import Result
 
 PIDFD_THREAD = 0o200

@@ -13,10 +13,10 @@ from ..abi import M64, NS, POLLFD, TIMESPEC, s32
 from ..cpu import W
 from ..errors import Fault
 from ..files import File, StreamFile
+from ..nodes import fail
 from ..process import Process
 from ..signals import UNBLOCKABLE
 from ..table import syscall
-from ..vfs import fail
 from ..waits import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, UNLESS_HANDLED, Result, Wait
 
 RDNORM, RDBAND, WRNORM, WRBAND = 0x40, 0x80, 0x100, 0x200

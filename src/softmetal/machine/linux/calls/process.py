@@ -11,11 +11,11 @@ from ..abi import AT_EMPTY_PATH, AT_FDCWD, RUSAGE, SIGINFO_CHILD, TMS, s32
 from ..errors import RunError
 from ..files import O_NONBLOCK
 from ..loader import Where, execute, find
+from ..nodes import fail
 from ..pids import Record
 from ..process import Process
 from ..signals import SIGCHLD
 from ..table import syscall
-from ..vfs import fail
 from ..waits import Result, Wait
 from .paths import base
 from .pidfd import pid_file

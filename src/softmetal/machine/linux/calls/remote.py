@@ -15,11 +15,11 @@ from .. import hostlibc
 from ..abi import IOVEC, s32
 from ..cpu import ENGINE_BIT, MAPPED, PAGE, PAGE_BITS, R, W
 from ..errors import Fault
+from ..nodes import fail
 from ..pids import Record
 from ..process import Process
 from ..space import USER_END
 from ..table import syscall
-from ..vfs import fail
 from ..waits import Result
 from .advice import madvise
 from .io import TASK_SIZE_MAX

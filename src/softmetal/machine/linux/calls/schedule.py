@@ -10,11 +10,11 @@ import errno
 import struct
 
 from ..abi import TIMESPEC, s32
+from ..nodes import fail
 from ..process import Process
 from ..sched import QUANTUM
 from ..table import syscall
 from ..threads import Thread
-from ..vfs import fail
 from ..waits import Result
 
 SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE, SCHED_DEADLINE = 0, 1, 2, 3, 5, 6

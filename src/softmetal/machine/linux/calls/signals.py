@@ -7,6 +7,7 @@ import os
 
 from .. import hostlibc
 from ..abi import M64, NS, SIGACTION, STACK, TIMESPEC, s32
+from ..nodes import fail
 from ..process import Process
 from ..signals import (
     SI_TKILL,
@@ -19,7 +20,6 @@ from ..signals import (
 )
 from ..table import syscall
 from ..threads import Pending, Thread
-from ..vfs import fail
 from ..waits import NEVER, UNLESS_HANDLED, Result, Wait
 
 SA_KNOWN = 0xD8000807

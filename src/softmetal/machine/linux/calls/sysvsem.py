@@ -10,6 +10,7 @@ import struct
 from typing import NamedTuple
 
 from ..abi import NS, TIMESPEC, s32
+from ..nodes import fail
 from ..process import Process
 from ..sysvipc import (
     IPC_INFO,
@@ -36,7 +37,6 @@ from ..sysvipc import (
     take_owned,
 )
 from ..table import syscall
-from ..vfs import fail
 from ..waits import NEVER, Result, Wait
 
 GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL, SEM_STAT, SEM_INFO, SEM_STAT_ANY = range(11, 21)

@@ -11,11 +11,11 @@ from ..abi import CLONE_ARGS, NS, TIMESPEC, s32
 from ..cpu import PAGE, W
 from ..errors import GuestExit
 from ..limits import NPROC
+from ..nodes import fail
 from ..process import Process
 from ..table import syscall
 from ..threads import Thread
 from ..vforks import take_back
-from ..vfs import fail
 from ..waits import POLLIN, Result, Wait
 from .pidfd import pidfd_of_process
 

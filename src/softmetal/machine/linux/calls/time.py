@@ -6,11 +6,11 @@ import errno
 import struct
 
 from ..abi import NS, TIMESPEC, s32
+from ..nodes import fail
 from ..process import Process
 from ..table import syscall
 from ..threads import Thread
 from ..timers import Timer
-from ..vfs import fail
 from ..waits import UNLESS_HANDLED, Result, Wait
 
 REALTIME, MONOTONIC, PROCESS_CPU, THREAD_CPU = 0, 1, 2, 3

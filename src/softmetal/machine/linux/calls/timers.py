@@ -9,12 +9,12 @@ import errno
 from collections.abc import Callable
 
 from ..abi import ITIMERSPEC, NS, SIGINFO_KILL, s32
+from ..nodes import fail
 from ..process import Process
 from ..signals import SI_KERNEL, SI_TIMER, info
 from ..table import syscall
 from ..threads import Pending, Thread
 from ..timers import Timer
-from ..vfs import fail
 from ..waits import Result
 from .signals import LAST, thread_of
 from .time import PROCESS_CPU, THREAD_CPU, thread_used
