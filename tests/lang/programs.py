@@ -794,11 +794,20 @@ class Maker:
         for _ in range(0 if full else self.rng.randrange(1, 4)):
             parts = [str(self.pick(values)) for _ in range(self.rng.randrange(1, 4))]
             cases.append(" | ".join([*parts, *(["Color.DARK"] if self.chance(20) else [])]))
+        ranges: dict[str, tuple[str, int, int]] = {}
+        if not full and self.chance(30):
+            low, high = sorted((self.pick(values), self.pick(values)))
+            ends = max(low, value.lo), min(high, value.hi)
+            name = self.new("c")
+            ranges[case := f"{name} if {low} <= {name} <= {high}"] = (name, *ends)
+            cases.insert(self.rng.randrange(len(cases) + 1), case)
         if self.chance(60) and not full:
             cases.append("_")
         for case in cases:
             self.emit(f"case {case}:")
             self.ints = dict(before)
+            if case in ranges and ranges[case][1] <= ranges[case][2]:
+                self.ints[ranges[case][0]] = ranges[case][1:]
             with self.inner():
                 self.block(self.rng.randrange(1, 3))
                 if self.chance(10):

@@ -180,6 +180,36 @@ def apply(x: u8, plus: u1 = True, f: Callable[[int], int] = twice) -> u16:
             case _:
                 return 7
     """, ["f(1)", "f(2)", "f(3)", "f(4)"], [5, 5, 6, 7]),
+    "cases that are ranges": ("""
+TOP = 16
+    ====
+    calls: u8
+    table: u8[16]
+    def next(self) -> u16:
+        self.calls += 1
+        return 0x1000 * self.calls + 5
+    def f(self, x: u16) -> u16:
+        match x:
+            case 3 | 7:
+                return 1
+            case n if 0 <= n < TOP:
+                return self.table[n] + 100
+            case n if TOP <= n <= 0x1FF:
+                return n - TOP
+            case 0x200:
+                return 2
+            case _:
+                return 3
+    def g(self) -> u16:
+        found: u16 = 9
+        match self.next():
+            case n if 0x1000 < n < 0x2000:
+                found = n
+            case n if 0x2000 <= n < 0x3000:
+                found = 2 * n
+        return found + self.calls
+    """, ["f(3)", "f(7)", "f(2)", "f(15)", "f(16)", "f(511)", "f(512)", "f(513)", "g()", "g()", "g()"],
+        [1, 1, 100, 100, 0, 495, 2, 3, 0x1006, 0x400C, 12]),
     "cases that leave nothing over, each with a return": ("""
     def f(self, x: u1) -> u8:
         match x:

@@ -589,10 +589,34 @@ chip.py:15:13: error: else of a loop is not hardware Python
                 return 1
         return 2
 """, """\
-chip.py:13:23: error: a guard is not hardware Python
+chip.py:13:23: error: this guard is not hardware Python
                 case 1 if self.s:
                           ^~~~~~
-  write instead: an if inside the case
+  write instead: case n if LOW <= n < HIGH, or an if inside the case
+"""),
+    "a range whose end is no constant": ("""\
+    def f(self) -> u8:
+        match self.n:
+            case n if 1 <= n < self.s:
+                return 1
+        return 2
+""", """\
+chip.py:13:23: error: this guard is not hardware Python
+                case n if 1 <= n < self.s:
+                          ^~~~~~~~~~~~~~~
+  write instead: case n if LOW <= n < HIGH, or an if inside the case
+"""),
+    "a guard about another variable": ("""\
+    def f(self, x: u8) -> u8:
+        match self.n:
+            case n if 1 <= x < 5:
+                return 1
+        return 2
+""", """\
+chip.py:13:23: error: this guard is not hardware Python
+                case n if 1 <= x < 5:
+                          ^~~~~~~~~~
+  write instead: case n if LOW <= n < HIGH, or an if inside the case
 """),
     "a capture pattern": ("""\
     def f(self) -> u8:

@@ -235,6 +235,8 @@ class _Checker(Expressions):
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.assigned.add(node.id)
+            if isinstance(node, ast.MatchAs) and node.name:
+                self.assigned.add(node.name)
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 try:
                     kind = evaluate(ast.unparse(node.annotation), self.python, self.owner)
@@ -576,6 +578,8 @@ class _Checker(Expressions):
         return [ir.Continue()]
 
     def do_Match(self, node: ast.Match) -> list[Any]:
+        if any(case.guard for case in node.cases):
+            return self.block(self._as_ifs(node))
         value, found = self.integer(node.subject)
         made: list[Any] = []
         name = node.subject.id if isinstance(node.subject, ast.Name) and node.subject.id in self.assigned else None
@@ -585,8 +589,6 @@ class _Checker(Expressions):
         seen: set[int] = set()
         default: list[Any] | None = None
         for case in node.cases:
-            if case.guard:
-                self.fail(case.guard, "a guard is not hardware Python", "an if inside the case")
             values = self._case(case.pattern)
             self.state = dict(before)
             if values is None:
@@ -609,6 +611,47 @@ class _Checker(Expressions):
                 ends.append(before)
         self.state = join(ends)
         return [*made, ir.Switch(value, cases, default)]
+
+    def _as_ifs(self, node: ast.Match) -> list[ast.stmt]:
+        """A `match` with ranges, as a chain of `if`."""
+        made: list[ast.stmt] = []
+        name = node.subject.id if isinstance(node.subject, ast.Name) and node.subject.id in self.assigned else ""
+        if not name:
+            name = f"match.{node.lineno}.{node.col_offset}"
+            self.assigned.add(name)
+            made.append(ast.Assign([ast.Name(name, ast.Store())], node.subject))
+        rest: list[ast.stmt] = []
+        for case in reversed(node.cases):
+            body = case.body
+            if case.guard:
+                test: ast.expr = self._range(case, name)
+                assert isinstance(case.pattern, ast.MatchAs)
+                body = [ast.Assign([ast.Name(str(case.pattern.name), ast.Store())], ast.Name(name, ast.Load())), *body]
+            else:
+                values = self._case(case.pattern)
+                if values is None:
+                    rest = body
+                    continue
+                tests: list[ast.expr] = [
+                    ast.Compare(ast.Name(name, ast.Load()), [ast.Eq()], [ast.Constant(v)]) for v in dict.fromkeys(values)
+                ]
+                test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or(), tests)
+            rest = [ast.copy_location(ast.If(test, body, rest), case.pattern)]
+        return [ast.fix_missing_locations(ast.copy_location(part, node)) for part in made] + [
+            ast.fix_missing_locations(part) for part in rest
+        ]
+
+    def _range(self, case: ast.match_case, name: str) -> ast.expr:
+        """The test that the guard of `case n if LOW <= n < HIGH` makes of a local."""
+        guard, pattern = case.guard, case.pattern
+        assert guard is not None
+        if isinstance(guard, ast.Compare) and isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name:
+            middle, ends = guard.comparators[0], [guard.left, guard.comparators[-1]]
+            ordered = len(guard.ops) == 2 and all(isinstance(op, ast.Lt | ast.LtE) for op in guard.ops)
+            if ordered and isinstance(middle, ast.Name) and middle.id == pattern.name:
+                if all(isinstance(self.expr(e), ir.Const) for e in ends):
+                    return ast.copy_location(ast.Compare(ends[0], guard.ops, [ast.Name(name, ast.Load()), ends[1]]), guard)
+        return self.fail(guard, "this guard is not hardware Python", "case n if LOW <= n < HIGH, or an if inside the case")
 
     def _case(self, pattern: ast.pattern) -> list[int] | None:
         """The integers that a case names; None for `_`."""
