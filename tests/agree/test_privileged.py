@@ -43,7 +43,7 @@ class Side:
         self.block[:] = self.power_on
         self.code_page[: self.size >> 12] = bytes(self.size >> 12)
         self.ram[: self.size] = ram
-        self.engine.settle()
+        self.engine.drop_code()
         self.core.pc = self.core.next_pc = RAM
 
     def advance(self, most):
@@ -86,7 +86,7 @@ def test_privileged_programs_in_pieces_of_any_length():
         for side in sides:
             side.block[:] = side.power_on
             side.code_page[:64] = bytes(64)
-            side.engine.settle()
+            side.engine.drop_code()
             side.core.pc = side.core.next_pc = RAM
             side.change(RAM + 0x2000, address_of(0).to_bytes(8, "little") + bytes(8))
             side.change(address_of(0), content)
@@ -101,7 +101,7 @@ def test_privileged_programs_in_pieces_of_any_length():
             done += ran[0]
         ended += sides[0].core.finisher.finished != 0
     for side in sides:
-        side.engine.settle()
+        side.engine.drop_code()
     assert state_hash(sides[0].core) == state_hash(sides[1].core)
     assert ended > 40 * TIMES
 
@@ -319,7 +319,7 @@ def test_crowds_of_harts_that_change_memory_code_and_page_tables(harts):
             done += ran[0]
             crowd.disturb(sides)
         for side in sides:
-            side.engine.settle()
+            side.engine.drop_code()
         assert state_hash(sides[0].core) == state_hash(sides[1].core), f"crowd {seed}"
         total += done
     assert total > 6 * TIMES * 2000
@@ -348,7 +348,7 @@ def test_a_crowd_in_pieces_is_the_crowd_in_one_piece(harts):
             done += ran
             crowd.disturb(sides)
         for side in sides:
-            side.engine.settle()
+            side.engine.drop_code()
         assert state_hash(whole.core) == state_hash(pieces.core), f"crowd {seed}"
         total += done
     assert total > 40 * TIMES * 4_000

@@ -44,7 +44,7 @@ def test_pieces_of_any_length_end_in_the_same_state(engine):
                 else:
                     assert before <= judge.core.count < before + budget
                     causes.add(traps[0][1])
-        native.engine.settle()
+        native.engine.drop_code()
         assert not any(b & WATCHED for b in native.memories["perm"][:64])
         assert bytes(native.memories["perm"][:64]) == bytes(judge.memories["perm"][:64])
     assert causes == {1, 2, 3, 4, 5, 6, 7, 8}

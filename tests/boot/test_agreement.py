@@ -31,6 +31,6 @@ def test_linux_starts_in_the_same_states(kernel, cpus):
         assert [engine.advance(budget) for engine in engines] == [budget, budget]
         done += budget
         for engine in engines:
-            engine.settle()
+            engine.drop_code()
         assert state_hash(boards[0]) == state_hash(boards[1]), f"after {done} instructions"
     assert boards[0].mode == SUPERVISOR, "the firmware has handed on to the kernel"

@@ -47,7 +47,7 @@ def test_debian_s_kernel_boots_to_a_shell_on_any_number_of_harts(kernel, cpus):
     assert re.search(rf"riscv64\s+{cpus}\s+42\s", m.expect(PROMPT))
     m.send("poweroff -f\n")
     assert m.run(seconds=10) is Stop.OFF
-    assert not m.strange
+    assert not m.unmodelled
 
 
 def test_the_command_ends_with_0_when_the_guest_powers_off(kernel):

@@ -49,7 +49,7 @@ def test_nuttx_boots_to_its_shell_and_knows_its_tasks(build):
     if "CONFIG_BOARDCTL_POWEROFF=y" in (build / ".config").read_text():
         m.send("poweroff\n")
         assert m.run(seconds=10) is Stop.OFF
-    assert not m.strange
+    assert not m.unmodelled
     assert not m.remarks
 
 
@@ -63,5 +63,5 @@ def test_nuttx_passes_its_own_tests(build, capsys):
     text = follow(m, capsys, "ostest_main: Exiting with status", silence=60)
     assert "user_main: Exiting" in text
     assert text.rstrip().endswith("status 0")
-    assert not m.strange
+    assert not m.unmodelled
     assert not m.remarks

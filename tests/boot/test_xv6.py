@@ -61,7 +61,7 @@ def boot(xv6, cpus):
 
 
 def close(m):
-    assert not m.strange
+    assert not m.unmodelled
     assert not m.remarks
     for disk in m.virt.disks:
         disk.close()

@@ -27,11 +27,11 @@ class DeviceBench(Bench):
         self._runs.write(offset, value, size or self._size)
         return self
 
-    def strange_after(self, access: Callable[[], Any]) -> int:
-        """Was this access, alone, strange?"""
-        self.strange = 0
+    def unmodelled_after(self, access: Callable[[], Any]) -> int:
+        """Was this access, alone, unmodelled?"""
+        self.unmodelled = 0
         access()
-        return self.strange
+        return self.unmodelled
 
 
 def accesses(rng: random.Random, offsets: list[int], size: int, count: int) -> list[Step]:

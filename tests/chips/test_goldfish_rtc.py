@@ -88,15 +88,15 @@ def test_registers_read_back(rtc):
 
 
 @pytest.mark.parametrize(("offset", "size"), [(TIME_LOW, 8), (TIME_LOW, 1), (1, 4), (0x20, 4)])
-def test_what_is_not_there_is_strange(rtc, offset, size):
-    assert rtc.strange_after(lambda: rtc.read(offset, size)) == 1
-    assert rtc.strange_after(lambda: rtc.write(offset, 1, size)) == 1
+def test_what_is_not_there_is_unmodelled(rtc, offset, size):
+    assert rtc.unmodelled_after(lambda: rtc.read(offset, size)) == 1
+    assert rtc.unmodelled_after(lambda: rtc.write(offset, 1, size)) == 1
 
 
-def test_registers_for_writing_are_strange_to_read_and_the_other_way_round(rtc):
-    assert rtc.strange_after(lambda: rtc.read(CLEAR_ALARM)) == 1
-    assert rtc.strange_after(lambda: rtc.read(CLEAR_INTERRUPT)) == 1
-    assert rtc.strange_after(lambda: rtc.write(ALARM_STATUS, 1)) == 1
+def test_registers_for_writing_are_unmodelled_to_read_and_the_other_way_round(rtc):
+    assert rtc.unmodelled_after(lambda: rtc.read(CLEAR_ALARM)) == 1
+    assert rtc.unmodelled_after(lambda: rtc.read(CLEAR_INTERRUPT)) == 1
+    assert rtc.unmodelled_after(lambda: rtc.write(ALARM_STATUS, 1)) == 1
 
 
 def test_native_agrees_with_golden():

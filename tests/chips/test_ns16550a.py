@@ -142,15 +142,15 @@ def test_to_switch_the_fifos_on_or_off_forgets_what_was_received(uart):
 
 
 @pytest.mark.parametrize(("offset", "size"), [(DATA, 4), (DATA, 2), (8, 1), (0x100, 1)])
-def test_what_is_not_there_is_strange(uart, offset, size):
-    assert uart.strange_after(lambda: uart.read(offset, size)) == 1
-    assert uart.strange_after(lambda: uart.write(offset, 1, size)) == 1
+def test_what_is_not_there_is_unmodelled(uart, offset, size):
+    assert uart.unmodelled_after(lambda: uart.read(offset, size)) == 1
+    assert uart.unmodelled_after(lambda: uart.write(offset, 1, size)) == 1
     assert uart.tx.drain() == b""
 
 
 @pytest.mark.parametrize("offset", [LSR, MSR])
 def test_status_registers_are_not_written(uart, offset):
-    assert uart.strange_after(lambda: uart.write(offset, 0)) == 1
+    assert uart.unmodelled_after(lambda: uart.write(offset, 0)) == 1
 
 
 def test_native_agrees_with_golden():

@@ -103,17 +103,17 @@ def test_registers_read_back_and_what_has_no_source_is_wired_to_0(plic):
     assert plic.write(enable(SUPERVISOR, 2), 1).read(enable(SUPERVISOR, 2)) == 0
     assert plic.write(enable(64), 2).read(enable(64)) == 0
     assert plic.read(enable(0)) == 0
-    assert plic.strange == 0
+    assert plic.unmodelled == 0
 
 
 @pytest.mark.parametrize(("offset", "size"), [(4, 8), (4, 1), (6, 4), (0x1080, 4), (threshold(0) + 8, 4), (threshold(15872), 4)])
-def test_accesses_that_the_specification_does_not_know_are_strange(plic, offset, size):
-    assert plic.strange_after(lambda: plic.read(offset, size)) == 1
-    assert plic.strange_after(lambda: plic.write(offset, 1, size)) == 1
+def test_accesses_that_the_specification_does_not_know_are_unmodelled(plic, offset, size):
+    assert plic.unmodelled_after(lambda: plic.read(offset, size)) == 1
+    assert plic.unmodelled_after(lambda: plic.write(offset, 1, size)) == 1
 
 
 def test_pending_bits_are_read_only(plic):
-    assert plic.strange_after(lambda: plic.write(0x1000, 2)) == 0
+    assert plic.unmodelled_after(lambda: plic.write(0x1000, 2)) == 0
     assert plic.read(0x1000) == 0
 
 
@@ -164,11 +164,11 @@ def test_contexts_of_harts_that_the_board_does_not_have_are_wired_to_0(plic):
     plic.last = 3
     plic.update(1 << 10).write(enable(4), 1 << 10).write(threshold(4), 5)
     assert [plic.read(at(4)) for at in (enable, threshold, claim)] == [0, 0, 0]
-    assert (plic.lines[4], plic.lines[SUPERVISOR], plic.strange) == (0, 1, 0)
+    assert (plic.lines[4], plic.lines[SUPERVISOR], plic.unmodelled) == (0, 1, 0)
 
 
 def test_contexts_without_a_hart_are_wired_to_0_up_to_the_last_of_the_map(plic):
-    for last, strange in ((15871, 0), (15872, 1)):
+    for last, unmodelled in ((15871, 0), (15872, 1)):
         for access in (lambda at=last: plic.read(threshold(at)), lambda at=last: plic.write(threshold(at), 1)):
-            assert plic.strange_after(access) == strange
+            assert plic.unmodelled_after(access) == unmodelled
     assert plic.read(threshold(16)) == 0

@@ -22,16 +22,16 @@ def finisher(request):
 )
 def test_the_lower_half_says_what_and_the_upper_half_is_the_code(finisher, value, size, finished, code):
     finisher.write(0, value, size)
-    assert (finisher.finished, finisher.code, finisher.strange) == (finished, code, 0)
+    assert (finisher.finished, finisher.code, finisher.unmodelled) == (finished, code, 0)
 
 
 def test_it_reads_as_0(finisher):
-    assert (finisher.read(0), finisher.strange) == (0, 0)
+    assert (finisher.read(0), finisher.unmodelled) == (0, 0)
 
 
 @pytest.mark.parametrize(("offset", "value", "size"), [(0, 1, 4), (4, 0x5555, 4), (0, 0x55, 1), (0, 0x5555, 8)])
-def test_anything_else_is_strange_and_ends_nothing(finisher, offset, value, size):
-    assert finisher.strange_after(lambda: finisher.write(offset, value, size)) == 1
+def test_anything_else_is_unmodelled_and_ends_nothing(finisher, offset, value, size):
+    assert finisher.unmodelled_after(lambda: finisher.write(offset, value, size)) == 1
     assert finisher.finished == RUNNING
 
 

@@ -23,14 +23,14 @@ def vmgenid(request):
 def test_it_reads_as_its_sixteen_bytes_in_accesses_of_any_size(vmgenid, size):
     mask = (1 << 8 * size) - 1
     assert b"".join((vmgenid.read(at, size) & mask).to_bytes(size, "little") for at in range(0, 16, size)) == ID
-    assert vmgenid.strange == 0
+    assert vmgenid.unmodelled == 0
 
 
 @pytest.mark.parametrize(("offset", "size"), [(16, 1), (12, 8), (9, 2)])
-def test_what_lies_elsewhere_is_strange(vmgenid, offset, size):
-    assert vmgenid.strange_after(lambda: vmgenid.read(offset, size)) == 1
+def test_what_lies_elsewhere_is_unmodelled(vmgenid, offset, size):
+    assert vmgenid.unmodelled_after(lambda: vmgenid.read(offset, size)) == 1
 
 
-def test_a_write_is_strange_and_changes_nothing(vmgenid):
-    assert vmgenid.strange_after(lambda: vmgenid.write(0, 7, 8)) == 1
+def test_a_write_is_unmodelled_and_changes_nothing(vmgenid):
+    assert vmgenid.unmodelled_after(lambda: vmgenid.write(0, 7, 8)) == 1
     assert vmgenid.read(0) == int.from_bytes(ID[:8], "little")

@@ -60,7 +60,7 @@ class Runner:
         self.block[:] = self.power_on
         self.code_page[:] = bytes(len(self.code_page))
         self.ram[:] = ram
-        self.engine.settle()
+        self.engine.drop_code()
         self.core.pc = self.core.next_pc = RAM
 
     def run(self, most):
@@ -83,7 +83,7 @@ class Filter(Runner):
 
     def ends(self, slot, content):
         self.block[:] = self.power_on
-        self.engine.settle()
+        self.engine.drop_code()
         self.core.pc = self.core.next_pc = RAM
         at = address_of(slot) - RAM
         self.ram[TABLE - RAM : TABLE - RAM + 16] = address_of(slot).to_bytes(8, "little") + bytes(8)

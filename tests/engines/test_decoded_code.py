@@ -148,7 +148,7 @@ def test_settling_gives_every_page_its_permission_back(threaded, pages):
     for _ in range(2):
         assert go(threaded, DATA, 1 << 20) == (pages - 1, (ECALL_U, 0))
         assert all(b & WATCHED and not b & W for b in core.perm[DATA >> 12 : (DATA >> 12) + pages])
-        threaded.settle()
+        threaded.drop_code()
         assert bytes(core.perm[DATA >> 12 : (DATA >> 12) + pages]) == before
 
 
@@ -170,7 +170,7 @@ def test_a_store_to_a_page_beyond_the_list_of_watched_ones_is_done(threaded):
 def test_settling_leaves_nothing_behind_the_state_but_zeros(threaded):
     put(threaded, "li a0, 3\nloop: addi a0, a0, -1\nbnez a0, loop\necall", (1 << 38) - 16)
     go(threaded, (1 << 38) - 16, 100)
-    threaded.settle()
+    threaded.drop_code()
     places, view = threaded.places, threaded.core.__mapping__.view
     for address in range((1 << 38) - 4096, (1 << 38) + 4096, 64):
         at = places.code + (address << places.shift)

@@ -102,10 +102,10 @@ def test_a_guest_that_always_asks_for_much_gets_it_at_the_pace_of_machine_time(t
 def test_lines_for_the_user_are_bounded_and_each_is_kept_once(tmp_path):
     m = machine(tmp_path, SPIN)
     for i in range(1000):
-        m.trouble(f"line {i}")
-        m.trouble("line 0")
+        m.warn(f"line {i}")
+        m.warn("line 0")
         m.remark(f"line {i}")
-    assert m.troubles == m.remarks == [*(f"line {i}" for i in range(100)), "..."]
+    assert m.warnings == m.remarks == [*(f"line {i}" for i in range(100)), "..."]
 
 
 def test_what_a_guest_sends_without_a_cable_is_bounded(tmp_path):
@@ -121,5 +121,5 @@ def test_accesses_that_are_not_modelled_are_named_up_to_64_and_all_counted(tmp_p
     m = machine(tmp_path, "li t0, 0x100000\nli t1, 0x100100\n1: lw t2, 0(t0)\naddi t0, t0, 4\nbltu t0, t1, 1b\nli t0, 0x102100\n"
                           "2: lw t2, 0(t0)\naddi t0, t0, 4\nj 2b")  # fmt: skip
     m.run(insns=2000)
-    assert len(m.strange) == 64
-    assert m.board.strange_count > 300
+    assert len(m.unmodelled) == 64
+    assert m.board.unmodelled_count > 300

@@ -139,10 +139,10 @@ class RiscvVirt(PrivilegedHart, Dma):
     keyboard: VirtioInput
     tablet: VirtioInput
     gpu: VirtioGpu
-    strange_at: u64[64]  # the first physical addresses at which something is not modelled; bit 63: written
-    strange_times: u64[64]
-    strange_places: u7  # how many of these are in use
-    strange_count: u64  # of all accesses
+    unmodelled_at: u64[64]  # the first physical addresses at which something is not modelled; bit 63: written
+    unmodelled_times: u64[64]
+    unmodelled_places: u7  # how many of these are in use
+    unmodelled_count: u64  # of all accesses
 
     def reset(self) -> None:
         """Power-on, of what is not 0 then."""
@@ -343,8 +343,8 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def heed(self, device: Device, address: u64, write: u1) -> None:
         """Count an access that the device does not model, and lower the line by which it says so."""
-        self.note(device.strange, address, write)
-        device.strange = 0
+        self.note(device.unmodelled, address, write)
+        device.unmodelled = 0
 
     def told_host(self, value: u64) -> None:
         """HTIF, as test programs use it to end a run: bit 0 is 1, and above it is the exit code."""
@@ -581,21 +581,21 @@ class RiscvVirt(PrivilegedHart, Dma):
                 pass
         self.wire_slot(slot, offset, 1)
 
-    def note(self, strange: u1, address: u64, write: u1) -> None:
+    def note(self, unmodelled: u1, address: u64, write: u1) -> None:
         """Count what is not modelled."""
-        if strange:
-            self.count_strange(address | write << 63)
+        if unmodelled:
+            self.count_unmodelled(address | write << 63)
 
     @cold
-    def count_strange(self, access: u64) -> None:
+    def count_unmodelled(self, access: u64) -> None:
         """Count an access at its address, where it is one of the first 64."""
-        self.strange_count += 1
+        self.unmodelled_count += 1
         for i in range(64):
-            if i == self.strange_places:
-                self.strange_at[i] = access
-                self.strange_places += 1
-            if self.strange_at[i] == access:
-                self.strange_times[i] += 1
+            if i == self.unmodelled_places:
+                self.unmodelled_at[i] = access
+                self.unmodelled_places += 1
+            if self.unmodelled_at[i] == access:
+                self.unmodelled_times[i] += 1
                 return
 
     # -- memory, as devices see it

@@ -35,7 +35,7 @@ class Aclint(Device):
                 return part(self.mtimecmp[timer], offset, size)
             if offset >> 3 == MTIME >> 3:
                 return part(self.mtime, offset, size)
-        self.strange = 1
+        self.unmodelled = 1
         return 0
 
     def write(self, offset: u32, value: u64, size: u4) -> None:
@@ -52,7 +52,7 @@ class Aclint(Device):
                 self.mtime = merged(self.mtime, value, offset, size)
                 self.mtime_written = 1
                 return
-        self.strange = 1
+        self.unmodelled = 1
 
 
 def part(register: u64, offset: u32, size: u4) -> u64:

@@ -49,14 +49,14 @@ class Device(Chip):
 
     irq: u1  # output line; 1 = asserted
     calls: u1  # output line; 1 = the host has something to do before machine time goes on
-    strange: u1  # output line; 1 = the last access touched what is not modelled. The board counts it and lowers the line
+    unmodelled: u1  # output line; 1 = the last access touched what is not modelled. The board counts it and lowers the line
 
     def read(self, offset: u32, size: u4) -> u64:
-        self.strange = 1
+        self.unmodelled = 1
         return 0
 
     def write(self, offset: u32, value: u64, size: u4) -> None:
-        self.strange = 1
+        self.unmodelled = 1
 
 
 class Port(Chip):

@@ -45,7 +45,7 @@ class GoldfishRtc(Device):
 
     def read(self, offset: u32, size: u4) -> u64:
         if size != 4:
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         match offset:
             case 0x00:
@@ -63,12 +63,12 @@ class GoldfishRtc(Device):
             case 0x18:
                 return self.armed
             case _:
-                self.strange = 1
+                self.unmodelled = 1
                 return 0
 
     def write(self, offset: u32, value: u64, size: u4) -> None:
         if size != 4:
-            self.strange = 1
+            self.unmodelled = 1
             return
         match offset:
             case 0x00:
@@ -87,5 +87,5 @@ class GoldfishRtc(Device):
             case 0x1C:
                 self.pending = 0
             case _:
-                self.strange = 1
+                self.unmodelled = 1
         self.poll()

@@ -99,7 +99,7 @@ class Ns16550a(Device):
 
     def read(self, offset: u32, size: u4) -> u64:
         if size != 1 or offset > SCR:
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         self.touch(offset)
         value = self.read_register(offset)
@@ -146,7 +146,7 @@ class Ns16550a(Device):
 
     def write(self, offset: u32, value: u64, size: u4) -> None:
         if size != 1 or offset > SCR:
-            self.strange = 1
+            self.unmodelled = 1
             return
         self.touch(offset)
         match offset:
@@ -172,7 +172,7 @@ class Ns16550a(Device):
             case 7:
                 self.scr = value
             case _:  # the status registers are the factory's to write
-                self.strange = 1
+                self.unmodelled = 1
         self.poll()
 
     def control(self, value: u8) -> None:

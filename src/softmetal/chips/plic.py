@@ -101,25 +101,25 @@ class Plic(Device):
 
     def read(self, offset: u32, size: u4) -> u64:
         if size != 4 or offset & 3 != 0:
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         if offset < PENDING:
             return self.priority[offset >> 2] if offset < 4 * (SOURCES + 1) else 0
         if offset < ENABLE:
             if offset >= PENDING + 0x80:
-                self.strange = 1
+                self.unmodelled = 1
             return u32(self.pending >> (offset & 4) * 8) if offset < PENDING + 8 else 0
         if offset < CONTEXT:
             of = (offset - ENABLE) // ENABLE_STRIDE
             if of <= self.last:
                 return u32(self.enabled[of] >> (offset & 4) * 8) if offset & 0x78 == 0 else 0
             if of > LAST_CONTEXT:
-                self.strange = 1
+                self.unmodelled = 1
             return 0
         context = (offset - CONTEXT) // CONTEXT_STRIDE
         register = offset & 0xFFF
         if register > 4 or context > LAST_CONTEXT:
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         if context > self.last:
             return 0
@@ -127,20 +127,20 @@ class Plic(Device):
 
     def write(self, offset: u32, value: u64, size: u4) -> None:
         if size != 4 or offset & 3 != 0:
-            self.strange = 1
+            self.unmodelled = 1
         elif offset < PENDING:
             if offset < 4 * (SOURCES + 1):
                 self.set_priority(offset >> 2, value)
         elif offset < ENABLE:
             if offset >= PENDING + 0x80:  # what is pending is read-only
-                self.strange = 1
+                self.unmodelled = 1
         elif offset < CONTEXT:
             of = (offset - ENABLE) // ENABLE_STRIDE
             if of <= self.last:
                 if offset & 0x78 == 0:
                     self.enable(of, offset >> 2, value)
             elif of > LAST_CONTEXT:
-                self.strange = 1
+                self.unmodelled = 1
         else:
             self.write_context((offset - CONTEXT) // CONTEXT_STRIDE, offset & 0xFFF, value)
 
@@ -155,7 +155,7 @@ class Plic(Device):
     def write_context(self, context: u32, register: u32, value: u32) -> None:
         """A context's threshold (0) or completion register (4)."""
         if register > 4 or context > LAST_CONTEXT:
-            self.strange = 1
+            self.unmodelled = 1
         elif context <= self.last:
             if register == 0:
                 self.threshold[context] = value

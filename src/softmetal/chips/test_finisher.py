@@ -23,13 +23,13 @@ class TestFinisher(Device):
 
     def read(self, offset: u32, size: u4) -> u64:
         if offset != 0 or size & 6 == 0:
-            self.strange = 1
+            self.unmodelled = 1
         return 0
 
     def write(self, offset: u32, value: u64, size: u4) -> None:
         what = value & 0xFFFF
         if offset != 0 or size & 6 == 0:
-            self.strange = 1
+            self.unmodelled = 1
         elif what == 0x5555:
             self.finished = PASSED
         elif what == 0x3333:
@@ -38,4 +38,4 @@ class TestFinisher(Device):
         elif what == 0x7777:
             self.finished = RESET
         else:
-            self.strange = 1
+            self.unmodelled = 1

@@ -18,6 +18,6 @@ class Vmgenid(Device):
 
     def read(self, offset: u32, size: u4) -> u64:
         if offset + size > 16 or offset & size - 1 != 0:
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         return self.id[offset >> 3 & 1] >> 8 * (offset & 7)

@@ -42,7 +42,7 @@ AFTER_SCRIPT = 20_000_000_000
 """Machine time, in ns, that a guest gets to end by itself after a script's last line."""
 MOST_RESETS = 4
 """Resets that are told."""
-MOST_STRANGE = 16
+MOST_UNMODELLED = 16
 """Places of what is not modelled that are told."""
 PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
 
@@ -176,7 +176,7 @@ class Session:
         self._started = time.monotonic()
         self._last = None if options.max_insns is None else machine.position + options.max_insns
         self._signal = 0
-        self._troubles = self._remarks = self._resets = self._snapshots = 0
+        self._warnings = self._remarks = self._resets = self._snapshots = 0
         self._began_at, self._began_lived = machine.position, machine.lived
 
     def run(self) -> int:
@@ -199,7 +199,7 @@ class Session:
                     self.terminal.say(str(error))
                     code = NO_CONSOLE
             told = self._tell()
-        if code == OK and (not told or machine.troubles or (self.options.strict and machine.strange)):
+        if code == OK and (not told or machine.warnings or (self.options.strict and machine.unmodelled)):
             code = GUEST_FAILED
         return code
 
@@ -259,7 +259,7 @@ class Session:
     def _look(self) -> None:
         """Is it over, for a reason outside of the guest? Raises Over."""
         machine, options, say = self.machine, self.options, self.terminal.say
-        self._tell_troubles()
+        self._print_warnings()
         if self._signal:
             say(SIGNALS[signal.Signals(self._signal)])
             raise Over(SIGNALLED + self._signal)
@@ -352,22 +352,22 @@ class Session:
                 return GUEST_FAILED
         return None
 
-    def _tell_troubles(self) -> None:
+    def _print_warnings(self) -> None:
         """What the machine has for the user since the last look."""
         machine = self.machine
-        for line in machine.troubles[self._troubles :] + machine.remarks[self._remarks :]:
+        for line in machine.warnings[self._warnings :] + machine.remarks[self._remarks :]:
             self.terminal.say(line)
-        self._troubles, self._remarks = len(machine.troubles), len(machine.remarks)
+        self._warnings, self._remarks = len(machine.warnings), len(machine.remarks)
 
     def _tell(self) -> bool:
         """What the user has to know at the end. Is the picture there that was asked for?"""
         machine, say = self.machine, self.terminal.say
-        self._tell_troubles()
-        if machine.strange:
-            say(f"the guest touched what is not modelled, {machine.board.strange_count} times:")
-            for place in machine.strange[:MOST_STRANGE]:
+        self._print_warnings()
+        if machine.unmodelled:
+            say(f"the guest touched what is not modelled, {machine.board.unmodelled_count} times:")
+            for place in machine.unmodelled[:MOST_UNMODELLED]:
                 say(f"  {place}")
-            if len(machine.strange) > MOST_STRANGE:
+            if len(machine.unmodelled) > MOST_UNMODELLED:
                 say("  ...")
         if self.options.stats:
             seconds = time.monotonic() - self._started

@@ -79,12 +79,12 @@ class GoldenEngine:
     def code_changed(self, start: int, end: int) -> None:
         """Guest code between two addresses is no longer what it was: nothing to do, every fetch is a new one."""
 
-    def settle(self) -> None:
+    def drop_code(self) -> None:
         """Leave in the state no trace of how it was run: nothing to do."""
 
-    def tidy(self) -> None:
+    def canonicalise(self) -> None:
         """Do the same, and keep what was decoded: nothing is."""
-        self.settle()
+        self.drop_code()
 
 
 class FetchingGoldenEngine(GoldenEngine):
@@ -146,7 +146,7 @@ class PagedGoldenEngine(GoldenEngine):
             return False
         return bool(core.break_hit(core.pc))
 
-    def settle(self) -> None:
+    def drop_code(self) -> None:
         """Leave in the state no trace of how it was run."""
         self.core.forget_stale()
 

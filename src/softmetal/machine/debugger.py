@@ -234,7 +234,7 @@ class Debugger:
             debug.offsets[i] = offsets >> 64 * i & (1 << 64) - 1
         # A break that was decoded and is there no more only costs time: that is worth it for a short run.
         if offsets & ~self._decoded or (offsets != self._decoded and most >= FEW):
-            machine.engine.settle()
+            machine.engine.drop_code()
             self._decoded = offsets
         machine.engine.call("rekey")
         self._armed = now

@@ -62,7 +62,7 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
             except Exception as error:
                 status = FAILED
                 machine.note(port, bytes([request.index]))
-                machine.trouble(f"disk {number}: {error}")
+                machine.warn(f"disk {number}: {error}")
                 if not isinstance(error, OSError):
                     machine.fail(error)
         for address, length in into if status else ():  # the same bytes, wherever it was that reading failed

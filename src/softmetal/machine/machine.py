@@ -34,8 +34,8 @@ from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
 from softmetal.machine.stop import FOREVER, Stop
-from softmetal.machine.strange import Strange, storm, strange
 from softmetal.machine.symbols import Symbols
+from softmetal.machine.unmodelled import Unmodelled, storm, unmodelled
 from softmetal.machine.virt import Virt
 
 CHUNKS = {"native": 10_000_000, "golden": 5_000}
@@ -86,7 +86,7 @@ class Machine:
         `devices.MOST_SENT` goes nowhere, as where no cable is."""
         self.cable: Any = None
         """What links the machine with others."""
-        self.troubles: list[str] = []
+        self.warnings: list[str] = []
         """What has gone wrong on the host, for the user,"""
         self.remarks: list[str] = []
         """and what the user will want to know of the guest."""
@@ -324,9 +324,9 @@ class Machine:
         for observer in tuple(self.observers):
             self.heard(observer.entered, Input(self.position, self.clock, False, port, data))
 
-    def trouble(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Keep what has gone wrong on the host, for the user: a hundred lines of it."""
-        _keep_line(self.troubles, text)
+        _keep_line(self.warnings, text)
 
     def remark(self, text: str) -> None:
         """Keep what the user will want to know of the guest: a hundred lines of it."""
@@ -412,7 +412,7 @@ class Machine:
     @contextlib.contextmanager
     def bare(self) -> Iterator[None]:
         """The board without a trace of how it was run: of its engine, and of hooks."""
-        self.engine.tidy()
+        self.engine.canonicalise()
         board = self.board
         field = layout_of(type(board)).fields["debug"]
         part = board.__mapping__.view[field.offset : field.offset + layout_of(field.type).size]
@@ -560,9 +560,9 @@ class Machine:
         return [Cpu(self, i) for i in range(self.virt.cpus)]
 
     @property
-    def strange(self) -> list[Strange]:
+    def unmodelled(self) -> list[Unmodelled]:
         """What the guest touched and the board does not model, by address: the first 64 of them."""
-        return strange(self.board)
+        return unmodelled(self.board)
 
 
 def _keep_line(lines: list[str], text: str) -> None:

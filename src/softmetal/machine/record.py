@@ -105,7 +105,7 @@ class Recorder:
             if self in self.machine.observers:
                 self.machine.observers.remove(self)
             self._file.close()
-            self.machine.trouble(f"recording {self.path}: {error.strerror}; it ends at position {self.machine.position}")
+            self.machine.warn(f"recording {self.path}: {error.strerror}; it ends at position {self.machine.position}")
 
     def _place(self) -> bytes:
         machine = self.machine

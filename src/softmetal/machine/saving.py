@@ -55,7 +55,7 @@ def restore(machine: Any, snap: MachineSnapshot) -> None:
         disk.restore(state)
     _open_again(machine, snap.shares)
     states.restore(machine.board, snap.state)
-    machine.engine.settle()
+    machine.engine.drop_code()
     machine.position, machine.waited = snap.position, snap.waited
     for console, (text, seen, pending) in zip((machine.console, machine.hvc), snap.consoles, strict=True):
         console.put_back(text)

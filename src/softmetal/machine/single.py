@@ -130,7 +130,7 @@ class Single:
         else:
             made = golden_engine(self.isa, self.board)
         trap = made.run(1)
-        made.settle()
+        made.drop_code()
         after, memories_after = self._look()
         changes = [(n, before[n], after[n]) for n in before if before[n] != after[n]]
         for path, old in memories.items():

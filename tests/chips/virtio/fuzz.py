@@ -87,7 +87,7 @@ class FuzzBed(Bed):
         pick = self.below(64)
         dead = not self.device.live()
         if (pick == 0 and self.rarely()) or (dead and pick < 32):
-            self.settle()
+            self.drop_code()
         elif pick < 26:
             self.offer(self.below(2))
         elif pick < 42:
@@ -102,7 +102,7 @@ class FuzzBed(Bed):
             self.scribble()
 
     @cold
-    def settle(self) -> None:
+    def drop_code(self) -> None:
         """Begin again as a driver should, or nearly so."""
         self.resets += 1
         self.set(Register.STATUS, 0)

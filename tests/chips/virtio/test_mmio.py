@@ -58,16 +58,16 @@ def test_a_place_without_a_device_has_identity_zero(bed):
     assert bed.load(Register.MAGIC, 4) == int.from_bytes(b"virt", "little")
     assert bed.load(Register.VERSION, 4) == 2
     assert bed.load(Register.DEVICE_ID, 4) == 0
-    assert not bed.chip.device.strange
+    assert not bed.chip.device.unmodelled
     assert bed.load(Register.STATUS, 4) == 0
-    assert bed.chip.device.strange
+    assert bed.chip.device.unmodelled
 
 
 def test_the_handshake_ends_in_driver_ok(driver):
     assert driver.get(Register.DEVICE_ID) == 42
     assert driver.offered() == 1 << 3 | 1 << INDIRECT_DESC | 1 << EVENT_IDX | 1 << VERSION_1
     assert driver.get(Register.STATUS) == 15
-    assert not driver.device.strange
+    assert not driver.device.unmodelled
 
 
 @pytest.mark.parametrize("features", [0, 1 << 3])
@@ -95,7 +95,7 @@ def test_there_are_no_features_above_the_first_64(driver):
     assert driver.get(Register.DEVICE_FEATURES) == 0
     driver.set(Register.DRIVER_FEATURES_SEL, 2)
     driver.set(Register.DRIVER_FEATURES, 0)
-    assert not driver.device.strange
+    assert not driver.device.unmodelled
 
 
 def test_features_stay_once_agreed_to(driver):
@@ -110,22 +110,22 @@ def test_features_stay_once_agreed_to(driver):
 )
 def test_the_configuration_is_read_at_any_offset_and_size(driver, offset, size, value):
     assert driver.get(Register.CONFIG + offset, size) == value
-    assert not driver.device.strange
+    assert not driver.device.unmodelled
 
 
 @pytest.mark.parametrize(("offset", "size"), [(12, 4), (10, 4), (0, 0), (0, 15), (0xFFFFFE00, 8)])
-def test_beyond_the_configuration_is_strange(driver, offset, size):
+def test_beyond_the_configuration_is_unmodelled(driver, offset, size):
     driver.bed.load(Register.CONFIG + offset, size)
-    assert driver.device.strange
+    assert driver.device.unmodelled
 
 
 @pytest.mark.parametrize("size", [1, 2, 8])
 def test_registers_are_words(driver, size):
     assert driver.get(Register.MAGIC, size) == 0
-    assert driver.device.strange
-    driver.device.strange = 0
+    assert driver.device.unmodelled
+    driver.device.unmodelled = 0
     driver.set(Register.STATUS, 0, size)
-    assert driver.device.strange
+    assert driver.device.unmodelled
     assert driver.get(Register.STATUS) == 15
 
 

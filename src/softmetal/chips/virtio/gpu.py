@@ -129,7 +129,7 @@ class VirtioGpu(VirtioDevice):
         if offset == 4 and size == 4:
             self.events &= ~value
         else:
-            self.strange = 1
+            self.unmodelled = 1
 
     def resize(self, width: u32, height: u32) -> None:
         """The screen has another size."""
@@ -201,7 +201,7 @@ class VirtioGpu(VirtioDevice):
             case Command.MOVE_CURSOR:
                 return self.move_cursor(bus, 0)
             case _:
-                self.strange = 1
+                self.unmodelled = 1
                 return Answer.UNSPEC
 
     @cold

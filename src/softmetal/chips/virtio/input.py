@@ -75,7 +75,7 @@ class VirtioInput(VirtioDevice):
         elif size == 1 and offset == 1:
             self.subsel = value
         else:
-            self.strange = 1
+            self.unmodelled = 1
 
     def extent(self) -> u8:
         """How many bytes are shown."""

@@ -104,7 +104,7 @@ class VirtioDevice(Device):
 
     def config_write(self, offset: u32, value: u64, size: u4) -> None:
         """The driver writes to the configuration space."""
-        self.strange = 1
+        self.unmodelled = 1
 
     def notify(self, bus: Dma, queue: u1) -> None:
         """The driver says that a queue has something for the device."""
@@ -170,7 +170,7 @@ class VirtioDevice(Device):
         if offset >= Register.CONFIG:
             return self.config(offset - Register.CONFIG, size)
         if size != 4 or (offset > Register.VENDOR_ID and not self.present):
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         return self.register(offset)
 
@@ -179,7 +179,7 @@ class VirtioDevice(Device):
         index = offset >> 2
         last = offset + size - 1 >> 2
         if not self.present or size == 0 or size > 8 or last >= self.CONFIG_WORDS:
-            self.strange = 1
+            self.unmodelled = 1
             return 0
         value: u128 = self.config_word(index)
         if last > index:
@@ -214,7 +214,7 @@ class VirtioDevice(Device):
             case Register.SHM_LEN_LOW | Register.SHM_LEN_HIGH | Register.SHM_BASE_LOW | Register.SHM_BASE_HIGH:
                 return 0xFFFFFFFF  # no such region
             case _:
-                self.strange = 1
+                self.unmodelled = 1
                 return 0
 
     def offered(self) -> u64:
@@ -223,11 +223,11 @@ class VirtioDevice(Device):
 
     def write(self, bus: Dma, offset: u32, value: u64, size: u4) -> None:
         if not self.present:
-            self.strange = 1
+            self.unmodelled = 1
         elif offset >= Register.CONFIG:
             self.config_write(offset - Register.CONFIG, value, size)
         elif size != 4:
-            self.strange = 1
+            self.unmodelled = 1
         elif offset == Register.QUEUE_NOTIFY:
             queue = u32(value)
             if queue < self.QUEUES and self.usable(queue):
@@ -264,7 +264,7 @@ class VirtioDevice(Device):
             elif self.driver_features_sel == 1:
                 self.driver_features = u32(self.driver_features) | value << 32
             elif value:
-                self.strange = 1
+                self.unmodelled = 1
 
     def set_status(self, value: u8) -> None:
         """Bits are only ever set; writing 0 resets."""
@@ -316,4 +316,4 @@ class VirtioDevice(Device):
                 case Register.QUEUE_DEVICE_HIGH:
                     self.queues[queue].device = u32(self.queues[queue].device) | value << 32
                 case _:
-                    self.strange = 1
+                    self.unmodelled = 1

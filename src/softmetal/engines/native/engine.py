@@ -81,12 +81,12 @@ class NativeEngine:
         kind = self._traps[self._words[0] - 1]
         return kind(*self._words[1 : 1 + len(trap_fields(kind))])
 
-    def settle(self) -> None:
+    def drop_code(self) -> None:
         """Leave in the state no trace of how it was run."""
 
-    def tidy(self) -> None:
+    def canonicalise(self) -> None:
         """Do the same, and keep what was decoded, where that can be."""
-        self.settle()
+        self.drop_code()
 
     def code_changed(self, start: int, end: int) -> None:
         """Guest code between two addresses is no longer what it was."""
@@ -116,18 +116,18 @@ class ThreadedEngine(NativeEngine):
                 return self._words[0]
             left = self._signed[LEFT]
             if reason == TRAPPED:
-                self.settle()
+                self.drop_code()
             elif left <= 0:
                 return 0
             # What cannot be decoded ahead, the golden model does: a store that changes code, a fetch that traps...
             number = self._by_golden()
             if number == self._code_write:
-                self.settle()
+                self.drop_code()
                 number = self._by_golden()
             if number:
                 return number
             if reason == WALL:  # what could not be fetched when it was decoded now can
-                self.settle()
+                self.drop_code()
             left -= 1
         return 0
 
@@ -151,7 +151,7 @@ class ThreadedEngine(NativeEngine):
         count: int = self._words[TRANSLATIONS]
         return count
 
-    def settle(self) -> None:
+    def drop_code(self) -> None:
         """Forget all decoded code, and leave in the state no trace of having decoded it."""
         places, mapping = self.places, self._mapping
         count = int.from_bytes(mapping.view[places.watch : places.watch + 8], "little")
@@ -177,7 +177,7 @@ class ThreadedEngine(NativeEngine):
     def code_changed(self, start: int, end: int) -> None:
         first, last = start >> 12, (end + 4095) >> 12
         if last - first > 1 << 16 or 1 in bytes(self._marks[first:last]):
-            self.settle()
+            self.drop_code()
 
 
 class PagedEngine(NativeEngine):
@@ -204,7 +204,7 @@ class PagedEngine(NativeEngine):
             reason = self._go(self._root, left, horizon)
             left = self._signed[LEFT]
             if reason == STUCK:
-                self.settle()
+                self.drop_code()
             elif reason == TRAPPED:
                 raise self._trap()
             else:
@@ -223,15 +223,15 @@ class PagedEngine(NativeEngine):
         found: int = self._calls[name](self._root, *args)
         return found
 
-    def settle(self) -> None:
+    def drop_code(self) -> None:
         """Forget all decoded code."""
         self._mapping.discard(self.places.code, self.places.end)
         self.core.forget_stale()
 
-    def tidy(self) -> None:
+    def canonicalise(self) -> None:
         """Leave in the state no trace of how it was run: what was decoded stays, but for what has changed since."""
         if self._go(self._root, 0, 0) == STUCK:
-            self.settle()
+            self.drop_code()
         self.core.forget_stale()
 
 

@@ -76,7 +76,7 @@ class Paged(Threaded):
         frame = writer.new(f"lshr i64 {far}, {FRAME_SHIFT}")
         return frame, writer.new(f"lshr i64 {writer.new(f'and i64 {far}, {(1 << FRAME_SHIFT) - 1}')}, 3")
 
-    def settle_in(self, writer: Writer, frame: str, address: str) -> str:
+    def enter_frame(self, writer: Writer, frame: str, address: str) -> str:
         """Write the change to a page in a frame; the record of an address there."""
         offset = writer.new(f"and i64 {address}, {PAGE - 2}")
         start = writer.new(f"add i64 {self._base(writer)}, {writer.new(f'shl i64 {frame}, {FRAME_SHIFT}')}")
@@ -102,7 +102,7 @@ class Paged(Threaded):
         writer.emit(f"store i64 {target}, ptr {writer.gep('%root', self.mailbox(TARGET))}")
         self.tail(writer, "@enter.far", "%root", "%budget")
         writer.start(hit)
-        self._enter_record(writer, self.settle_in(writer, frame, target))
+        self._enter_record(writer, self.enter_frame(writer, frame, target))
 
     # -- decoding
 
@@ -260,7 +260,7 @@ count:
         target = writer.new(f"load i64, ptr {writer.gep('%root', self.mailbox(TARGET))}")
         frame, had = writer.invoke(self.method("locate"), [], [target], "lost")[0]
         assert had is not None
-        record = self.settle_in(writer, writer.resize(frame, had, 64), target)
+        record = self.enter_frame(writer, writer.resize(frame, had, 64), target)
         self.tail(writer, "@enter.slowly", record, "%budget")
         writer.start("lost")
         writer.emit(f"store i64 {target}, ptr {writer.gep('%root', self.fields['pc'].offset)}")
@@ -432,7 +432,7 @@ done:
         pc = load(field("pc"))
         frame, had = writer.invoke(self.method("locate"), [], [pc], "unfetched")[0]
         assert had is not None
-        record = self.settle_in(writer, writer.resize(frame, had, 64), pc)
+        record = self.enter_frame(writer, writer.resize(frame, had, 64), pc)
         budget = load(part)
         limit = new(f"add i64 {load(field('count'))}, {budget}")
         emit(f"store i64 {limit}, ptr {word(LIMIT)}")
@@ -495,7 +495,7 @@ done:
         lone = load(field("pc"))
         frame, had = writer.invoke(self.method("locate_alone"), [], [lone], "unfetched.alone")[0]
         assert had is not None
-        self.settle_in(writer, writer.resize(frame, had, 64), lone)
+        self.enter_frame(writer, writer.resize(frame, had, 64), lone)
         emit(f"store i64 {PAUSED}, ptr {word(REASON)}")
         some = new(f"load i8, ptr {self._debug(writer, 'breaks')}")
         writer.branch(new(f"icmp eq i8 {some}, 0"), "step", "broken")

@@ -34,7 +34,7 @@ CAUSES = {
 
 
 @dataclass(frozen=True)
-class Strange:
+class Unmodelled:
     """Accesses to one physical address, of one direction."""
 
     address: int
@@ -48,13 +48,13 @@ class Strange:
         return f"{'write' if self.write else 'read'} of {self.address:#x} ({self.device}{often})"
 
 
-def strange(board: Any) -> list[Strange]:
+def unmodelled(board: Any) -> list[Unmodelled]:
     """All of them, of the first 64 places, in the order in which the guest came there."""
     found = []
-    for i in range(board.strange_places):
-        access = board.strange_at[i]
+    for i in range(board.unmodelled_places):
+        access = board.unmodelled_at[i]
         address = access & ~WRITE
-        found.append(Strange(address, access >= WRITE, board.strange_times[i], _device(board, address)))
+        found.append(Unmodelled(address, access >= WRITE, board.unmodelled_times[i], _device(board, address)))
     return found
 
 
