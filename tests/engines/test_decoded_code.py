@@ -6,6 +6,7 @@ import pytest
 
 from softmetal.engines.native import native_engine, new_board
 from softmetal.engines.native.frame import LONGEST, WATCHES
+from softmetal.isa.decoding import Ahead
 from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.hart import BREAKPOINT, ECALL_U
 from softmetal.isa.table import Isa
@@ -195,7 +196,7 @@ class Halt(Trap):
 class Small(Chip):
     """A CPU of 32-bit instructions in 64 KiB, whose memory repeats for ever."""
 
-    CODE_BITS = 16
+    decoding = Ahead(code_bits=16)
     r: u64[32]
     pc: u64
     next_pc: u64

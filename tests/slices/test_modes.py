@@ -8,8 +8,9 @@ import pytest
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native import native_engine, new_board
+from softmetal.isa.decoding import Ahead
 from softmetal.isa.table import Isa
-from softmetal.lang import Chip, Trap, memory, u1, u8, u16, u64
+from softmetal.lang import Chip, Trap, host, memory, u1, u8, u16, u64
 
 
 class Illegal(Trap):
@@ -104,11 +105,31 @@ def test_the_table_tells_what_is_meant_in_a_mode() -> None:
 
 
 def test_a_core_that_wants_to_be_decoded_ahead_is_refused() -> None:
-    class Ahead(Wide):
-        CODE_BITS = 16
+    class Impatient(Wide):
+        decoding = Ahead(code_bits=16)
+        next_pc: u16
 
         def watch(self, address: u64) -> u1:
             return 0
 
-    with pytest.raises(TypeError, match="wide: what a code means depends on 'wide', so code is not decoded ahead: leave CODE"):
-        native_engine(isa, new_board(isa, Ahead))
+        @host
+        def unwatch(self, page: int) -> None:
+            pass
+
+    with pytest.raises(TypeError, match="wide: what a code means depends on 'wide', so code is not decoded ahead: leave `deco"):
+        native_engine(isa, new_board(isa, Impatient))
+
+
+def test_a_core_that_has_not_what_it_promises_is_refused() -> None:
+    class Hollow(Wide):
+        decoding = Ahead(code_bits=16)
+
+    missing = r"the method watch\(\), the host method unwatch\(\), the field next_pc"
+    with pytest.raises(TypeError, match=f"Hollow says that its code is decoded Ahead, and has not {missing}"):
+        new_board(isa, Hollow)
+
+    class Old(Wide):
+        decoding = 16
+
+    with pytest.raises(TypeError, match=r"Old.decoding is 16: give Ahead\(...\), ByFrame\(...\), or nothing"):
+        new_board(isa, Old)

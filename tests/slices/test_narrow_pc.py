@@ -9,6 +9,7 @@ import pytest
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native import native_engine, new_board
 from softmetal.engines.native.engine import ThreadedEngine
+from softmetal.isa.decoding import Ahead
 from softmetal.isa.table import Isa
 from softmetal.lang import Chip, Trap, host, memory, s8, u1, u4, u8, u12, u16, u64
 
@@ -22,7 +23,7 @@ class Halt(Trap):
 class Tiny(Chip):
     """Sixteen registers of a byte; 64 KiB, of which stores change a half that holds no code."""
 
-    CODE_BITS = 16
+    decoding = Ahead(code_bits=16)
 
     r: u8[16]
     pc: u16

@@ -10,6 +10,7 @@ Not modelled: anything outside a process (privileged modes, page tables, other h
 
 from __future__ import annotations
 
+from softmetal.isa.decoding import Ahead
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, Hart, RiscvTrap
 from softmetal.lang import Trap, cold, host, memory, u1, u4, u7, u8, u16, u32, u64
 
@@ -30,7 +31,7 @@ class CodeWrite(Trap):
 class LinuxRiscv64(Hart):
     """A hart whose bus is the address space of a process."""
 
-    CODE_BITS = 38
+    decoding = Ahead(code_bits=38, code_write=CodeWrite)
     perm: memory[SPACE >> PAGE_SHIFT]
     ram: memory[SPACE]
 

@@ -40,9 +40,12 @@ from softmetal.chips.virtio.input import VirtioInput
 from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.p9 import MOST_MESSAGE, Virtio9p
 from softmetal.chips.vmgenid import Vmgenid
+from softmetal.isa.decoding import ByFrame
+from softmetal.isa.riscv.hart import RiscvTrap
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
-from softmetal.isa.riscv.privileged.csr import STCE
+from softmetal.isa.riscv.privileged.csr import STCE, Deferred
 from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
+from softmetal.isa.riscv.privileged.mmu import CodeWrite, Pieced, Watched
 from softmetal.isa.riscv.privileged.state import MOST_RAM, RAM_BASE, Frame, Place
 from softmetal.lang import cold, u1, u2, u4, u5, u6, u7, u8, u12, u16, u32, u64
 
@@ -96,7 +99,9 @@ class Slot(IntEnum):
 class RiscvVirt(PrivilegedHart, Dma):
     """The board, with the hart whose turn it is in the middle."""
 
-    FRAMES = MOST_RAM >> 12
+    decoding = ByFrame(
+        frames=MOST_RAM >> 12, taken=RiscvTrap, deferred=Deferred, code_write=CodeWrite, pieced=Pieced, watched=Watched
+    )
     ENTRIES = (
         "poll", "wait_until", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize", "rekey",
         "set_link", "new_generation",

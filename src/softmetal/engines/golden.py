@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from softmetal.isa.decoding import ByFrame, decoding_of
 from softmetal.isa.table import NO_MODES, Insn, Isa
 from softmetal.lang.chip import Trap
 from softmetal.lang.golden import golden
@@ -120,16 +121,16 @@ class PagedGoldenEngine(GoldenEngine):
 
     def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
         """Run as the native engine's `advance` does."""
-        core, done = self.core, 0
+        core, done, says = self.core, 0, type(self.core).decoding
         while done < max_insns and core.prepare(1, horizon):
             if core.debug.breaks and self._broken():
                 break
             try:
                 self.step()
             except Trap as trap:
-                if type(trap).__name__ == "Watched":
+                if isinstance(trap, says.watched):
                     break
-                if type(trap).__name__ != "RiscvTrap":
+                if not isinstance(trap, says.taken):
                     raise
                 core.take(*trap.values)
                 core.count += 1
@@ -157,6 +158,6 @@ class PagedGoldenEngine(GoldenEngine):
 
 def golden_engine(isa: Isa, core: Any) -> GoldenEngine:
     """The golden engine for a table."""
-    if hasattr(type(core), "FRAMES"):
+    if isinstance(decoding_of(type(core)), ByFrame):
         return PagedGoldenEngine(isa, core)
     return (FetchingGoldenEngine if isa.fetching else GoldenEngine)(isa, core)

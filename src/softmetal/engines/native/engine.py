@@ -11,10 +11,11 @@ from typing import Any
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native.frame import LEFT, PAUSED, STUCK, TRANSLATIONS, TRAPPED, WALL, WATCHES, PagedPlaces, Places
+from softmetal.isa.decoding import Ahead, ByFrame, decoding_of
 from softmetal.isa.step import register
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
-from softmetal.lang.chip import Board, Chip, Trap, method_of, trap_class, trap_fields
+from softmetal.lang.chip import Board, Chip, Trap, trap_class, trap_fields
 from softmetal.lang.loader import Library
 
 Progress = Callable[[str], None]
@@ -22,16 +23,6 @@ FOREVER = 1 << 60
 """A moment of a board's clock that never comes."""
 MOST = 1 << 62
 """The largest budget that is handed to native code: more than a century's instructions."""
-
-
-def is_threaded(cls: type) -> bool:
-    """Can instructions be decoded ahead? The core must say how far its code goes, and tell of stores to it."""
-    return hasattr(cls, "CODE_BITS") and method_of(cls, "watch") is not None
-
-
-def is_paged(cls: type) -> bool:
-    """Does the core translate addresses? Then its code belongs to frames of memory, and it says how many there are."""
-    return hasattr(cls, "FRAMES")
 
 
 class NativeEngine:
@@ -103,7 +94,8 @@ class ThreadedEngine(NativeEngine):
         if self._mapping.size < self.places.end:
             raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
         self._golden = golden_engine(isa, core)
-        self._code_write = next((i for i, t in enumerate(self._traps, 1) if t.__name__ == "CodeWrite"), -1)
+        code_write = type(core).decoding.code_write
+        self._code_write = self._traps.index(code_write) + 1 if code_write in self._traps else -1
         self._marks = self._mapping.view[self.places.marks : self.places.run]
 
     def enter(self, max_insns: int) -> int:
@@ -237,11 +229,12 @@ class PagedEngine(NativeEngine):
 
 def new_board(isa: Isa, cls: type[Chip]) -> Any:
     """A board at power-on whose state the native engine can run; a whole computer's, so that snapshots of it are cheap."""
-    if is_paged(cls):
+    says = decoding_of(cls)
+    if isinstance(says, ByFrame):
         return cls(room=PagedPlaces.of(Board.of(cls), isa).end - Board.of(cls).size, in_file=True)
-    if not is_threaded(cls):
-        return cls()
-    return cls(room=Places.of(Board.of(cls), isa).end - Board.of(cls).size)
+    if isinstance(says, Ahead):
+        return cls(room=Places.of(Board.of(cls), isa).end - Board.of(cls).size)
+    return cls()
 
 
 def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> NativeEngine:
@@ -254,7 +247,8 @@ def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> Nati
 
 def form(cls: type) -> type[NativeEngine]:
     """The form of the engine that suits a core."""
-    return PagedEngine if is_paged(cls) else ThreadedEngine if is_threaded(cls) else NativeEngine
+    says = decoding_of(cls)
+    return PagedEngine if isinstance(says, ByFrame) else ThreadedEngine if isinstance(says, Ahead) else NativeEngine
 
 
 _LIBRARIES: weakref.WeakKeyDictionary[type, dict[tuple[str, str], tuple[Library, list[type[Trap]]]]] = weakref.WeakKeyDictionary()

@@ -48,7 +48,7 @@ class Places:
 
     @staticmethod
     def of(board: Board, isa: Isa) -> Places:
-        bits: int = board.cls.CODE_BITS  # type: ignore[attr-defined]
+        bits: int = board.cls.decoding.code_bits  # type: ignore[attr-defined]
         shift = {8: 4, 16: 3, 32: 2}[isa.parcel]
         code = -(-board.size // (1 << 21)) * (1 << 21) + GUARD
         marks = code + (1 << bits + shift) + GUARD
@@ -76,7 +76,7 @@ class PagedPlaces:
         """Raises TypeError for parcels that the frames of records do not suit."""
         if isa.parcel != 16:
             raise TypeError(f"{isa.name}: code in pages has to come in parcels of 16 bits")
-        frames: int = board.cls.FRAMES  # type: ignore[attr-defined]
+        frames: int = board.cls.decoding.frames  # type: ignore[attr-defined]
         code = -(-board.size // (1 << 21)) * (1 << 21)
         run = code + (frames << FRAME_SHIFT)
         return PagedPlaces(code, run, run + 16 * 4096, 3)

@@ -77,7 +77,7 @@ class Handlers(Interpreter):
     def __init__(self, isa: Isa, board: Board) -> None:
         if isa.modes or isa.unit != 8:
             why = f"what a code means depends on {isa.modes[0]!r}" if isa.modes else f"an address stands for {isa.unit} bits"
-            raise TypeError(f"{isa.name}: {why}, so code is not decoded ahead: leave CODE_BITS out of {board.cls.__name__}")
+            raise TypeError(f"{isa.name}: {why}, so code is not decoded ahead: leave `decoding` out of {board.cls.__name__}")
         super().__init__(isa, board, kept=KEPT)
         kinds = {name: self.fields[name].type for name in KEPT}
         if kinds["count"] is not u64 or kinds["pc"] is not kinds["next_pc"] or kinds["pc"].signed or kinds["pc"].bits > 64:

@@ -33,6 +33,7 @@ from softmetal.engines.native.frame import (
 )
 from softmetal.engines.native.handlers import ARGUMENTS, SIGNATURE, assignments
 from softmetal.engines.native.threaded import Threaded
+from softmetal.isa.decoding import ByFrame
 from softmetal.isa.table import Insn
 from softmetal.lang import ir
 from softmetal.lang.chip import layout_of
@@ -402,8 +403,8 @@ done:
         def word(number: int) -> str:
             return writer.gep("%root", self.mailbox(number))
 
-        def trap(name: str) -> int:
-            return next(i for i, t in enumerate(self.unit.traps, 1) if t.__name__ == name)
+        says: ByFrame = self.board.cls.decoding  # type: ignore[attr-defined]
+        trap = self.unit.trap_number
 
         left, part = writer.slot("i64", "left"), writer.slot("i64", "slice")
         anew = writer.slot("i1", "anew")
@@ -470,8 +471,8 @@ done:
         writer.start("trapped")
         number = load(word(0))
         writer.end(
-            f"switch i64 {number}, label %out [ i64 {trap('RiscvTrap')}, label %take  i64 {trap('Deferred')}, label %step"
-            f"  i64 {trap('CodeWrite')}, label %forget  i64 {trap('Pieced')}, label %pieced ]"
+            f"switch i64 {number}, label %out [ i64 {trap(says.taken)}, label %take  i64 {trap(says.deferred)}, label %step"
+            f"  i64 {trap(says.code_write)}, label %forget  i64 {trap(says.pieced)}, label %pieced ]"
         )
         writer.start("take")
         values = [load(word(i)) for i in (1, 2)]
@@ -534,7 +535,7 @@ done:
         number = load(word(0))
         emit(f"store i64 1, ptr {part}")
         writer.end(
-            f"switch i64 {number}, label %out [ i64 {trap('RiscvTrap')}, label %take  i64 {trap('Watched')}, label %idle ]"
+            f"switch i64 {number}, label %out [ i64 {trap(says.taken)}, label %take  i64 {trap(says.watched)}, label %idle ]"
         )
 
         writer.start("out")

@@ -1,0 +1,84 @@
+"""What a core says of its code: may an engine decode it ahead of running it, and what does the core do for that?
+
+    class Hart(Chip):
+        decoding = Ahead(code_bits=38, code_write=CodeWrite)
+
+A core that says nothing has every instruction decoded when it runs, which suits all of them. Engines look at nothing
+else to find out how a core is to be run. `decoding_of` checks that the core has what it promises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from softmetal.lang.chip import Trap, layout_of, method_of
+
+
+@dataclass(frozen=True)
+class EachTime:
+    """Code is fetched and decoded whenever it runs. The core: `fetch(address)`, or `poll()` and `fetch()` of a
+    `fetching` table.
+    """
+
+    METHODS: ClassVar[tuple[str, ...]] = ("fetch",)
+    HOST: ClassVar[tuple[str, ...]] = ()
+    FIELDS: ClassVar[tuple[str, ...]] = ("pc", "count")
+
+
+@dataclass(frozen=True)
+class Ahead(EachTime):
+    """Code is decoded ahead, by its address, and what was decoded is kept until it changes.
+
+    Code lies below 2**`code_bits`. The engine calls `watch(address)` for each page that it decodes from: 1 if stores
+    to it have to be told from now on. Such a store raises `code_write` before it happens. `unwatch(page)` ends that
+    (a host method).
+    """
+
+    code_bits: int
+    code_write: type[Trap] | None = None
+    METHODS: ClassVar[tuple[str, ...]] = ("fetch", "watch")
+    HOST: ClassVar[tuple[str, ...]] = ("unwatch",)
+    FIELDS: ClassVar[tuple[str, ...]] = ("pc", "next_pc", "count")
+
+
+@dataclass(frozen=True)
+class ByFrame(EachTime):
+    """Code is decoded ahead by the frame of memory that it lies in, for cores that translate addresses, take traps, and
+    know time.
+
+    `frames`: how many there may be. `prepare(budget, horizon)` says how many instructions may run now, after it has
+    done what is due; `locate(pc)` and `locate_alone(pc)` give the frame of an address, the second for one instruction
+    only; `forget_code(frame)` is called before a store to code; `stale` lists frames that have changed.
+
+    `taken` is the trap of exceptions, whose values `take` gets. `deferred`: an instruction that must not run ahead of
+    time, while `hasty` is 1. `code_write`: a store to code, before it happens. `pieced`: protection cuts the page, so
+    each instruction is fetched by itself. `watched`: an access that a debugger wants to see.
+    """
+
+    frames: int
+    taken: type[Trap]
+    deferred: type[Trap]
+    code_write: type[Trap]
+    pieced: type[Trap]
+    watched: type[Trap]
+    METHODS: ClassVar[tuple[str, ...]] = ("fetch", "prepare", "locate", "locate_alone", "forget_code", "take", "break_hit")
+    HOST: ClassVar[tuple[str, ...]] = ("forget_stale",)
+    FIELDS: ClassVar[tuple[str, ...]] = ("pc", "next_pc", "count", "hasty", "stale", "stale_count")
+
+
+def decoding_of(cls: type[Any]) -> EachTime:
+    """What a core says. Raises TypeError, one line, where it has not what goes with it."""
+    found = getattr(cls, "decoding", EACH_TIME)
+    if not isinstance(found, EachTime):
+        raise TypeError(f"{cls.__name__}.decoding is {found!r}: give Ahead(...), ByFrame(...), or nothing")
+    fields = layout_of(cls).fields
+    missing = [f"the method {name}()" for name in found.METHODS if method_of(cls, name) is None]
+    missing += [f"the host method {name}()" for name in found.HOST if not callable(getattr(cls, name, None))]
+    missing += [f"the field {name}" for name in found.FIELDS if name not in fields]
+    if missing:
+        raise TypeError(f"{cls.__name__} says that its code is decoded {type(found).__name__}, and has not {', '.join(missing)}")
+    return found
+
+
+EACH_TIME = EachTime()
