@@ -180,6 +180,26 @@ def apply(x: u8, plus: u1 = True, f: Callable[[int], int] = twice) -> u16:
             case _:
                 return 7
     """, ["f(1)", "f(2)", "f(3)", "f(4)"], [5, 5, 6, 7]),
+    "functions apart of classes of one name": ("""
+def made(step):
+    class Part(Chip):
+        STEP = step
+        x: u16
+        @noinline
+        def go(self) -> u16:
+            self.x += self.STEP
+            return self.x
+    return Part
+First, Second = made(3), made(50)
+    ====
+    a: First[2]
+    b: Second[2]
+    def f(self) -> u32:
+        total: u32 = 0
+        for i in range(2):
+            total = 1000 * total + self.a[i].go() + self.b[i].go()
+        return total
+    """, ["f()", "f()"], [53053, 106106]),
     "cases that are ranges": ("""
 TOP = 16
     ====

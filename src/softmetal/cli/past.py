@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from softmetal.cli import progress
-from softmetal.cli.command import argument, option
+from softmetal.cli.command import argument, option, refuse
 
 ENGINE = option("golden|native", "What runs the instructions.")
 PARTED = 1
@@ -98,8 +98,6 @@ def _told(command: str) -> Iterator[None]:
     try:
         yield
     except (MachineError, StateError, LoadError, HostError) as error:
-        print(f"softmetal {command}: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise refuse(command, str(error)) from None
     except OSError as error:
-        print(f"softmetal {command}: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise refuse(command, f"{error.filename}: {error.strerror}") from None

@@ -112,11 +112,17 @@ def _foreign(filename: str) -> bool:
     return "site-packages" in filename or filename.startswith(os.path.dirname(os.__file__))
 
 
+TABLES = ("decoding", "step", "table", "tree")
+"""What of `softmetal.isa` decides how a table is compiled."""
+
+
 @cache
 def compiler_digest() -> str:
     """The digest of this compiler."""
     here = Path(__file__).parent
-    files = sorted([*here.rglob("*.py"), *(here.parent / "engines").rglob("*.py"), here.parent / "isa" / "table.py"])
+    files = sorted(
+        [*here.rglob("*.py"), *(here.parent / "engines").rglob("*.py"), *(here.parent / "isa" / f"{n}.py" for n in TABLES)]
+    )
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any
 
 from softmetal.lang.chip import Field
 from softmetal.lang.ranges import Range
+from softmetal.lang.source import described
 from softmetal.lang.types import IntType
 
 
@@ -274,14 +274,4 @@ class Function:
     @property
     def symbol(self) -> str:
         """Its name in object files: the same in every process, for the same sources."""
-        return f"{self.name.partition('.')[0]}.{hashlib.sha256(_text_of(self.key).encode()).hexdigest()[:16]}"
-
-
-def _text_of(part: Any) -> str:
-    """A part of a function's key, as text that does not depend on the process."""
-    if isinstance(part, tuple):
-        return f"({', '.join(map(_text_of, part))})"
-    if isinstance(part, type | FunctionType):
-        code = getattr(part, "__code__", None)
-        return f"{part.__module__}.{part.__qualname__}:{code.co_firstlineno if code else 0}"
-    return repr(part)
+        return f"{self.name.partition('.')[0]}.{hashlib.sha256(described(self.key).encode()).hexdigest()[:16]}"

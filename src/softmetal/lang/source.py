@@ -99,9 +99,11 @@ def evaluate(text: str, function: FunctionType, owner: type | None) -> Any:
     return eval(text, function.__globals__, dict(vars(owner)) if owner else {})
 
 
-def described(meaning: Any) -> str:
-    """A meaning in words that do not depend on the process: its function, and what is bound to it."""
-    if isinstance(meaning, partial):
-        bound = (f"{name}={described(value)}" for name, value in meaning.keywords.items())
-        return f"{described(meaning.func)}({', '.join(bound)})"
-    return f"{meaning.__module__}.{meaning.__qualname__}" if isinstance(meaning, FunctionType) else repr(meaning)
+def described(value: Any) -> str:
+    """A function, a class, a partial, a tuple of such, or a number, as text that does not depend on the process."""
+    if isinstance(value, partial):
+        bound = (f"{name}={described(part)}" for name, part in value.keywords.items())
+        return f"{described(value.func)}({', '.join(bound)})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(described, value))})"
+    return f"{value.__module__}.{value.__qualname__}" if isinstance(value, type | FunctionType) else repr(value)

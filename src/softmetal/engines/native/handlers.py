@@ -12,7 +12,7 @@ from typing import Any
 
 from softmetal.engines.native.decoder import extract
 from softmetal.engines.native.frame import LIMIT, NEAR, OPERANDS, RECORD, Places
-from softmetal.engines.native.interpreter import Interpreter
+from softmetal.engines.native.interpreter import FLOWED, KEPT, Interpreter
 from softmetal.isa.table import Insn, Isa
 from softmetal.lang import ir
 from softmetal.lang.chip import Board
@@ -20,11 +20,6 @@ from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Writer, llvm_type
 from softmetal.lang.ranges import Range
 from softmetal.lang.types import u64
-
-KEPT = ("pc", "next_pc", "count")
-"""Fields that handlers keep in registers, in these slots."""
-FLOWED = 3
-"""The slot behind them tells whether `next_pc` was assigned."""
 
 SIGNATURE = "ptr align 4096 %root, ptr align 16 %ip, i64 %budget"
 ARGUMENTS = "ptr %root, ptr {ip}, i64 {budget}"
@@ -84,7 +79,6 @@ class Handlers(Interpreter):
             told = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
             wanted = "to decode ahead the engine needs one unsigned type, to u64, for pc and next_pc, and a count of u64"
             raise TypeError(f"{board.cls.__name__}: {told}: {wanted}")
-        self.unit.marks[self.fields["next_pc"].offset] = FLOWED
         self.places = self.placed()
         self.handlers: dict[Any, Handler] = {}
         self._flowing: dict[ir.Function, bool] = {}

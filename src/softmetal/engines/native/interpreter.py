@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from softmetal.isa.table import Isa, parameters_of
@@ -13,15 +14,28 @@ from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.native import method_instance
 from softmetal.lang.types import IntType
 
+KEPT = ("pc", "next_pc", "count")
+"""Fields that code which is decoded ahead keeps in registers, in these slots."""
+FLOWED = 3
+"""The slot behind them tells whether `next_pc` was assigned."""
+
 
 class Interpreter:
-    """A table's interpreter under construction, for a board whose class is the core's or derived from it."""
+    """A table's interpreter under construction, for a board whose class is the core's or derived from it.
 
-    def __init__(self, isa: Isa, board: Board, kept: tuple[str, ...] = ()) -> None:
-        self.isa, self.board = isa, board
+    `kept`: KEPT, or nothing. `functions` are compiled already, and `traps` have their numbers.
+    """
+
+    def __init__(
+        self, isa: Isa, board: Board, kept: tuple[str, ...] = (), functions: Mapping[str, ir.Outside] | None = None,
+        traps: Sequence[type] = (),
+    ) -> None:  # fmt: skip
+        self.isa, self.board, self.kept = isa, board, kept
         self.fields: dict[str, Field] = layout_of(board.cls).fields
-        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(kept)})
-        self.program = Program()
+        self.unit = Unit(board, {self.fields[n].offset: i for i, n in enumerate(kept)}, traps)
+        if kept:
+            self.unit.marks[self.fields["next_pc"].offset] = FLOWED
+        self.program = Program(functions)
         self.root = self.program.root(board.cls)
 
     def text(self) -> str:

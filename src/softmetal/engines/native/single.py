@@ -6,33 +6,20 @@ It refers to the interpreter's code: functions that stand apart are called where
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from softmetal.engines.native.engine import NativeEngine, form, load
-from softmetal.engines.native.handlers import FLOWED, KEPT
-from softmetal.engines.native.interpreter import Interpreter
+from softmetal.engines.native.interpreter import KEPT, Interpreter
 from softmetal.isa.table import Insn, Isa
 from softmetal.lang import ir
-from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, trap_class
-from softmetal.lang.llvm import Unit, Writer, emit
+from softmetal.lang.llvm import Writer, emit
 from softmetal.lang.llvm.target import compile_ir, optimised, target_machine
 from softmetal.lang.loader import Library
 
 
 class Single(Interpreter):
-    """One instruction, for a board whose interpreter has been compiled: these functions, and traps in this order."""
-
-    def __init__(
-        self, isa: Isa, board: Board, kept: tuple[str, ...], functions: Mapping[str, ir.Outside], traps: Sequence[type]
-    ) -> None:
-        super().__init__(isa, board, kept)
-        self.unit = Unit(board, self.unit.kept, traps, alone=False)
-        if kept:
-            self.unit.marks[self.fields["next_pc"].offset] = FLOWED
-        self.program = Program(functions)
-        self.kept = kept
+    """One instruction, for a board whose interpreter has been compiled."""
 
     def write(self, entry: Insn, code: int) -> str:
         """A function `insn` of the state that does the instruction; 1 if it trapped."""

@@ -103,7 +103,7 @@ class Threaded(Handlers):
             writer.emit(f"store i32 {short}, ptr {writer.gep('%ip', 12)}")
             fill(self.illegal(size), size, True)
 
-        DecodeTree(writer, self.isa, lambda at: self.parcel(writer, at, kept), found, unknown, lambda e: e.size).write()
+        DecodeTree(writer, self.isa, lambda at: self.parcel(writer, at, kept), found, unknown).write()
         if self.method("fetch").traps:
             writer.start("trap")
             writer.end("ret i64 0")

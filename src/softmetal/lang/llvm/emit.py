@@ -11,7 +11,7 @@ def emit(unit: Unit) -> str:
     while unit.added:
         function = unit.added.popleft()
         body = Body(unit, function)
-        if unit.compiles(function):
+        if function.outside is None:
             linkage = "hidden" if function.apart else "internal"
             unit.parts.append(body.text(linkage, unit.attributes(function)))
         else:

@@ -29,9 +29,9 @@ def type_of(found: Range | None) -> str:
 class Unit:
     """A piece of LLVM IR under construction: functions, tables, declarations, for one board."""
 
-    def __init__(self, board: Board, kept: dict[int, int] | None = None, traps: Sequence[type] = (), alone: bool = True) -> None:
-        """`traps`: those that have numbers already. Not `alone`: functions that stand apart are only declared."""
-        self.board, self.alone = board, alone
+    def __init__(self, board: Board, kept: dict[int, int] | None = None, traps: Sequence[type] = ()) -> None:
+        """`traps`: those that have numbers already."""
+        self.board = board
         self.kept = kept or {}
         self.inlined: set[ir.Function] = set()
         """Functions that are always inlined, beside those that use kept fields. For the others it is LLVM's choice."""
@@ -45,6 +45,7 @@ class Unit:
         self.traps: list[type] = [*traps]
         self.exported: dict[str, ir.Outside] = {}
         """Functions of this unit that others may call, by their symbols."""
+        self._symbols: set[str] = set()
         self._numbered: set[ir.Function] = set()
         self._touching: dict[ir.Function, bool] = {}
         self._changing: dict[ir.Function, bool] = {}
@@ -80,13 +81,18 @@ class Unit:
         """Give a function's name; its body is written later."""
         if function in self.names:
             return self.names[function]
-        if not function.apart:
-            self.names[function] = f'@"{function.name}#{len(self.names)}"'
-        else:
-            self.names[function] = f'@"{function.symbol}"'
-            if self.compiles(function):
-                how = function.traps, function.returns, self.touches(function), self.changes(function)
-                self.exported[function.symbol] = ir.Outside(*how)
+        name = f"{function.name}#{len(self.names)}"
+        if function.apart:
+            if function.symbol not in self._symbols:
+                name = function.symbol
+                self._symbols.add(name)
+                if function.outside is None:
+                    self.exported[name] = ir.Outside(
+                        function.traps, function.returns, self.touches(function), self.changes(function)
+                    )
+            else:  # classes of one name, each with a function of one name: nobody could tell which is meant
+                self.exported.pop(function.symbol, None)
+        self.names[function] = f'@"{name}"'
         self._number_traps(function)
         self.added.append(function)
         return self.names[function]
@@ -98,10 +104,6 @@ class Unit:
                 self.trap_number(trap)
             for called in function.calls:
                 self._number_traps(called)
-
-    def compiles(self, function: ir.Function) -> bool:
-        """Does the function become part of this unit, or is it only declared?"""
-        return not function.apart or (self.alone and function.outside is None)
 
     def attributes(self, function: ir.Function) -> str:
         """What is said to LLVM about inlining a function."""
