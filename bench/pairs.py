@@ -20,10 +20,10 @@ from softmetal.engines.native.handlers import Handlers
 from softmetal.isa.riscv import isa
 from softmetal.isa.table import Insn
 from softmetal.lang.chip import Board
-from softmetal.machine.linux.adapter import BoardCpu
-from softmetal.machine.linux.cpu import BUDGET, Exit
-from softmetal.machine.linux.process import Options
-from softmetal.machine.linux.start import run_program
+from softmetal.linux.adapter import BoardCpu
+from softmetal.linux.cpu import BUDGET, Exit
+from softmetal.linux.process import Options
+from softmetal.linux.start import run_program
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
 

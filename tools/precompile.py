@@ -21,7 +21,7 @@ def virt() -> None:
 
 def programs() -> None:
     """What runs Linux programs."""
-    from softmetal.machine.linux.adapter import BoardCpu
+    from softmetal.linux.adapter import BoardCpu
 
     BoardCpu("native", _line)
 

@@ -19,7 +19,7 @@ Guest = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="session")
 def guest(root: Path) -> Guest:
     """A function that runs a program of the guest root and answers what came of it."""
-    from softmetal.machine.linux.adapter import BoardCpu
+    from softmetal.linux.adapter import BoardCpu
 
     BoardCpu("native")
     code = "from softmetal.cli.main import main; main()"

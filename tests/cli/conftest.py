@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.machine.linux.adapter import BoardCpu
+from softmetal.linux.adapter import BoardCpu
 
 
 @pytest.fixture(scope="session", autouse=True)

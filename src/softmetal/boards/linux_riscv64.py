@@ -2,7 +2,7 @@
 
 The process sees 2**38 bytes, as a process does under Linux with Sv39 paging (Documentation/arch/riscv/vm-layout). They
 are one memory, addressed by the guest's virtual addresses; a second memory holds a byte a 4 KiB page that says what
-may be done there. The kernel's part is played by `machine.linux`.
+may be done there. The kernel's part is played by `linux`.
 
 Sources: The RISC-V Instruction Set Manual, Volume I (20240411); misaligned loads and stores work, as Linux promises.
 Not modelled: anything outside a process (privileged modes, page tables, other harts).

@@ -129,9 +129,9 @@ def run(
     if program is None:
         raise refuse("give a program to run, or --board riscv-virt --kernel K")
     from softmetal.cli import progress
-    from softmetal.machine.linux.adapter import ENGINES, BoardCpu
-    from softmetal.machine.linux.process import Options
-    from softmetal.machine.linux.start import run_program
+    from softmetal.linux.adapter import ENGINES, BoardCpu
+    from softmetal.linux.process import Options
+    from softmetal.linux.start import run_program
 
     if engine not in ENGINES:
         raise refuse(f"--engine {engine}: choose {' or '.join(ENGINES)}")
@@ -163,7 +163,7 @@ def run(
         began = time.perf_counter()  # compiling is told by itself
         if not trace and trace_to is None:
             return cpu
-        from softmetal.machine.linux.trace import TracingCpu
+        from softmetal.linux.trace import TracingCpu
 
         return TracingCpu(cpu, out, disassembly)
 

@@ -18,10 +18,10 @@ from softmetal.isa.disassembler import disassemble
 from softmetal.isa.riscv import extensions, isa
 from softmetal.isa.riscv.hart import ILLEGAL, STORE_ACCESS
 from softmetal.isa.riscv.privileged.csr import MISA
+from softmetal.linux.calls.hwprobe import EXTENSIONS, KEYS
+from softmetal.linux.loader import HWCAP
+from softmetal.linux.procfs import ISA
 from softmetal.machine.devicetree import virt_tree
-from softmetal.machine.linux.calls.hwprobe import EXTENSIONS, KEYS
-from softmetal.machine.linux.loader import HWCAP
-from softmetal.machine.linux.procfs import ISA
 
 CODE, DATA = 0x10000, 0x40000
 ALL = (1 << 64) - 1

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from softmetal.machine.linux import calls
-from softmetal.machine.linux.table import TABLE
+from softmetal.linux import calls
+from softmetal.linux.table import TABLE
 
 from .batteries import skip_on_old_kernels
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmetal.machine.linux.cpu import ENGINE_BIT, MAPPED, PAGE, Exit, R, W
-from softmetal.machine.linux.errors import Fault
-from softmetal.machine.linux.space import Space
+from softmetal.linux.cpu import ENGINE_BIT, MAPPED, PAGE, Exit, R, W
+from softmetal.linux.errors import Fault
+from softmetal.linux.space import Space
 
 BASE = 0x100000
 PAGES = 24

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from softmetal.machine.linux.adapter import BoardCpu
+from softmetal.linux.adapter import BoardCpu
 
 PROGRAMS = Path(__file__).parent / "programs"
 CROSS = "riscv64-linux-gnu-"

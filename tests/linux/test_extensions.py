@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from softmetal.isa.riscv.extensions import PROGRAMS, isa_string
-from softmetal.machine.linux.calls.hwprobe import KEYS
+from softmetal.linux.calls.hwprobe import KEYS
 
 HEAD = """
 #define _GNU_SOURCE
