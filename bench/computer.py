@@ -25,6 +25,7 @@ from pathlib import Path
 from guests import debian_kernel
 from promised import Figures
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.host.image.initrd import cpio
 from softmetal.machine.link import connect
 from softmetal.machine.machine import Machine
@@ -116,8 +117,10 @@ def our_net(initrds: list[str]) -> float:
     """Seconds of the stream between two of our machines."""
     receiver, sender = (
         Machine(
-            kernel=str(debian_kernel() / "Image"), append="console=ttyS0 quiet rdinit=/bench", network=True,
-            initrd=initrd, mac=bytes([0x52, 0x54, 0, 0, 0, number]),
+            Virt(
+                kernel=str(debian_kernel() / "Image"), append="console=ttyS0 quiet rdinit=/bench", network=True,
+                initrd=initrd, mac=bytes([0x52, 0x54, 0, 0, 0, number]),
+            )
         )
         for number, initrd in enumerate(initrds, 1)
     )  # fmt: skip

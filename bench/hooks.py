@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from guests import debian_kernel
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.machine.machine import Machine
 
 RUNS = 3
@@ -24,7 +25,7 @@ CALLS = 100_000
 
 def boot(kernel: str) -> Machine:
     """A machine about to boot the kernel."""
-    return Machine(kernel=kernel, append="console=ttyS0 panic=-1", memory=256 << 20)
+    return Machine(Virt(kernel=kernel, append="console=ttyS0 panic=-1", memory=256 << 20))
 
 
 def busiest(kernel: str, insns: int) -> tuple[int, int]:

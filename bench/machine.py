@@ -18,6 +18,7 @@ from typing import Any
 from guests import debian_kernel
 from promised import Figures
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.engines.native import native_engine
 from softmetal.isa.riscv import isa
 from softmetal.machine.link import connect
@@ -55,7 +56,8 @@ def share() -> float:
 
 def booted(args: argparse.Namespace, **parts: Any) -> Machine:
     """A machine at its prompt."""
-    m = Machine(kernel=args.kernel, initrd=args.initrd, append="console=ttyS0", memory=args.memory << 20, network=True, **parts)
+    virt = Virt(kernel=args.kernel, initrd=args.initrd, append="console=ttyS0", memory=args.memory << 20, network=True)
+    m = Machine(virt, **parts)
     m.expect("# ")
     return m
 

@@ -16,6 +16,7 @@ from collections import Counter
 from typing import Any
 
 from softmetal.boards.linux_riscv64 import LinuxRiscv64
+from softmetal.computers.riscv_virt import Virt
 from softmetal.engines.native.handlers import Handlers
 from softmetal.isa.riscv import isa
 from softmetal.isa.table import Insn
@@ -55,7 +56,7 @@ class Profile:
 
 def boot(profile: Profile, kernel: str, initrd: str, append: str) -> None:
     """Run a computer until it powers off."""
-    machine = Machine(kernel=kernel, initrd=initrd, append=append)
+    machine = Machine(Virt(kernel=kernel, initrd=initrd, append=append))
     while machine.run(insns=APART) is Stop.INSNS:
         profile.last = None
         for _ in range(LOOK):

@@ -31,7 +31,7 @@ class Side:
 
     def __init__(self, made, size, harts=1):
         self.engine, self.core, self.block = made.engine, made.core, made.block
-        self.ram, self.code_page = made.memories["ram"], made.memories["code_page"]
+        self.ram, self.fetched = made.memories["ram"], made.memories["code.fetched"]
         self.memories, self.fields = made.memories, made.fields
         self.size = size
         self.core.ram_size = size
@@ -41,7 +41,7 @@ class Side:
 
     def load(self, ram):
         self.block[:] = self.power_on
-        self.code_page[: self.size >> 12] = bytes(self.size >> 12)
+        self.fetched[: self.size >> 12] = bytes(self.size >> 12)
         self.ram[: self.size] = ram
         self.engine.drop_code()
         self.core.pc = self.core.next_pc = RAM
@@ -56,7 +56,7 @@ class Side:
 
 
 PLACES = {f.path: f.offset for f in layout(RiscvVirt)}
-TOLD = slice(PLACES["stale"], PLACES["stale_count"] + 4)
+TOLD = slice(PLACES["code.changed"], PLACES["code.changed_count"] + 4)
 """How the engine is told of code that has changed: no matter of the state."""
 
 
@@ -69,7 +69,7 @@ def apart(sides, ranges):
         name = max((offset, path) for path, offset in PLACES.items() if offset <= at)[1]
         return f"{name}: {first[at - at % 8 : at - at % 8 + 8].hex()} is {second[at - at % 8 : at - at % 8 + 8].hex()}"
     first, second = sides
-    if bytes(first.code_page[: first.size >> 12]) != bytes(second.code_page[: first.size >> 12]):
+    if bytes(first.fetched[: first.size >> 12]) != bytes(second.fetched[: first.size >> 12]):
         return "frames with code"
     return next((f"memory from {a:#x}" for a, b in ranges if bytes(first.ram[a:b]) != bytes(second.ram[a:b])), "")
 
@@ -85,7 +85,7 @@ def test_privileged_programs_in_pieces_of_any_length():
         content = Program(seed, 0, locks=seed % 5 == 0).content
         for side in sides:
             side.block[:] = side.power_on
-            side.code_page[:64] = bytes(64)
+            side.fetched[:64] = bytes(64)
             side.engine.drop_code()
             side.core.pc = side.core.next_pc = RAM
             side.change(RAM + 0x2000, address_of(0).to_bytes(8, "little") + bytes(8))

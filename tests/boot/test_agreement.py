@@ -10,12 +10,12 @@ import random
 
 import pytest
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native import native_engine
 from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.privileged.state import SUPERVISOR
 from softmetal.lang import state_hash
-from softmetal.machine.virt import Virt
 
 TIMES = int(os.environ.get("SOFTMETAL_PRIVILEGED", "1"))
 PIECES = (1, 2, 999, 4000, 7001, 10_000)
@@ -23,7 +23,7 @@ PIECES = (1, 2, 999, 4000, 7001, 10_000)
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_linux_starts_in_the_same_states(kernel, cpus):
-    boards = [Virt(kernel=kernel.image, append="console=ttyS0", memory=128 << 20, cpus=cpus).build(isa) for _ in range(2)]
+    boards = [Virt(kernel=kernel.image, append="console=ttyS0", memory=128 << 20, cpus=cpus).build() for _ in range(2)]
     engines = golden_engine(isa, boards[0]), native_engine(isa, boards[1])
     draw, done = random.Random(cpus), 0
     while done < 100_000 * TIMES:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
 
@@ -41,7 +42,7 @@ def softmetal(*arguments: str, script: str = "", tmp_path: Path | None = None) -
 
 @pytest.mark.parametrize("cpus", [1, 2, 12])
 def test_debian_s_kernel_boots_to_a_shell_on_any_number_of_harts(kernel, cpus):
-    m = Machine(kernel=kernel.image, initrd=kernel.initrd, append="console=ttyS0 quiet", cpus=cpus, memory=256 << 20)
+    m = Machine(Virt(kernel=kernel.image, initrd=kernel.initrd, append="console=ttyS0 quiet", cpus=cpus, memory=256 << 20))
     m.expect(PROMPT)
     m.send("uname -m; nproc; echo $((6 * 7))\n")
     assert re.search(rf"riscv64\s+{cpus}\s+42\s", m.expect(PROMPT))
@@ -104,7 +105,7 @@ def test_a_debian_tree_on_a_disk_runs_python_and_keeps_what_is_written(kernel, r
     for number in (1, 2):
         backend = open_disk(str(disk))
         try:
-            m = Machine(kernel=kernel.image, initrd=kernel.initrd, append=append, disks=(backend,))
+            m = Machine(Virt(kernel=kernel.image, initrd=kernel.initrd, append=append, disks=(backend,)))
             m.expect(r":/# ")
             m.send("python3 -c 'print(6*7)' | tee -a /kept; sync; wc -l </kept; echo done\n")
             assert re.search(rf"42\s+{number}\s+done\s", m.expect(r"\ndone\s+.*# ")), m.console.text[-500:]

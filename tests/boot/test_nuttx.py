@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
 from tests.boot.lines import follow
@@ -33,7 +34,7 @@ def boot(build):
     config = (build / ".config").read_text()
     cpus = re.search(r"^CONFIG_SMP_NCPUS=(\d+)", config, re.MULTILINE)
     bios = "" if "CONFIG_ARCH_USE_S_MODE=y" in config else "none"
-    m = Machine(kernel=str(build / "nuttx"), bios=bios, memory=256 << 20, cpus=int(cpus[1]) if cpus else 1)
+    m = Machine(Virt(kernel=str(build / "nuttx"), bios=bios, memory=256 << 20, cpus=int(cpus[1]) if cpus else 1))
     m.expect("nsh> ", seconds=20)
     return m
 

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.machine.link import connect
 from softmetal.machine.machine import Identity, Machine
 from softmetal.machine.replay import Recording, replay
@@ -20,7 +21,7 @@ POINTS = 200
 
 def computer(append: str = "console=ttyS0", **parts) -> Machine:
     kernel, initrd = debian()
-    return Machine(kernel=kernel, initrd=initrd, append=append, **{"memory": 256 * MIB, **parts})
+    return Machine(Virt(kernel=kernel, initrd=initrd, append=append, **{"memory": 256 * MIB, **parts}))
 
 
 @pytest.mark.parametrize("cpus", [1, 2])

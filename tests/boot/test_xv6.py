@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.host.disks import open_disk
 from softmetal.machine.machine import Machine
 from tests.boot.lines import follow
@@ -55,7 +56,7 @@ def xv6(tmp_path_factory):
 
 def boot(xv6, cpus):
     disk = open_disk(f"{xv6}/fs.img,overlay")
-    m = Machine(kernel=f"{xv6}/kernel/kernel", bios="none", memory=128 << 20, cpus=cpus, disks=(disk,))
+    m = Machine(Virt(kernel=f"{xv6}/kernel/kernel", bios="none", memory=128 << 20, cpus=cpus, disks=(disk,)))
     m.expect("init: starting sh\n\\$ ", seconds=60)
     return m
 
@@ -63,7 +64,7 @@ def boot(xv6, cpus):
 def close(m):
     assert not m.unmodelled
     assert not m.remarks
-    for disk in m.virt.disks:
+    for disk in m.computer.disks:
         disk.close()
 
 

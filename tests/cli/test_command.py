@@ -20,8 +20,8 @@ DEMO = PROJECT / "examples" / "mandelbrot" / "mandelbrot.riscv64"
     [
         ("nothing", "softmetal: nothing: there is no such command; there are run, replay,"),
         ("rnu", "softmetal: rnu: there is no such command; did you mean run?"),
-        ("run --kernl x", "softmetal run: --kernl: there is no such option; did you mean --kernel? (softmetal run --help"),
-        ("run --xyz x", "softmetal run: --xyz: there is no such option (softmetal run --help"),
+        ("run --kernl x", "softmetal run: --kernl: there is no such option; did you mean --kernel? (softmetal run --board riscv-virt --help"),
+        ("run --xyz x", "softmetal run: --xyz: there is no such option (softmetal run --board riscv-virt --help"),
         ("run --kern x", "softmetal run: --kern: there is no such option"),  # no guessing
         ("run --cpus two", "softmetal run: --cpus: give a whole number, not two"),
         ("run --timeout 1e", "softmetal run: --timeout: give a number, not 1e"),
@@ -69,7 +69,7 @@ def test_every_option_is_in_the_help_with_what_it_is_for(name: str, capsys: pyte
     with pytest.raises(SystemExit) as end:
         main.dispatch([name, "--help"])
     shown = capsys.readouterr().out
-    parser, _ = parser_of(name, function)
+    parser, _, _ = parser_of(name, function, ["--help"])
     assert not end.value.code
     assert " ".join(shown.split()).startswith(f"Usage: softmetal {name} [options]")
     for written in parser.options:

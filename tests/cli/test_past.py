@@ -63,7 +63,7 @@ def test_two_runs_part_where_something_else_is_typed(tmp_path, guest):
     assert softmetal("diff", one, one)[0] == 0
     code, out, _ = softmetal("diff", one, other)
     assert code == 1
-    assert re.match(r"the runs part at position \d+ at [0-9.]+ s: hart 0, pc 0x[0-9a-f]+: ", out)
+    assert re.match(r"the runs part at position \d+, tick \d+: CPU 0, pc 0x[0-9a-f]+: ", out)
     assert f"{other}: uart b'acz' enters here" in out
 
 

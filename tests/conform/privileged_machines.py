@@ -51,14 +51,14 @@ class Runner:
         self.block = view[: board.block_size]
         start, _ = board.memories["ram"]
         self.ram = view[start : start + size]
-        pages, _ = board.memories["code_page"]
-        self.code_page = view[pages : pages + (size >> 12)]
+        pages, _ = board.memories["code.fetched"]
+        self.fetched = view[pages : pages + (size >> 12)]
         self.power_on = bytes(self.block)
 
     def load(self, ram):
         """Power on, with this in memory."""
         self.block[:] = self.power_on
-        self.code_page[:] = bytes(len(self.code_page))
+        self.fetched[:] = bytes(len(self.fetched))
         self.ram[:] = ram
         self.engine.drop_code()
         self.core.pc = self.core.next_pc = RAM

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from softmetal.machine.loading import load_elf
+from softmetal.computers.riscv_virt.loading import load_elf
 from tests.conform.privileged_harness import RAM
 from tests.conform.privileged_machines import Runner
 from tests.conftest import ENGINES

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.debug.gdb import GdbServer, Killed
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
@@ -45,7 +46,7 @@ def at(guest):
 
 
 def machine(guest, engine="native", cpus=1):
-    return Machine(bios=str(guest), memory=16 << 20, engine=engine, cpus=cpus)
+    return Machine(Virt(bios=str(guest), memory=16 << 20, cpus=cpus), engine=engine)
 
 
 def session(m, guest, script):
@@ -176,7 +177,7 @@ def test_harts_are_threads_and_each_is_stepped_by_itself(guest, at):
     script = ["info threads", "thread 2", "p $pc", "p $mhartid", "stepi", "p $pc", "thread 1", "p $mhartid", "break other"]
     script += ["continue", "p $mhartid", "stepi", "stepi", "p $s1", "reverse-stepi", "reverse-stepi", "p $s1", "p $pc", "detach"]
     parts, _ = session(machine(guest, cpus=2), guest, script)
-    assert re.search(r"Thread 1 \(hart 0: machine mode.*\n.*Thread 2 \(hart 1: machine mode", parts[0])
+    assert re.search(r"Thread 1 \(CPU 0: machine mode.*\n.*Thread 2 \(CPU 1: machine mode", parts[0])
     o = at(OTHER)
     assert numbers(parts) == [0x80000000, 1, 0x80000004, 0, 1, 1, 0, o]
     assert "Thread 2 hit Breakpoint" in parts[9]

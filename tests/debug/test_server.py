@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
+from softmetal.computers.riscv_virt.gdb import description
 from softmetal.debug.gdb import GdbServer, Killed
-from softmetal.debug.registers import description
 from tests.machine.guests import COUNTER, START, machine
 
 

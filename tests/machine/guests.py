@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from softmetal.computers.riscv_virt import Virt
 from softmetal.isa.assembler import assemble
 from softmetal.isa.riscv import isa
 from softmetal.machine.machine import Machine
@@ -80,9 +81,9 @@ def program(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def machine(tmp_path: Path, text: str = TIMERS, **parts) -> Machine:
+def machine(tmp_path: Path, text: str = TIMERS, engine: str = "native", **parts) -> Machine:
     """A small machine that runs a program."""
-    return Machine(bios=program(tmp_path, text), memory=16 << 20, **parts)
+    return Machine(Virt(**{"bios": program(tmp_path, text), "memory": 16 << 20, **parts}), engine=engine)
 
 
 def virtio(slot: int, queue: int, chain: list[tuple[str, int, int]], data: str = "", size: int = 16, heads: int = 1) -> str:

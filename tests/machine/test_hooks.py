@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from softmetal.isa.assembler import assemble
+from softmetal.isa.debug import BREAKS, EVENTS, WATCHES
 from softmetal.isa.riscv import isa
-from softmetal.isa.riscv.privileged.debug import BREAKS, EVENTS, WATCHES
 from softmetal.machine.debugger import HookError
 from softmetal.machine.stop import Stop
 from softmetal.machine.symbols import SymbolError, Symbols
@@ -121,7 +121,7 @@ def symbols(text):
 
 
 def told(events):
-    return [(e.kind, e.hart, e.count, e.pc, e.place, e.value) for e in events]
+    return [(e.kind, e.cpu, e.count, e.pc, e.place, e.value) for e in events]
 
 
 def everything(tmp_path, text, engine, setting, pieces, **parts):
@@ -193,8 +193,8 @@ def test_a_break_stops_before_its_instruction_and_the_next_run_goes_on_from_ther
 def test_a_break_at_the_very_first_instruction_is_met(tmp_path, engine):
     m = machine(tmp_path, LOOP, engine=engine, cpus=2)
     m.debug.on_address(START)
-    assert (m.run(insns=100_000), m.position, m.debug.hits[0].hart) == (Stop.HOOK, 0, 0)
-    assert (m.run(insns=100_000), m.debug.hits[0].hart) == (Stop.HOOK, 1)
+    assert (m.run(insns=100_000), m.position, m.debug.hits[0].cpu) == (Stop.HOOK, 0, 0)
+    assert (m.run(insns=100_000), m.debug.hits[0].cpu) == (Stop.HOOK, 1)
     assert m.run(insns=100) is Stop.INSNS
 
 
@@ -243,7 +243,7 @@ def test_each_hart_is_told_for_itself(tmp_path, engine):
     hook = m.debug.on_address(symbols(LOOP)["target"], when="a0 == 3")
     harts = []
     while m.run(insns=70_000) is Stop.HOOK:
-        harts.append(m.debug.hits[0].hart)
+        harts.append(m.debug.hits[0].cpu)
     assert harts == [0, 1, 2]
     assert hook.count == 3
 

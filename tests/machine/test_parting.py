@@ -29,15 +29,15 @@ def parted(*paths, **options):
 def test_runs_of_the_same_inputs_are_the_same(tmp_path):
     a, b = (record(tmp_path, name, 1234) for name in "ab")
     found = parted(a, b)
-    assert (found.differs, list(found.told(5))) == (False, ["the runs are the same up to position 5000"])
+    assert (found.differs, list(found.text(5))) == (False, ["the runs are the same up to position 5000"])
     short = record(tmp_path, "c", 1234, insns=3210)
-    assert list(parted(a, short).told(5)) == ["the runs are the same up to position 3210, where one of them ends"]
+    assert list(parted(a, short).text(5)) == ["the runs are the same up to position 3210, where one of them ends"]
 
 
 def test_the_first_position_at_which_something_else_enters_is_found(tmp_path):
     a, b = record(tmp_path, "a", 2345, "x"), record(tmp_path, "b", 2345, "y")
     found = parted(a, b)
-    lines = list(found.told(100))
+    lines = list(found.text(100))
     assert (found.differs, found.position) == (True, 2345)
     assert "the runs part at position 2345" in lines[0]
     assert "a: uart b'x' enters here" in lines[0]
@@ -54,7 +54,7 @@ def test_other_software_differs_from_the_beginning_or_from_its_first_other_instr
 
 def test_states_are_compared_by_name(tmp_path):
     a, b = record(tmp_path, "a", 2345, "x"), record(tmp_path, "b", 2345, "y")
-    lines = list(parted(a + ".state", b + ".state").told(50))
+    lines = list(parted(a + ".state", b + ".state").text(50))
     assert lines[0] == "the states differ (positions 5000 and 5000):"
     assert any("uart.tx.ring" in line for line in lines)
-    assert list(parted(a + ".state", a).told(5)) == ["the states at position 5000 are the same"]
+    assert list(parted(a + ".state", a).text(5)) == ["the states at position 5000 are the same"]

@@ -39,7 +39,7 @@ def test_a_replay_has_the_same_hash_at_every_checkpoint_on_every_engine(tmp_path
     assert recording.whole
     assert {i.port for i in recording.inputs} == {"uart", "resize", "keyboard", "net", "memory"}
     twin, told = recording.machine(engine=engine), []
-    assert replay(recording, twin, tell=told.append) is Stop.END
+    assert replay(recording, twin, report=told.append) is Stop.END
     assert len(told) == len(recording.checkpoints) > 5
     assert (twin.hash(), twin.position, twin.clock) == (m.hash(), m.position, m.clock)
     assert twin.console.output == m.console.output

@@ -32,6 +32,7 @@ from softmetal.chips.goldfish_rtc import GoldfishRtc
 from softmetal.chips.ns16550a import Ns16550a
 from softmetal.chips.plic import Plic
 from softmetal.chips.test_finisher import FAILED, PASSED, TestFinisher
+from softmetal.chips.unmodelled import UnmodelledAccesses
 from softmetal.chips.virtio.blk import VirtioBlk
 from softmetal.chips.virtio.console import VirtioConsole
 from softmetal.chips.virtio.entropy import VirtioEntropy
@@ -40,14 +41,14 @@ from softmetal.chips.virtio.input import VirtioInput
 from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.p9 import MOST_MESSAGE, Virtio9p
 from softmetal.chips.vmgenid import Vmgenid
+from softmetal.isa.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.decoding import ByFrame
 from softmetal.isa.riscv.hart import RiscvTrap
 from softmetal.isa.riscv.privileged import PrivilegedHart, PrivilegedState
 from softmetal.isa.riscv.privileged.csr import STCE, Deferred
-from softmetal.isa.riscv.privileged.debug import DEVICE_READ, DEVICE_WRITE
 from softmetal.isa.riscv.privileged.mmu import CodeWrite, Pieced, Watched
 from softmetal.isa.riscv.privileged.state import MOST_RAM, RAM_BASE, Frame, Place
-from softmetal.lang import cold, u1, u2, u4, u5, u6, u7, u8, u12, u16, u32, u64
+from softmetal.lang import cold, u1, u2, u4, u5, u6, u8, u12, u16, u32, u64
 
 CLOCK_HZ = 1_000_000_000
 TIMEBASE_HZ = 10_000_000
@@ -75,7 +76,16 @@ FAR = 1 << 56
 """Later than any machine runs."""
 
 FINISHER, RTC, VMGENID, ACLINT, PLIC, UART, VIRTIO = 0x100000, 0x101000, 0x102000, 0x2000000, 0xC000000, 0x10000000, 0x10001000
+BLOCK_SPAN, ACLINT_SPAN, PLIC_SPAN, UART_SPAN, SLOT_SPAN = 0x1000, 0x10000, 0x600000, 0x100, 0x1000
+"""Bytes of addresses that each takes; BLOCK_SPAN: the test finisher, the clock, vmgenid."""
+DEVICES = {
+    "test finisher": (FINISHER, BLOCK_SPAN), "rtc": (RTC, BLOCK_SPAN), "vmgenid": (VMGENID, BLOCK_SPAN),
+    "aclint": (ACLINT, ACLINT_SPAN), "plic": (PLIC, PLIC_SPAN), "uart": (UART, UART_SPAN),
+}  # fmt: skip
+"""Address and span of each device that has a name; behind them, from VIRTIO on, come SLOTS slots."""
 UART_IRQ, RTC_IRQ, VMGENID_IRQ = 10, 11, 20
+SOURCES = {UART_IRQ: "uart", RTC_IRQ: "rtc", VMGENID_IRQ: "vmgenid"}
+"""Sources of interrupts; those of slots are SLOT_IRQ's."""
 NOTIFY = 0x50
 """The register of a virtio device by which its driver says that there is work."""
 SLOTS = 16
@@ -103,14 +113,14 @@ class RiscvVirt(PrivilegedHart, Dma):
         frames=MOST_RAM >> 12, taken=RiscvTrap, deferred=Deferred, code_write=CodeWrite, pieced=Pieced, watched=Watched
     )
     ENTRIES = (
-        "poll", "wait_until", "disk_done", "disk_resume", "share_done", "share_resume", "changed_by_host", "resize", "rekey",
-        "set_link", "new_generation",
+        "poll", "wait_until", "changed_by_host", "hooks_changed", "disk_done", "disk_resume", "share_done", "share_resume",
+        "resize", "set_link", "new_generation",
     )  # fmt: skip
     """Methods that the host calls between runs."""
 
     harts: u6 = 1
     active: u5  # whose turn it is
-    parked: PrivilegedState[32]
+    parked: PrivilegedState[MAX_HARTS]
     round_start: u64  # the clock when this round began
     round_end: u64 = QUANTUM
     turn_start: u64  # the clock when the hart began, or went on after waiting,
@@ -118,10 +128,10 @@ class RiscvVirt(PrivilegedHart, Dma):
     ran: u1  # some hart has run in this round
     soonest: u64 = NEVER  # the clock of the first event for those that have waited through it
     time_offset: u64  # added to the clock where it is read as `time`, in steps of `time`
-    storm_at: u64[32]  # of each hart: its count when it took the last interrupt,
-    storm_from: u64[32]  # and when it took the first of those that came in a row, with nothing else done,
-    storm_pc: u64[32]  # at the same instruction,
-    storm_due: u12[32]  # for the same reason
+    storm_at: u64[MAX_HARTS]  # of each hart: its count when it took the last interrupt,
+    storm_from: u64[MAX_HARTS]  # and when it took the first of those that came in a row, with nothing else done,
+    storm_pc: u64[MAX_HARTS]  # at the same instruction,
+    storm_due: u12[MAX_HARTS]  # for the same reason
     storms: u32  # a bit for each hart for which that has gone on for STORM instructions
     wanted: u1  # a device asks for the host; nothing runs before it has come
     paid: u64  # the clock up to which what was done for devices is paid for: see `charge`
@@ -135,7 +145,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     rtc: GoldfishRtc
     finisher: TestFinisher
     vmgenid: Vmgenid
-    slots: u8[16]
+    slots: u8[SLOTS]
     disks: VirtioBlk[4]
     shares: Virtio9p[4]
     net: VirtioNet
@@ -144,10 +154,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     keyboard: VirtioInput
     tablet: VirtioInput
     gpu: VirtioGpu
-    unmodelled_at: u64[64]  # the first physical addresses at which something is not modelled; bit 63: written
-    unmodelled_times: u64[64]
-    unmodelled_places: u7  # how many of these are in use
-    unmodelled_count: u64  # of all accesses
+    unmodelled: UnmodelledAccesses
 
     def reset(self) -> None:
         """Power-on, of what is not 0 then."""
@@ -322,7 +329,7 @@ class RiscvVirt(PrivilegedHart, Dma):
             case Slot.GPU:
                 self.carry(self.gpu, slot, offset, write)
             case _:  # what finds an empty slot looks no further
-                self.note(write or offset > 12, VIRTIO + 0x1000 * slot + offset, write)
+                self.unmodelled.note(write or offset > 12, VIRTIO + SLOT_SPAN * slot + offset, write)
 
     @cold
     def carry(self, device: Device, slot: u4, offset: u32, write: u1) -> None:
@@ -334,7 +341,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         device.cost = 0
         if device.calls and not self.owing:
             self.wanted = 1
-        self.heed(device, VIRTIO + 0x1000 * slot + offset, write)
+        self.heed(device, VIRTIO + SLOT_SPAN * slot + offset, write)
 
     def charge(self, ticks: u64) -> None:
         """Devices have done something, which costs machine time. Up to CREDIT it is done ahead of the clock, as if it took
@@ -348,17 +355,17 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def heed(self, device: Device, address: u64, write: u1) -> None:
         """Count an access that the device does not model, and lower the line by which it says so."""
-        self.note(device.unmodelled, address, write)
+        self.unmodelled.note(device.unmodelled, address, write)
         device.unmodelled = 0
 
-    def told_host(self, value: u64) -> None:
+    def htif_write(self, value: u64) -> None:
         """HTIF, as test programs use it to end a run: bit 0 is 1, and above it is the exit code."""
         if value & 1 != 0:
             self.finisher.finished = PASSED if value == 1 else FAILED
             self.finisher.code = value >> 1
             self.wanted = 1
         else:
-            self.note(value != 0, self.tohost, 1)
+            self.unmodelled.note(value != 0, self.tohost, 1)
 
     # -- what the host does between runs
 
@@ -366,6 +373,10 @@ class RiscvVirt(PrivilegedHart, Dma):
         """All harts wait: let time pass, for something is about to come from outside."""
         if moment > self.round_start:
             self.begin_round(moment)
+
+    def hooks_changed(self) -> None:
+        """The debugger has set other hooks: while anything is watched, no access is done in a hurry."""
+        self.rekey()
 
     def poll(self) -> None:
         """Look at all ports, after the host has fed or drained them."""
@@ -452,17 +463,17 @@ class RiscvVirt(PrivilegedHart, Dma):
             first = place >> 12
             for i in range(u32(place + length - 1 >> 12) - first + 1):
                 frame = Frame(first + i)
-                if self.code_page[frame] != 0:
+                if self.code.fetched[frame] != 0:
                     self.forget_code(frame)
 
     # -- bus
 
     def mmio_covers(self, address: u64) -> u1:
         return (
-            FINISHER <= address < FINISHER + 0x3000
-            or ACLINT <= address < ACLINT + 0x10000
-            or PLIC <= address < PLIC + 0x600000
-            or UART <= address < VIRTIO + 0x1000 * SLOTS
+            FINISHER <= address < FINISHER + 3 * BLOCK_SPAN
+            or ACLINT <= address < ACLINT + ACLINT_SPAN
+            or PLIC <= address < PLIC + PLIC_SPAN
+            or UART <= address < VIRTIO + SLOT_SPAN * SLOTS
         )
 
     @cold
@@ -470,31 +481,31 @@ class RiscvVirt(PrivilegedHart, Dma):
         value: u64 = 0
         offset: u32 = address & 0xFFF
         if self.debug.watches != 0:
-            self.watch(address, size, DEVICE_READ, 0)
-        if VIRTIO <= address < VIRTIO + 0x1000 * SLOTS:
+            self.watch_access(address, size, DEVICE_READ, 0)
+        if VIRTIO <= address < VIRTIO + SLOT_SPAN * SLOTS:
             return self.virtio_read(u4(address - VIRTIO >> 12), offset, size)
-        if UART <= address < UART + 0x100:
+        if UART <= address < UART + UART_SPAN:
             value = self.uart.read(offset, size)
             self.heed(self.uart, address, 0)
-        elif PLIC <= address < PLIC + 0x600000:
+        elif PLIC <= address < PLIC + PLIC_SPAN:
             value = self.plic.read(u32(address - PLIC), size)
             self.heed(self.plic, address, 0)
-        elif ACLINT <= address < ACLINT + 0x10000:
+        elif ACLINT <= address < ACLINT + ACLINT_SPAN:
             self.aclint.mtime = self.time()
             value = self.aclint.read(u32(address - ACLINT), size)
             self.heed(self.aclint, address, 0)
-        elif RTC <= address < RTC + 0x1000:
+        elif RTC <= address < RTC + BLOCK_SPAN:
             self.rtc.now_ns = self.clock()
             value = self.rtc.read(offset, size)
             self.heed(self.rtc, address, 0)
-        elif FINISHER <= address < FINISHER + 0x1000:
+        elif FINISHER <= address < FINISHER + BLOCK_SPAN:
             value = self.finisher.read(offset, size)
             self.heed(self.finisher, address, 0)
         elif VMGENID <= address < VMGENID + 16:
             value = self.vmgenid.read(offset, size)
             self.heed(self.vmgenid, address, 0)
         else:
-            self.note(1, address, 0)
+            self.unmodelled.note(1, address, 0)
         self.wire()
         return value
 
@@ -502,35 +513,35 @@ class RiscvVirt(PrivilegedHart, Dma):
     def mmio_write(self, address: u64, value: u64, size: u4) -> None:
         offset: u32 = address & 0xFFF
         if self.debug.watches != 0:
-            self.watch(address, size, DEVICE_WRITE, value)
-        if VIRTIO <= address < VIRTIO + 0x1000 * SLOTS:
+            self.watch_access(address, size, DEVICE_WRITE, value)
+        if VIRTIO <= address < VIRTIO + SLOT_SPAN * SLOTS:
             self.virtio_write(u4(address - VIRTIO >> 12), offset, value, size)
             return
-        if UART <= address < UART + 0x100:
+        if UART <= address < UART + UART_SPAN:
             self.uart.write(offset, value, size)
             self.heed(self.uart, address, 1)
-        elif PLIC <= address < PLIC + 0x600000:
+        elif PLIC <= address < PLIC + PLIC_SPAN:
             self.plic.write(u32(address - PLIC), value, size)
             self.heed(self.plic, address, 1)
-        elif ACLINT <= address < ACLINT + 0x10000:
+        elif ACLINT <= address < ACLINT + ACLINT_SPAN:
             self.aclint.mtime = self.time()
             self.aclint.write(u32(address - ACLINT), value, size)
             if self.aclint.mtime_written != 0:
                 self.aclint.mtime_written = 0
                 self.time_offset = self.aclint.mtime - self.clock() // TICKS
             self.heed(self.aclint, address, 1)
-        elif RTC <= address < RTC + 0x1000:
+        elif RTC <= address < RTC + BLOCK_SPAN:
             self.rtc.now_ns = self.clock()
             self.rtc.write(offset, value, size)
             self.heed(self.rtc, address, 1)
-        elif FINISHER <= address < FINISHER + 0x1000:
+        elif FINISHER <= address < FINISHER + BLOCK_SPAN:
             self.finisher.write(offset, value, size)
             self.heed(self.finisher, address, 1)
         elif VMGENID <= address < VMGENID + 16:
             self.vmgenid.write(offset, value, size)
             self.heed(self.vmgenid, address, 1)
         else:
-            self.note(1, address, 1)
+            self.unmodelled.note(1, address, 1)
         self.wire()
 
     @cold
@@ -586,23 +597,6 @@ class RiscvVirt(PrivilegedHart, Dma):
                 pass
         self.wire_slot(slot, offset, 1)
 
-    def note(self, unmodelled: u1, address: u64, write: u1) -> None:
-        """Count what is not modelled."""
-        if unmodelled:
-            self.count_unmodelled(address | write << 63)
-
-    @cold
-    def count_unmodelled(self, access: u64) -> None:
-        """Count an access at its address, where it is one of the first 64."""
-        self.unmodelled_count += 1
-        for i in range(64):
-            if i == self.unmodelled_places:
-                self.unmodelled_at[i] = access
-                self.unmodelled_places += 1
-            if self.unmodelled_at[i] == access:
-                self.unmodelled_times[i] += 1
-                return
-
     # -- memory, as devices see it
 
     def dma_reaches(self, address: u64, length: u64) -> u1:
@@ -623,7 +617,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     def dma_written(self, place: Place) -> None:
         """Is it code that a device is about to change?"""
         frame: Frame = place >> 12
-        if self.code_page[frame] != 0:
+        if self.code.fetched[frame] != 0:
             self.forget_code(frame)
 
     def dma_write8(self, address: u64, value: u8) -> None:

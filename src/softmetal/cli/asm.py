@@ -46,7 +46,7 @@ def asm(
         raise SystemExit(1) from None
     try:
         if form == "elf":
-            from softmetal.machine.elf import program
+            from softmetal.linux.objects import program
 
             out.write_bytes(program(made.code, made.origin, made.symbols.get("_start", made.origin)))
             out.chmod(0o755)
@@ -64,7 +64,7 @@ def disasm(
     """Disassemble a file: the executable sections of an ELF file, or bare bytes (which need --isa)."""
     from softmetal.cli.isas import find
     from softmetal.isa.disassembler import disassemble_all
-    from softmetal.machine.elf import NotElf, code_sections
+    from softmetal.linux.objects import NotElf, code_sections
 
     try:
         data = file.read_bytes()

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import struct
 import sys
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from softmetal.cli import progress
+from softmetal.cli.boards import Wanted
 from softmetal.cli.script import ScriptError, Step, parse
 from softmetal.cli.terminal import HELP, Terminal, TerminalError, open_standard_streams
 from softmetal.debug.gdb import GdbServer, Killed
 from softmetal.lang.state import StateError
-from softmetal.machine.errors import MachineError
+from softmetal.machine.errors import LoadError, MachineError
 from softmetal.machine.interrupts import held
-from softmetal.machine.loading import LoadError
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
-from softmetal.machine.virt import Virt
 
-BOARDS = ("riscv-virt",)
 REFUSALS = (LoadError, ScriptError, MachineError, StateError)
-"""What cannot be run, told in one line."""
+"""What cannot be run, in one line."""
 OK, GUEST_FAILED, TIMED_OUT, NO_CONSOLE, SIGNALLED = 0, 1, 124, 125, 128
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "the terminal has gone"}
 MOST_TYPED = 1 << 16
@@ -38,23 +34,19 @@ SLICE = 4_000_000
 """Instructions between two looks at the keyboard: a hundredth of a second."""
 CALLS = 16
 """Calls of devices between two looks, for a look costs more than they do."""
-AFTER_SCRIPT = 20_000_000_000
-"""Machine time, in ns, that a guest gets to end by itself after a script's last line."""
+AFTER_SCRIPT = 20
+"""Seconds of machine time that a guest gets to end by itself after a script's last line."""
 MOST_RESETS = 4
-"""Resets that are told."""
+"""Resets that are reported."""
 MOST_UNMODELLED = 16
-"""Places of what is not modelled that are told."""
-PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
+"""Addresses of what is not modelled that are listed."""
 
 
 @dataclass
 class Options:
     """What the command line says, beyond what the machine is made of."""
 
-    virt: Virt
     engine: str = "native"
-    disks: list[str] = field(default_factory=list)
-    shares: list[str] = field(default_factory=list)
     script: str | None = None
     screenshot: str | None = None
     timeout: float | None = None
@@ -64,7 +56,6 @@ class Options:
     stats: bool = False
     gdb: int | None = None
     record: str | None = None
-    resume: str | None = None
 
 
 class Over(Exception):
@@ -75,23 +66,25 @@ class Over(Exception):
         self.code = code
 
 
-def run_computer(options: Options) -> int:
+def run_computer(wanted: Wanted, options: Options) -> int:
     """Run a computer until it ends; the exit code. Raises what is in REFUSALS."""
     open_standard_streams()
     steps = parse(options.script) if options.script is not None else None
     if options.screenshot is not None:
         _check_writable(options.screenshot)
-    backends = _open_backends(options)
     try:
-        code = _run(options, steps)
+        wanted.open()
+        code = _run(wanted, options, steps)
     finally:
-        lost = [error for each in backends if (error := _close(each))]
+        lost = wanted.close()
+        for error in lost:
+            print(f"softmetal run: {error}", file=sys.stderr)
     return code or (GUEST_FAILED if lost else OK)
 
 
-def _run(options: Options, steps: list[Step] | None) -> int:
-    machine = _machine(options)
-    if options.screenshot is not None and not machine.virt.display:
+def _run(wanted: Wanted, options: Options, steps: list[Step] | None) -> int:
+    machine = wanted.machine(engine=options.engine, progress=progress.compiling())
+    if options.screenshot is not None and machine.picture is None:
         raise LoadError(f"--screenshot {options.screenshot}: this machine has no screen")
     recorder = machine.record(options.record) if options.record is not None else None
     try:
@@ -99,7 +92,7 @@ def _run(options: Options, steps: list[Step] | None) -> int:
     finally:
         if recorder is not None:
             recorder.close()
-            progress.line(recorder.told)
+            progress.line(recorder.summary)
 
 
 def _check_writable(path: str) -> None:
@@ -113,65 +106,14 @@ def _check_writable(path: str) -> None:
         raise LoadError(f"--screenshot {path}: may not be written")
 
 
-def _close(backend: Any) -> OSError | None:
-    """Let go of a disk or a share; what went wrong then."""
-    try:
-        backend.close()
-    except OSError as error:
-        print(f"softmetal run: {error}", file=sys.stderr)
-        return error
-    return None
-
-
-def _machine(options: Options) -> Machine:
-    virt = options.virt
-    how: dict[str, Any] = {"engine": options.engine, "progress": progress.compiling()}
-    if options.resume is None:
-        return Machine(virt, **how)
-    try:
-        return Machine.load(options.resume, disks=virt.disks, shares=virt.shares, **how)
-    except OSError as error:
-        raise LoadError(f"--resume {options.resume}: {error.strerror}") from None
-
-
-def _open_backends(options: Options) -> list[Any]:
-    from softmetal.host.disks import open_disk
-
-    opened: list[Any] = []
-    try:
-        for spec in options.disks:
-            _refuse_twice(spec, opened)
-            opened.append(open_disk(spec))
-        options.virt.disks = tuple(opened)
-        if options.shares:
-            from softmetal.host.shares import open_share
-
-            for spec in options.shares:
-                opened.append(open_share(spec))
-            options.virt.shares = tuple(opened[len(options.disks) :])
-    except (OSError, ValueError) as error:
-        for each in opened:
-            _close(each)
-        raise LoadError(str(error)) from None
-    return opened
-
-
-def _refuse_twice(spec: str, opened: list[Any]) -> None:
-    """An image that is written is one disk only. Raises LoadError."""
-    path = spec.removesuffix(",ro").removesuffix(",overlay").removesuffix(",commit").removesuffix(",raw")
-    for disk in opened:
-        written = not spec.endswith((",ro", ",overlay")) or disk.commits or not (disk.read_only or hasattr(disk, "overlay"))
-        if written and os.path.exists(path) and os.path.samefile(disk.name, path):
-            raise LoadError(f"disk {path}: given twice; that needs ,ro or ,overlay at each")
-
-
 class Session:
     """One run of a machine in the terminal, or under a script."""
 
     def __init__(self, machine: Machine, options: Options, steps: list[Step] | None) -> None:
         self.machine, self.options, self.steps = machine, options, steps
         commands = {"x": self._quit, "c": self._monitor, "s": self._snapshot}
-        self.terminal = Terminal(commands, machine.resize, typing=steps is None)
+        resize = machine.resize if "resize" in machine.computer.ports else lambda columns, rows: None
+        self.terminal = Terminal(commands, resize, typing=steps is None)
         self._advance_machine = machine.advance
         self._started = time.monotonic()
         self._last = None if options.max_insns is None else machine.position + options.max_insns
@@ -198,8 +140,8 @@ class Session:
                 except TerminalError as error:
                     self.terminal.say(str(error))
                     code = NO_CONSOLE
-            told = self._tell()
-        if code == OK and (not told or machine.warnings or (self.options.strict and machine.unmodelled)):
+            shown = self._report()
+        if code == OK and (not shown or machine.warnings or (self.options.strict and machine.unmodelled)):
             code = GUEST_FAILED
         return code
 
@@ -272,7 +214,7 @@ class Session:
 
     def _live(self) -> int:
         """The terminal is the console. Machine time does not run ahead of the wall's where somebody watches."""
-        machine, terminal = self.machine, self.terminal
+        machine, terminal, hz = self.machine, self.terminal, self.machine.computer.hz
         began, zero = time.monotonic(), machine.clock
         wait = 0.0
         while True:
@@ -280,15 +222,15 @@ class Session:
                 machine.send(terminal.keys(wait))
             wait = 0.0
             paced = terminal.is_terminal
-            horizon = zero + int((time.monotonic() - began) * 1e9) if paced else 1 << 60
+            horizon = zero + int((time.monotonic() - began) * hz) if paced else 1 << 60
             stop = self._advance(horizon)
             if stop is Stop.TIME:  # the guest waits: so do we
                 wait = 0.01
                 behind = horizon - machine.clock
-                if behind > 50_000_000:
+                if behind > hz // 20:
                     zero -= behind
                 continue
-            if paced and machine.clock < horizon - 100_000_000:  # it is slower than the wall: time lost is lost
+            if paced and machine.clock < horizon - hz // 10:  # it is slower than the wall: time lost is lost
                 zero -= horizon - machine.clock
             code = self._ended(stop)
             if code is not None:
@@ -302,7 +244,7 @@ class Session:
             if step.verb != "expect":
                 machine.send(step.text)
                 continue
-            deadline = machine.clock + int(step.seconds * 1e9)
+            deadline = machine.clock + int(step.seconds * machine.computer.hz)
             while not machine.console.match(step.text):
                 stop = self._advance(deadline)
                 code = self._ended(stop)
@@ -314,7 +256,7 @@ class Session:
                     return code
                 if machine.clock >= deadline:
                     return self._missed(step, f"{step.seconds:g} s of machine time passed")
-        deadline = machine.clock + AFTER_SCRIPT
+        deadline = machine.clock + AFTER_SCRIPT * machine.computer.hz
         while machine.clock < deadline:  # what was typed last takes effect
             code = self._ended(self._advance(deadline))
             if code is not None:
@@ -328,18 +270,18 @@ class Session:
     def _ended(self, stop: Stop | None) -> int | None:
         """The exit code, once the machine has ended."""
         say = self.terminal.say
-        panic = PANIC.search(self.machine.console.output, max(0, len(self.machine.console.output) - 20000))
-        if self.options.gdb is not None:  # a panic is something to look at
-            panic = None
-        if panic and (b"end Kernel panic" in self.machine.console.output[panic.end() :] or stop is not None):
-            say(f"the guest panicked: {panic[1].decode(errors='replace')}")
+        machine = self.machine
+        failure = machine.computer.failure(machine.console.output, stop is not None)
+        if failure and self.options.gdb is None:  # for GDB it is something to look at
+            say(failure)
             return GUEST_FAILED
         match stop:
             case Stop.OFF:
                 return OK
             case Stop.FAILED:
-                say(f"the guest powered off with error {self.machine.board.finisher.code}")
-                return min(self.machine.board.finisher.code, 255) or GUEST_FAILED
+                error = machine.computer.exit_code(machine.board)
+                say(f"the guest powered off with error {error}")
+                return min(error, 255) or GUEST_FAILED
             case Stop.RESET:
                 if self.options.no_reboot:
                     return OK
@@ -359,12 +301,12 @@ class Session:
             self.terminal.say(line)
         self._warnings, self._remarks = len(machine.warnings), len(machine.remarks)
 
-    def _tell(self) -> bool:
+    def _report(self) -> bool:
         """What the user has to know at the end. Is the picture there that was asked for?"""
         machine, say = self.machine, self.terminal.say
         self._print_warnings()
         if machine.unmodelled:
-            say(f"the guest touched what is not modelled, {machine.board.unmodelled_count} times:")
+            say(f"the guest touched what is not modelled, {machine.board.unmodelled.count} times:")
             for place in machine.unmodelled[:MOST_UNMODELLED]:
                 say(f"  {place}")
             if len(machine.unmodelled) > MOST_UNMODELLED:
@@ -375,7 +317,7 @@ class Session:
             speed = done / max(seconds, 1e-9) / 1e6
             say(
                 f"{done} instructions in {seconds:.2f} s: {speed:.0f} million a second;"
-                f" {(machine.lived - self._began_lived) / 1e9:.2f} s of machine time ({self.options.engine})"
+                f" {(machine.lived - self._began_lived) / machine.computer.hz:.2f} s of machine time ({self.options.engine})"
             )
         return self.options.screenshot is None or self._screenshot(self.options.screenshot)
 
@@ -398,7 +340,9 @@ class Session:
         self.terminal.say(f"saved in {path}; go on from it with: softmetal run --resume {path}")
 
     def _screenshot(self, path: str) -> bool:
-        width, height, pixels = self.machine.board.gpu.picture()
+        picture = self.machine.picture
+        assert picture is not None
+        width, height, pixels = picture
         try:
             Path(path).write_bytes(png(width, height, pixels))
         except OSError as error:
@@ -433,4 +377,4 @@ def png(width: int, height: int, rgba: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-__all__ = ["BOARDS", "REFUSALS", "Options", "run_computer"]
+__all__ = ["REFUSALS", "Options", "run_computer"]

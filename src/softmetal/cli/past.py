@@ -27,7 +27,7 @@ def replay(
     from softmetal.machine.stop import Stop
 
     began = time.perf_counter()
-    with _told("replay"):
+    with _refusing("replay"):
         recording = replaying.Recording(file)
         with _disks(recording) as disks:
             machine = recording.machine(disks, engine=engine, progress=progress.compiling())
@@ -58,11 +58,11 @@ def diff(
     """Find the first instruction at which two runs part, and show what differs. Exit code 0: nothing does; 1: something."""
     from softmetal.machine import parting
 
-    with _told("diff"), contextlib.ExitStack() as stack:
+    with _refusing("diff"), contextlib.ExitStack() as stack:
         how = engine, progress.compiling()
         runs = [parting.open_run(path, lambda r: stack.enter_context(_disks(r)), *how) for path in (one, other)]
         found = parting.part(*runs)
-    for line in found.told(lines):
+    for line in found.text(lines):
         print(line)
     raise SystemExit(PARTED if found.differs else 0)
 
@@ -88,12 +88,11 @@ def _disks(recording: Any) -> Iterator[list[Any]]:
 
 
 @contextlib.contextmanager
-def _told(command: str) -> Iterator[None]:
-    """Tell errors in one line."""
+def _refusing(command: str) -> Iterator[None]:
+    """Errors of the user's end the command, in one line."""
     from softmetal.host.errors import HostError
     from softmetal.lang.state import StateError
-    from softmetal.machine.errors import MachineError
-    from softmetal.machine.loading import LoadError
+    from softmetal.machine.errors import LoadError, MachineError
 
     try:
         yield

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
 import time
 from typing import Annotated, Any
 
 from softmetal.cli import command
-from softmetal.cli.command import Given, argument, option
+from softmetal.cli.command import Extra, Given, More, argument, option
+from softmetal.machine.sizes import size
 
-SAVED = {"kernel", "initrd", "append", "bios", "mem", "cpus", "display", "seed"}
-"""What a saved machine brings with it."""
-UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+DEFAULT = "riscv-virt"
+"""The computer where an option of its says what to run, and --board nothing."""
 refuse = functools.partial(command.refuse, "run")
 
 
 def parse_size(text: str) -> int:
     """Bytes from `512M`, `2G` or a plain number."""
-    found = re.fullmatch(r"([0-9]{1,18})([KMG]?)", text, re.IGNORECASE)
-    size = int(found[1]) * UNITS.get(found[2].upper(), 1) if found else 0
-    if size < 1 << 20:
-        raise refuse(f"--mem {text}: give a size of at least 1M, such as 512M or 4G")
-    return size
+    try:
+        return size(text)
+    except ValueError as error:
+        raise refuse(f"--mem {text}: {error}") from None
 
 
 def parse_mount(text: str) -> tuple[str, str, bool]:
@@ -34,6 +32,23 @@ def parse_mount(text: str) -> tuple[str, str, bool]:
     if not colon or not host or not guest.startswith("/"):
         raise refuse(f"--dir {text}: give HOST:GUEST or HOST:GUEST:ro, with an absolute GUEST path")
     return host, guest, read_only
+
+
+def board_options(words: list[str], known: dict[str, bool]) -> tuple[dict[str, Extra], str]:
+    """The options of the computer that the words are about; none where they run a program."""
+    board, at = "", 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "--":
+        name, equals, value = words[at].partition("=")
+        if name not in known or name in ("--help", "-h", "--resume"):
+            board = board or DEFAULT
+        if name == "--board":
+            board = value if equals else words[at + 1] if at + 1 < len(words) else ""
+        at += 1 if equals or not known.get(name, True) else 2
+    if not board:
+        return {}, "softmetal run --help"
+    from softmetal.cli.boards import extras, kind_of
+
+    return extras(kind_of(board)), f"softmetal run --board {board} --help"
 
 
 PROGRAMS, COMPUTERS, BOTH = "Programs", "Computers", "Both"
@@ -57,16 +72,10 @@ def run(
     trace: Annotated[bool, option(None, "One line an instruction, on stderr.", group=PROGRAMS)] = False,
     trace_to: Annotated[str | None, option("FILE", "The same, into a file.", group=PROGRAMS)] = None,
     host_time: Annotated[bool, option(None, "The guest's clocks are the host's.", group=PROGRAMS)] = False,
-    board: Annotated[str | None, option("BOARD", "The computer: riscv-virt.", group=COMPUTERS)] = None,
-    kernel: Annotated[str | None, option("K", "Image, gzip'd, EFI application, or ELF.", group=COMPUTERS)] = None,
-    initrd: Annotated[str | None, option("I", "Initial file system.", group=COMPUTERS)] = None,
-    append: Annotated[str, option("S", "The kernel's command line.", group=COMPUTERS)] = "",
-    bios: Annotated[str, option("FILE|none", "Firmware instead of our own.", group=COMPUTERS)] = "",
-    disk: Annotated[list[str] | None, option("FILE[,ro|,overlay|,commit]", "Raw or qcow2. Up to 4.", group=COMPUTERS)] = None,
-    cpus: Annotated[int, option("N", "CPUs: 1 to 32.", group=COMPUTERS)] = 1,
-    share: Annotated[list[str] | None, option("HOST[:TAG][:rw]", "A directory to mount by 9p. Up to 4.", group=COMPUTERS)] = None,
-    display: Annotated[bool, option(None, "A screen, a keyboard and a tablet.", group=COMPUTERS)] = False,
-    screenshot: Annotated[str | None, option("OUT.png", "The screen at the end; implies --display.", group=COMPUTERS)] = None,
+    board: Annotated[
+        str | None, option("BOARD", "The computer, or MODULE:CLASS for one of your own. Its options: softmetal run --board BOARD --help.", group=COMPUTERS)
+    ] = None,
+    screenshot: Annotated[str | None, option("OUT.png", "The screen at the end.", group=COMPUTERS)] = None,
     script: Annotated[str | None, option("FILE", "Lines of expect and send, for the console.", group=COMPUTERS)] = None,
     record: Annotated[str | None, option("FILE", "Record the run, for softmetal replay.", group=COMPUTERS)] = None,
     resume: Annotated[
@@ -79,14 +88,15 @@ def run(
     no_reboot: Annotated[bool, option(None, "A reset ends the run.", group=COMPUTERS)] = False,
     strict: Annotated[bool, option(None, "What is not modelled and touched is an error.", group=COMPUTERS)] = False,
     mem: Annotated[
-        str | None, option("SIZE", "Memory of a computer [512M]; most private memory of a process [4G].", group=BOTH)
+        str | None, option("SIZE", "Memory of a computer; most private memory of a process [4G].", group=BOTH)
     ] = None,
     seed: Annotated[int, option("N", "Decides what is random; same seed, same run.", group=BOTH)] = 0,
     engine: Annotated[str, option("golden|native", "What runs the instructions.", group=BOTH)] = "native",
     max_insns: Annotated[int | None, option("N", "Stop after N instructions, with exit code 124.", group=BOTH, least=1)] = None,
     stats: Annotated[bool, option(None, "Print instructions and speed on stderr at the end.", group=BOTH)] = False,
+    its: Annotated[dict[str, Any] | None, More(board_options)] = None,
 ) -> None:
-    """Run a riscv64 Linux program, static or dynamic, as if it ran natively; or a whole computer, with --kernel.
+    """Run a riscv64 Linux program, static or dynamic, as if it ran natively; or a whole computer, with --board.
 
     The exit code is the program's; 128+n if signal n ended it; 126 if it cannot be run, 127 if it is not there,
     125 for an internal error, 124 after --max-insns.
@@ -99,35 +109,29 @@ def run(
     if command_line[:1] == ["--"]:
         del command_line[0]
     program, arguments = command_line[0] if command_line else None, command_line[1:]
-    if given.keys() & {"board", "kernel", "bios", "resume"}:
+    its = its or {}
+    if board is not None or resume is not None or _says_what_to_run(its):
         _refuse_options(given, PROGRAMS, "is for programs; this runs a computer")
         if program is not None:
             raise refuse(f"{program}: a computer runs its kernel, not a program; leave it out")
-        if resume is not None:
-            for name in SAVED & given.keys():
-                raise refuse(f"--{name}: the machine in {resume} has its own; leave it out")
-        from softmetal.cli import computer
-        from softmetal.machine.virt import Virt
-
-        if board not in (None, *computer.BOARDS):
-            raise refuse(f"--board {board}: there is {', '.join(computer.BOARDS)}")
         if timeout is not None and not timeout > 0:
             raise refuse(f"--timeout {timeout:g}: give a number of seconds above 0")
-        virt = Virt(
-            kernel=kernel or "", initrd=initrd or "", append=append, bios=bios, cpus=cpus,
-            memory=parse_size("512M" if mem is None else mem), display=display or screenshot is not None, seed=seed,
+        from softmetal.cli import boards, computer
+
+        options = computer.Options(
+            engine, script, screenshot, timeout, max_insns, no_reboot, strict, stats, gdb, record,
         )  # fmt: skip
-        wanted = computer.Options(
-            virt, engine, disk or [], share or [], script, screenshot, timeout, max_insns, no_reboot, strict, stats, gdb, record,
-            resume,
-        )  # fmt: skip
+        both: dict[str, Any] = {name: value for name, value in (("mem", mem), ("seed", seed)) if name in given}
         try:
-            raise SystemExit(computer.run_computer(wanted))
+            wanted = boards.Wanted(board or DEFAULT, its | both, resume, screenshot is not None)
+            raise SystemExit(computer.run_computer(wanted, options))
         except computer.REFUSALS as error:
             raise refuse(str(error)) from None
-    _refuse_options(given, COMPUTERS, "is for computers: give --kernel, --bios or --resume, too")
+    for name in its:
+        raise refuse(f"--{name} is for computers: give --board or --resume, too")
+    _refuse_options(given, COMPUTERS, "is for computers: give --board or --resume, too")
     if program is None:
-        raise refuse("give a program to run, or --board riscv-virt --kernel K")
+        raise refuse("give a program to run, or --board and what its computer needs")
     from softmetal.cli import progress
     from softmetal.linux.adapter import ENGINES, BoardCpu
     from softmetal.linux.process import Options
@@ -144,7 +148,7 @@ def run(
             raise refuse(f"--env {key}: there is no such variable in the host's environment; give {key}=VALUE")
         variables[key] = value if equals else os.environ[key]
     read_only = root is not None and root.endswith(":ro") and not os.path.isdir(root)
-    options = Options(
+    private = Options(
         root=root[:-3] if root is not None and read_only else root, root_read_only=read_only,
         dirs=[parse_mount(d) for d in dir or []], net=net, env=variables, cwd=cwd, seed=seed, host_time=host_time,
         memory=parse_size("4G" if mem is None else mem), max_insns=max_insns,
@@ -160,24 +164,33 @@ def run(
         nonlocal began
         cpu = BoardCpu(engine, progress.compiling())
         made.append(cpu)
-        began = time.perf_counter()  # compiling is told by itself
+        began = time.perf_counter()  # compiling has a line of its own
         if not trace and trace_to is None:
             return cpu
         from softmetal.linux.trace import TracingCpu
 
         return TracingCpu(cpu, out, disassembly)
 
-    ended = run_program(make_cpu, program, arguments, options, disassembly)
+    ended = run_program(make_cpu, program, arguments, private, disassembly)
     if stats and made:
         seconds = time.perf_counter() - began
         speed = ended.instructions / seconds / 1e6
         translations = getattr(made[0].engine, "translations", None)
-        told = "" if translations is None else f", {translations} translations"
+        more = "" if translations is None else f", {translations} translations"
         print(
-            f"softmetal run: {ended.instructions} instructions in {seconds:.3f} s: {speed:.1f} million a second{told} ({engine})",
+            f"softmetal run: {ended.instructions} instructions in {seconds:.3f} s: {speed:.1f} million a second{more} ({engine})",
             file=sys.stderr,
         )
     raise SystemExit(ended.code)
+
+
+def _says_what_to_run(its: dict[str, Any]) -> bool:
+    """Is one of the options such that the computer DEFAULT has something to run by it?"""
+    if not its:
+        return False
+    from softmetal.cli.boards import kind_of
+
+    return any(name in its for name in kind_of(DEFAULT).needs)
 
 
 def _refuse_options(given: Given, group: str, why: str) -> None:

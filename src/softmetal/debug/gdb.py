@@ -1,4 +1,4 @@
-"""A server for GDB's remote protocol: `target remote :PORT` gives a machine, its harts as threads, and its past.
+"""A server for GDB's remote protocol: `target remote :PORT` gives a machine, its CPUs as threads, and its past.
 
 What runs the machine calls `advance` of the server instead of the machine's, and the server lets the machine run, stand
 still, step, or go back, as GDB wants it. Harts take turns, and a step of one lets the others run until its turn has come.
@@ -16,11 +16,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from softmetal.debug import registers
 from softmetal.debug.packets import INTERRUPT, MOST, Gone, Link, framed
 from softmetal.debug.past import Past
-from softmetal.isa.riscv.privileged.state import MACHINE, SUPERVISOR, USER
-from softmetal.machine import walk
+from softmetal.machine import virtual
 from softmetal.machine.debugger import Event, Hook, HookError
 from softmetal.machine.errors import MachineError
 from softmetal.machine.monitor import execute
@@ -30,12 +28,11 @@ SIGINT, SIGTRAP, SIGTERM = 2, 5, 15
 WAIT = 0.02
 """Seconds to wait for GDB, while the machine stands still, before whoever runs it may do something else."""
 STEPS = 2000
-"""Instructions of other harts between two looks at the connection, while a hart is stepped."""
+"""Instructions of other CPUs between two looks at the connection, while a CPU is stepped."""
 FEATURES = (
     f"PacketSize={MOST:x};qXfer:features:read+;swbreak+;hwbreak+;vContSupported+;QStartNoAckMode+;"
     "ReverseStep+;ReverseContinue+;multiprocess-"
 )
-MODES = {USER: "user", SUPERVISOR: "supervisor", MACHINE: "machine"}
 WATCHES = {2: ("w", "watch"), 3: ("r", "rwatch"), 4: ("rw", "awatch")}
 OK, EMPTY, WRONG, NO_MEMORY, NO_REGISTER = b"OK", b"", b"E16", b"E0e", b"E06"
 
@@ -45,17 +42,24 @@ class Killed(Exception):
 
 
 class GdbServer:
-    """Serves one GDB at a time on 127.0.0.1; port 0 takes a free one, `port` says which. `say` is told who comes and goes."""
+    """Serves one GDB at a time on 127.0.0.1; port 0 takes a free one, `port` says which. `say` gets a line when one
+    comes or goes.
+
+    Raises OSError where the port is not free, MachineError where GDB knows no such CPU."""
 
     def __init__(self, machine: Any, port: int = 0, say: Callable[[str], None] = lambda text: None) -> None:
         self.machine, self._say = machine, say
+        target = machine.computer.gdb_target()
+        if target is None:
+            raise MachineError(f"GDB knows no CPU of this kind ({machine.computer.name}); the monitor (Ctrl-A c) does")
+        self._target = target
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._link: Link | None = None
         self._doing = "stand"  # or go, step
-        self._stepped = (0, 0)  # the hart that is stepped, and its count before
+        self._stepped = (0, 0)  # the CPU that is stepped, and its count before
         self._last = b""  # the reply to `?`
-        self._hart = self._runner = 0  # whose registers, and who is stepped
+        self._cpu = self._runner = 0  # whose registers, and who is stepped
         self._ended: Stop | None = None
         self._hooks: dict[tuple[int, int, int], Hook] = {}
         self._past = Past(machine)
@@ -102,15 +106,15 @@ class GdbServer:
         return self._stopped(self._advance(most, horizon))
 
     def _step(self, horizon: int) -> Stop | None:
-        hart, before = self._stepped
+        cpu, before = self._stepped
         if self._ended is not None:
             return self._go(1, horizon)
         for _ in range(STEPS):
             stop = self._advance(1, horizon)
             if stop is not None:
                 return self._stopped(stop)
-            if self.machine.cpus[hart].hart.count != before:
-                self._report(SIGTRAP, hart)
+            if self.machine.cpus[cpu].state.count != before:
+                self._report(SIGTRAP, cpu)
                 break
         return None
 
@@ -132,17 +136,17 @@ class GdbServer:
                 return stop
         return None
 
-    # -- telling GDB
+    # -- reports to GDB
 
     def _reply(self, data: bytes) -> None:
         assert self._link is not None
         self._link.send(data)
 
-    def _report(self, signal: int, hart: int | None = None, reason: str = "") -> None:
-        """The machine stands still: why, and which hart GDB is to look at."""
+    def _report(self, signal: int, cpu: int | None = None, reason: str = "") -> None:
+        """The machine stands still: why, and which CPU GDB is to look at."""
         self._doing = "stand"
-        self._hart = self._runner = self.machine.board.active if hart is None else hart
-        self._last = f"T{signal:02x}{reason}thread:{self._hart + 1:x};".encode()
+        self._cpu = self._runner = self.machine.cpu.number if cpu is None else cpu
+        self._last = f"T{signal:02x}{reason}thread:{self._cpu + 1:x};".encode()
         self._reply(self._last)
 
     def _report_hit(self, hits: list[Event]) -> None:
@@ -150,7 +154,7 @@ class GdbServer:
         keys = {id(hook): key for key, hook in self._hooks.items()}
         known = [(keys[id(e.hook)], e) for e in hits if id(e.hook) in keys]
         if not known:
-            self._report(SIGTRAP, hits[0].hart if hits else None)
+            self._report(SIGTRAP, hits[0].cpu if hits else None)
             return
         watched = [k for k in known if k[0][0] in WATCHES]
         (kind, address, _), event = (watched or known)[0]
@@ -158,7 +162,7 @@ class GdbServer:
             reason = f"{WATCHES[kind][1]}:{max(address, event.place):x};"
         else:
             reason = "hwbreak:;" if kind == 1 else "swbreak:;"
-        self._report(SIGTRAP, event.hart, reason)
+        self._report(SIGTRAP, event.cpu, reason)
 
     # -- listening
 
@@ -187,8 +191,8 @@ class GdbServer:
             return
         self._link = Link(connection)
         self._doing = "stand"
-        self._hart = self._runner = self.machine.board.active
-        self._last = b"T%02xthread:%x;" % (SIGTRAP, self._hart + 1)
+        self._cpu = self._runner = self.machine.cpu.number
+        self._last = b"T%02xthread:%x;" % (SIGTRAP, self._cpu + 1)
         self._past.begin()
         self._say("GDB has come")
 
@@ -242,7 +246,7 @@ class GdbServer:
             case "qAttached":
                 return b"1"
             case "qC":
-                return b"QC%x" % (self._hart + 1)
+                return b"QC%x" % (self._cpu + 1)
             case "qfThreadInfo":
                 return b"m" + ",".join(f"{i + 1:x}" for i in range(len(self.machine.cpus))).encode()
             case "qsThreadInfo":
@@ -251,8 +255,8 @@ class GdbServer:
                 return OK
             case "qXfer" if rest.startswith("features:read:target.xml:"):
                 start, size = (int(n, 16) for n in rest.rpartition(":")[2].split(","))
-                whole = registers.description().encode()
-                part = whole[start : start + size]
+                whole = self._target.description().encode()
+                part: bytes = whole[start : start + size]
                 return (b"m" if start + size < len(whole) else b"l") + part
         return EMPTY
 
@@ -264,10 +268,10 @@ class GdbServer:
         self._link.acknowledges = False
         return None
 
-    def _about(self, hart: int) -> str:
-        state = self.machine.cpus[hart].hart
-        now = "not started" if state.stopped else "waiting" if state.waiting else "running"
-        return f"hart {hart}: {MODES.get(state.mode, '?')} mode, pc {state.pc:#x}, {now}"
+    def _about(self, cpu: int) -> str:
+        its = self.machine.cpus[cpu]
+        mode = f" {its.privilege} mode," if its.privilege else ""
+        return f"CPU {cpu}:{mode} pc {its.pc:#x}, {its.doing}"
 
     def _monitor(self, line: str) -> bytes:
         words = line.split()
@@ -283,20 +287,20 @@ class GdbServer:
     # -- threads
 
     def _thread(self, text: str) -> int:
-        """The hart of a thread's number; of "any" and "all" the one that GDB looks at. Raises ValueError."""
+        """The CPU of a thread's number; of "any" and "all" the one that GDB looks at. Raises ValueError."""
         number = int(text, 16)
         if number in (0, -1):
-            return self._hart
+            return self._cpu
         if not 1 <= number <= len(self.machine.cpus):
             raise ValueError(number)
         return number - 1
 
     def _choose(self, packet: bytes) -> bytes | None:
-        hart = self._thread(packet[2:].decode())
+        cpu = self._thread(packet[2:].decode())
         if packet[1:2] == b"g":
-            self._hart = hart
+            self._cpu = cpu
         else:
-            self._runner = hart
+            self._runner = cpu
         return OK
 
     def _alive(self, packet: bytes) -> bytes | None:
@@ -306,28 +310,29 @@ class GdbServer:
     # -- registers and memory
 
     def _read_general(self, packet: bytes) -> bytes | None:
-        return registers.general(self.machine, self._hart).hex().encode()
+        held: bytes = self._target.general(self.machine, self._cpu)
+        return held.hex().encode()
 
     def _write_general(self, packet: bytes) -> bytes | None:
         data = bytes.fromhex(packet[1:].decode())
-        old = registers.general(self.machine, self._hart)
-        for number in range(min(len(data) // 8, registers.PC + 1)):
+        old = self._target.general(self.machine, self._cpu)
+        for number in range(min(len(data) // 8, self._target.PC + 1)):
             new = data[8 * number : 8 * number + 8]
             if new != old[8 * number : 8 * number + 8]:
-                registers.change(self.machine, self._hart, number, new)
+                self._target.change(self.machine, self._cpu, number, new)
         return OK
 
     def _read_register(self, packet: bytes) -> bytes | None:
-        found = registers.value(self.machine, self._hart, int(packet[1:], 16))
+        found = self._target.value(self.machine, self._cpu, int(packet[1:], 16))
         return NO_REGISTER if found is None else found.hex().encode()
 
     def _write_register(self, packet: bytes) -> bytes | None:
         number, _, new = packet[1:].partition(b"=")
-        return OK if registers.change(self.machine, self._hart, int(number, 16), bytes.fromhex(new.decode())) else NO_REGISTER
+        return OK if self._target.change(self.machine, self._cpu, int(number, 16), bytes.fromhex(new.decode())) else NO_REGISTER
 
     def _read_memory(self, packet: bytes) -> bytes | None:
         address, length = (int(n, 16) for n in packet[1:].split(b","))
-        found = walk.read(self.machine, self._hart, address, min(length, MOST // 2 - 8))
+        found = virtual.read(self.machine, self._cpu, address, min(length, MOST // 2 - 8))
         return found.hex().encode() if found or not length else NO_MEMORY
 
     def _write_memory(self, packet: bytes) -> bytes | None:
@@ -336,7 +341,7 @@ class GdbServer:
         data = rest if packet[:1] == b"X" else bytes.fromhex(rest.decode())
         if len(data) != length:
             return WRONG
-        return OK if walk.write(self.machine, self._hart, address, data) else NO_MEMORY
+        return OK if virtual.write(self.machine, self._cpu, address, data) else NO_MEMORY
 
     # -- hooks
 
@@ -384,16 +389,16 @@ class GdbServer:
         self._start(False, self._runner)
         return None
 
-    def _start(self, step: bool, hart: int) -> None:
+    def _start(self, step: bool, cpu: int) -> None:
         self._doing = "step" if step else "go"
-        self._stepped = hart, self.machine.cpus[hart].hart.count
+        self._stepped = cpu, self.machine.cpus[cpu].state.count
 
     def _back(self, packet: bytes) -> bytes | None:
-        """`bs` and `bc`: back by one instruction of a hart, or to the hook that was met last."""
+        """`bs` and `bc`: back by one instruction of a CPU, or to the hook that was met last."""
         if packet == b"bs":
-            hart = self._runner
-            moved = self._past.step(hart)
-            self._report(SIGTRAP, hart, "" if moved else "replaylog:begin;")
+            cpu = self._runner
+            moved = self._past.step(cpu)
+            self._report(SIGTRAP, cpu, "" if moved else "replaylog:begin;")
         elif packet == b"bc":
             hits = self._past.hit(self._interrupted)
             if hits:

@@ -103,4 +103,4 @@ class Past:
         return hits
 
     def _count(self, hart: int) -> int:
-        return int(self.machine.cpus[hart].hart.count)
+        return int(self.machine.cpus[hart].state.count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from softmetal.isa.decoding import ByFrame, decoding_of
+from softmetal.isa.decoding import ByFrame, Itself, decoding_of
 from softmetal.isa.table import NO_MODES, Insn, Isa
 from softmetal.lang.chip import Trap
 from softmetal.lang.golden import golden
@@ -116,7 +116,15 @@ class FetchingGoldenEngine(GoldenEngine):
         return self._recognised[key]
 
 
-class PagedGoldenEngine(GoldenEngine):
+class CallingGoldenEngine(GoldenEngine):
+    """Runs a whole computer's board, whose methods the host calls between runs."""
+
+    def call(self, name: str, *args: int) -> int:
+        """Call a method of the board, between runs; its result, 0 if it has none."""
+        return getattr(self.core, name)(*args) or 0
+
+
+class PagedGoldenEngine(CallingGoldenEngine):
     """Runs a core that takes its own traps and knows time: it is asked before every instruction what may run."""
 
     def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
@@ -134,7 +142,7 @@ class PagedGoldenEngine(GoldenEngine):
                     raise
                 core.take(*trap.values)
                 core.count += 1
-            core.stale_count = 0  # nothing is decoded ahead
+            core.code.changed_count = 0  # nothing is decoded ahead
             done += 1
         return done
 
@@ -149,15 +157,24 @@ class PagedGoldenEngine(GoldenEngine):
 
     def drop_code(self) -> None:
         """Leave in the state no trace of how it was run."""
-        self.core.forget_stale()
+        self.core.code.forget()
 
-    def call(self, name: str, *args: int) -> int:
-        """Call a method of the board, between runs; its result, 0 if it has none."""
-        return getattr(self.core, name)(*args) or 0
+
+
+class WholeGoldenEngine(CallingGoldenEngine):
+    """Runs a board that runs its CPUs itself."""
+
+    def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
+        """Run as the native engine's `advance` does."""
+        done: int = self.core.advance(max_insns, horizon)
+        return done
 
 
 def golden_engine(isa: Isa, core: Any) -> GoldenEngine:
     """The golden engine for a table."""
-    if isinstance(decoding_of(type(core)), ByFrame):
+    says = decoding_of(type(core))
+    if isinstance(says, ByFrame):
         return PagedGoldenEngine(isa, core)
+    if isinstance(says, Itself):
+        return WholeGoldenEngine(isa, core)
     return (FetchingGoldenEngine if isa.fetching else GoldenEngine)(isa, core)

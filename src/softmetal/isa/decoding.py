@@ -49,10 +49,10 @@ class ByFrame(EachTime):
 
     `frames`: how many there may be. `prepare(budget, horizon)` says how many instructions may run now, after it has
     done what is due; `locate(pc)` and `locate_alone(pc)` give the frame of an address, the second for one instruction
-    only; `forget_code(frame)` is called before a store to code; `stale` lists frames that have changed.
+    only; `forget_code(frame)` is called before a store to code; the field `code` is a `CodeFrames`.
 
     `taken` is the trap of exceptions, whose values `take` gets. `deferred`: an instruction that must not run ahead of
-    time, while `hasty` is 1. `code_write`: a store to code, before it happens. `pieced`: protection cuts the page, so
+    time, while `code.ahead` is 1. `code_write`: a store to code, before it happens. `pieced`: protection cuts the page, so
     each instruction is fetched by itself. `watched`: an access that a debugger wants to see.
     """
 
@@ -63,15 +63,28 @@ class ByFrame(EachTime):
     pieced: type[Trap]
     watched: type[Trap]
     METHODS: ClassVar[tuple[str, ...]] = ("fetch", "prepare", "locate", "locate_alone", "forget_code", "take", "break_hit")
-    HOST: ClassVar[tuple[str, ...]] = ("forget_stale",)
-    FIELDS: ClassVar[tuple[str, ...]] = ("pc", "next_pc", "count", "hasty", "stale", "stale_count")
+    HOST: ClassVar[tuple[str, ...]] = ()
+    FIELDS: ClassVar[tuple[str, ...]] = ("pc", "next_pc", "count", "code")
+
+
+@dataclass(frozen=True)
+class Itself(EachTime):
+    """The board runs its CPUs itself, in hardware Python, each by its table's `step`: for boards with several CPUs, and for
+    those whose every bus access is a moment in time.
+
+    `advance(budget, horizon)` runs until so many instructions and traps are done, or the clock is behind `horizon`, or a
+    device or a hook wants the host; it gives how many were done.
+    """
+
+    METHODS: ClassVar[tuple[str, ...]] = ("advance",)
+    FIELDS: ClassVar[tuple[str, ...]] = ()
 
 
 def decoding_of(cls: type[Any]) -> EachTime:
     """What a core says. Raises TypeError, one line, where it has not what goes with it."""
     found = getattr(cls, "decoding", EACH_TIME)
     if not isinstance(found, EachTime):
-        raise TypeError(f"{cls.__name__}.decoding is {found!r}: give Ahead(...), ByFrame(...), or nothing")
+        raise TypeError(f"{cls.__name__}.decoding is {found!r}: give Ahead(...), ByFrame(...), Itself(), or nothing")
     fields = layout_of(cls).fields
     missing = [f"the method {name}()" for name in found.METHODS if method_of(cls, name) is None]
     missing += [f"the host method {name}()" for name in found.HOST if not callable(getattr(cls, name, None))]

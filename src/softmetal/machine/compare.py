@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from softmetal.boards.riscv_virt import RiscvVirt
-from softmetal.isa.riscv.hart import ABI, FLOAT_ABI
 from softmetal.lang.chip import Board, layout
 from softmetal.lang.types import ArrayType, MemoryType
-from softmetal.machine.loading import RAM_BASE
+from softmetal.machine.computer import Computer, Region
 
 
-def differences(one: Any, other: Any) -> Iterator[str]:
-    """Lines that say what differs between two states of boards, registers first."""
-    yield from _fields(one.block, other.block)
-    yield from _memories(one.pages, other.pages)
+def differences(computer: Computer, one: Any, other: Any) -> Iterator[str]:
+    """Lines that say what differs between two states of a computer's board, registers first."""
+    yield from _fields(computer, one.block, other.block)
+    yield from _memories(computer, one.pages, other.pages)
 
 
-def _fields(one: bytes, other: bytes) -> Iterator[str]:
-    for entry in layout(RiscvVirt):
+def _fields(computer: Computer, one: bytes, other: bytes) -> Iterator[str]:
+    registers = computer.isa.registers
+    for entry in layout(computer.board):
         kind = entry.type
         if isinstance(kind, MemoryType):
             continue
@@ -32,15 +31,15 @@ def _fields(one: bytes, other: bytes) -> Iterator[str]:
         for i in range(count):
             a, b = (struct.unpack_from("<" + element.format, block, entry.offset + size * i)[0] for block in (one, other))
             if a != b:
-                yield f"{_name(entry.path, i, count)}: {_shown(a)} and {_shown(b)}"
+                yield f"{_name(registers, entry.path, i, count)}: {_shown(a)} and {_shown(b)}"
 
 
-def _name(path: str, index: int, count: int) -> str:
+def _name(registers: Mapping[str, Sequence[str]], path: str, index: int, count: int) -> str:
     """A field's name, with a register's own."""
     if count == 1:
         return path
     front, _, last = path.rpartition(".")
-    names = {"x": ABI, "f": FLOAT_ABI}.get(last)
+    names = registers.get(last)
     if names:
         return f"{front}.{names[index]}" if front else names[index]
     return f"{path}[{index}]"
@@ -50,8 +49,11 @@ def _shown(value: Any) -> str:
     return f"{value:#x}" if isinstance(value, int) else str(value)
 
 
-def _memories(one: dict[int, bytes], other: dict[int, bytes]) -> Iterator[str]:
-    places = sorted((at, kind.length, path) for path, (at, kind) in Board.of(RiscvVirt).memories.items())
+def _memories(
+    computer: Computer, one: dict[int, bytes], other: dict[int, bytes]
+) -> Iterator[str]:
+    regions = computer.regions()
+    places = sorted((at, kind.length, path) for path, (at, kind) in Board.of(computer.board).memories.items())
     zeros = bytes(4096)
     for page in sorted(one.keys() | other.keys()):
         a, b = one.get(page, zeros), other.get(page, zeros)
@@ -62,5 +64,12 @@ def _memories(one: dict[int, bytes], other: dict[int, bytes]) -> Iterator[str]:
             if a[at : at + 8] != b[at : at + 8]:
                 x, y = (int.from_bytes(data[at : at + 8], "little") for data in (a, b))
                 offset = page - start + at
-                where = f"memory {RAM_BASE + offset:#x}" if path == "ram" else f"{path}[{offset:#x}]"
-                yield f"{where}: {x:#x} and {y:#x}"
+                yield f"{_address(regions, path, offset)}: {x:#x} and {y:#x}"
+
+
+def _address(regions: Sequence[Region], path: str, offset: int) -> str:
+    """A place in one of the board's memories: by its physical address, where it has one."""
+    for region in regions:
+        if region.memory == path and region.offset <= offset < region.offset + region.size:
+            return f"memory {region.address + offset - region.offset:#x}"
+    return f"{path}[{offset:#x}]"

@@ -22,13 +22,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from softmetal.isa.riscv.hart import ABI
-from softmetal.isa.riscv.privileged.debug import (
+from softmetal.isa.debug import (
     BREAK,
     BREAKS,
     DEVICE_READ,
     DEVICE_WRITE,
     EVENTS,
+    PARCELS,
     READ,
     REGISTER,
     REGISTERS,
@@ -38,15 +38,20 @@ from softmetal.isa.riscv.privileged.debug import (
     WORDS,
     WRITE,
     Debug,
+    How,
 )
-from softmetal.isa.riscv.privileged.state import INTERRUPT, Csr
 from softmetal.lang.chip import layout_of
+from softmetal.machine.computer import Computer
 from softmetal.machine.symbols import Symbols
 
-HOW = {"==": 1, "!=": 2, "<": 3, ">=": 4, "&": 5}
+HOW = {"==": How.EQUAL, "!=": How.UNEQUAL, "<": How.LESS, ">=": How.AT_LEAST, "&": How.SOME_BITS}
 KINDS = {BREAK: "address", WATCH: "access", TRAP: "trap", REGISTER: "register"}
-TOLD = ("told_to", "told_pc", "told_count", "seen_to", "seen_pc", "seen_count", "seen")
-"""What `Debug` keeps of the place where the machine stands: it is not told again."""
+HERE = ("arrived_cpu", "arrived_pc", "arrived_count", "seen_cpu", "seen_pc", "seen_count", "seen")
+"""What `Debug` keeps of the place where the machine stands: what was met there is not reported again."""
+INTERRUPT = 1 << 63
+"""In the cause of a trap: it is an interrupt."""
+PARCEL = 2
+"""Bytes of a parcel of code, by which a page's breaks are listed."""
 MOST = {"address": BREAKS, "access": WATCHES, "register": REGISTERS}
 FEW = 10_000
 """Instructions for which it is not worth decoding code again."""
@@ -58,6 +63,7 @@ CONDITION = re.compile(r"\s*(\w+)\s*(==|!=|<|>=|&)\s*(-?\w+)\s*")
 class Hooked(Protocol):
     """What a debugger needs of its machine."""
 
+    computer: Computer
     board: Any
     engine: Any
     position: int
@@ -68,12 +74,12 @@ class Hooked(Protocol):
 
 
 class HookError(ValueError):
-    """A hook that cannot be set, told in one line."""
+    """A hook that cannot be set, in one line."""
 
 
 @dataclass(slots=True)
 class Event:
-    """What met a hook: its kind, the hart and its `count`, `pc`, the place (address, cause or register), a value.
+    """What met a hook: its kind, the CPU and its `count`, `pc`, the place (address, cause or register), a value.
 
     The value is what is stored or written, the register of a condition, or what a trap leaves in `tval`.
     """
@@ -84,7 +90,7 @@ class Event:
     pc: int
     place: int
     value: int
-    hart: int
+    cpu: int
 
 
 @dataclass(eq=False)
@@ -95,7 +101,7 @@ class Hook:
     what: tuple[int, ...]
     stop: bool
     call: Callable[[Event], Any] | None = None
-    when: tuple[int, int, int] = (0, 0, 0)
+    when: tuple[int, int, int] = (0, How.ALWAYS, 0)
     count: int = field(default=0, init=False)
 
 
@@ -134,7 +140,7 @@ class Debugger:
 
         An instruction that cannot be fetched has no address yet: its trap comes first.
         """
-        return self._add("address", (self._machine.symbols.address(address),), stop, call, condition(when))
+        return self._add("address", (self._machine.symbols.address(address),), stop, call, self._condition(when))
 
     def on_access(
         self, address: int | str, length: int, what: str = "rw", *, stop: bool | None = None,
@@ -167,12 +173,27 @@ class Debugger:
         return self._add("trap", masks, stop, call)
 
     def on_register(self, name: str | int, *, stop: bool | None = None, call: Callable[[Event], Any] | None = None) -> Hook:
-        """Behind an instruction that writes a control and status register."""
-        try:
-            number = int(name) if isinstance(name, int) else int(Csr[name.upper()])
-        except KeyError:
-            raise HookError(f"no control and status register {name!r}") from None
+        """Behind an instruction that writes a register of the computer's `special_registers`: by its name, or its number."""
+        known = self._machine.computer.special_registers
+        number = name if isinstance(name, int) else known.get(name.lower())
+        if number is None or not known:
+            what = f"no control and status register {name!r}" if known else "this computer's CPU has no registers to hook"
+            raise HookError(what)
         return self._add("register", (number,), stop, call)
+
+    def _condition(self, text: str) -> tuple[int, int, int]:
+        """(register, comparison, value) of a condition's text. Raises HookError."""
+        if not text:
+            return 0, How.ALWAYS, 0
+        found, registers = CONDITION.fullmatch(text), self._machine.computer.condition_registers
+        if not found or found[1] not in registers:
+            example = f"as in '{registers[min(10, len(registers) - 1)]} == 5'; OP of {' '.join(HOW)}"
+            raise HookError(f"{text!r} is no condition: give REGISTER OP NUMBER, {example}")
+        try:
+            value = int(found[3], 0)
+        except ValueError:
+            raise HookError(f"{text!r}: {found[3]!r} is not a number") from None
+        return registers.index(found[1]), HOW[found[2]], value & (1 << 64) - 1
 
     def remove(self, hook: Hook) -> None:
         """Take a hook away."""
@@ -186,7 +207,7 @@ class Debugger:
 
     def _add(
         self, kind: str, what: tuple[int, ...], stop: bool | None, call: Callable[[Event], Any] | None,
-        when: tuple[int, int, int] = (0, 0, 0),
+        when: tuple[int, int, int] = (0, How.ALWAYS, 0),
     ) -> Hook:  # fmt: skip
         if sum(h.kind == kind for h in self._hooks) >= MOST.get(kind, 1 << 30):
             raise HookError(f"more than {MOST[kind]} hooks on {kind}")
@@ -203,13 +224,13 @@ class Debugger:
         board, debug = machine.board, machine.board.debug
         self.hits = []
         if self._position != machine.position:  # somebody has gone elsewhere
-            debug.told_to = debug.seen_to = 0
+            debug.arrived_cpu = debug.seen_cpu = 0
         now = board, board.__mapping__.restored
         if self._armed == now and (self._decoded == self._wanted or most < FEW):
             return
-        told = [getattr(debug, name) for name in TOLD]
+        here = [getattr(debug, name) for name in HERE]
         self._block()[:] = bytes(layout_of(Debug).size)
-        for name, value in zip(TOLD, told, strict=True):
+        for name, value in zip(HERE, here, strict=True):
             setattr(debug, name, value)
         hooks = self._present()
         by_kind = {k: [h for h in hooks if h.kind == name] for k, name in KINDS.items()}
@@ -236,12 +257,13 @@ class Debugger:
         if offsets & ~self._decoded or (offsets != self._decoded and most >= FEW):
             machine.engine.drop_code()
             self._decoded = offsets
-        machine.engine.call("rekey")
+        machine.engine.call("hooks_changed")
         self._armed = now
 
     def _offsets(self) -> int:
         """A bit for each parcel of a page at which there is a break in some page."""
-        return functools.reduce(operator.or_, (1 << ((h.what[0] & 4095) >> 1) for h in self._present() if h.kind == "address"), 0)
+        places = (h.what[0] // PARCEL % PARCELS for h in self._present() if h.kind == "address")
+        return functools.reduce(operator.or_, (1 << place for place in places), 0)
 
     def _present(self) -> list[Hook]:
         """The hooks that are to be in the board now."""
@@ -364,19 +386,5 @@ def _met(words: list[int], at: int, listed: dict[int, list[Hook]]) -> list[Hook]
 
 
 def _event(words: list[int], at: int, hook: Hook) -> Event:
-    packed, count, pc, place, value, hart = words[at : at + WORDS]
-    return Event(KINDS[packed & 255], hook, count, pc, place, value, hart)
-
-
-def condition(text: str) -> tuple[int, int, int]:
-    """(register, comparison, value) of a condition's text. Raises HookError."""
-    if not text:
-        return 0, 0, 0
-    found = CONDITION.fullmatch(text)
-    if not found or found[1] not in ABI:
-        raise HookError(f"{text!r} is no condition: give REGISTER OP NUMBER, as in 'a0 == 5'; OP of {' '.join(HOW)}")
-    try:
-        value = int(found[3], 0)
-    except ValueError:
-        raise HookError(f"{text!r}: {found[3]!r} is not a number") from None
-    return ABI.index(found[1]), HOW[found[2]], value & (1 << 64) - 1
+    packed, count, pc, place, value, cpu = words[at : at + WORDS]
+    return Event(KINDS[packed & 255], hook, count, pc, place, value, cpu)

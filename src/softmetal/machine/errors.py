@@ -1,10 +1,14 @@
-"""What a machine cannot do, told in one line."""
+"""What a machine cannot do, and what cannot be made into one: each in one line."""
 
 from __future__ import annotations
 
 
 class MachineError(RuntimeError):
     """What a machine cannot do."""
+
+
+class LoadError(ValueError):
+    """A computer that cannot be built of what the user has given."""
 
 
 class Parted(MachineError):

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from softmetal.chips.virtio.net import HEADER
+from softmetal.machine.computer import Network
 from softmetal.machine.errors import MachineError
 from softmetal.machine.interrupts import deliver, held
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
 
 SLICE = 50_000
-"""Ticks (nanoseconds) between two looks at the cables while frames are under way."""
+"""Nanoseconds of machine time between two looks at the cables while frames are under way."""
 LONGEST = 1_000_000
 """The same while there are none."""
+NANOSECONDS = 1_000_000_000
 ENDED = (Stop.OFF, Stop.FAILED, Stop.RESET)
 MOST_LEARNED = 4096
 """Addresses that a switch knows at once: a guest may send from as many as it likes."""
@@ -46,8 +47,8 @@ class Switch:
         """and how many came for it that it took too slowly: as many as a machine queues were waiting."""
         self.ended: Machine | None = None
         """The machine for which `run` came back with OFF, FAILED, RESET or HOOK."""
-        self.origin = [machine.clock for machine in machines]
-        """Their clocks when the cables were put in: they may have been on for different times."""
+        self.origin = [_now(machine) for machine in machines]
+        """Their times when the cables were put in: they may have been on for different times."""
         self._learned: dict[bytes, int] = {}
         for machine in machines:
             machine.cable = self
@@ -59,8 +60,8 @@ class Switch:
 
     @property
     def clock(self) -> int:
-        """Machine time, in ticks, since the cables were put in: of the machine that is behind."""
-        return min(m.clock - start for m, start in zip(self.machines, self.origin, strict=True))
+        """Machine time, in nanoseconds, since the cables were put in: of the machine that is behind."""
+        return min(_now(m) - start for m, start in zip(self.machines, self.origin, strict=True))
 
     def run(self, *, seconds: float | None = None, until: Callable[[], Any] | None = None) -> Stop:
         """Run all until so many seconds of machine time have passed, or `until()` is true, or one of them ends."""
@@ -79,9 +80,9 @@ class Switch:
     def _slice(self, end: int) -> Stop | None:
         self.ended = None
         for machine, start in zip(self.machines, self.origin, strict=True):
-            goal = start + end
+            goal = -(-(start + end) * machine.computer.hz // NANOSECONDS)
             while machine.clock < goal:
-                stop = machine.advance((goal - machine.clock) * machine.virt.cpus, goal)
+                stop = machine.advance((goal - machine.clock) * machine.computer.cpu_count, goal)
                 if stop in ENDED or stop is Stop.HOOK:
                     self.ended = machine
                     return stop
@@ -97,16 +98,16 @@ class Switch:
             self.frames[port] += len(sent)
             moved += len(sent)
             for record in sent:
-                for to in self._ways(port, record):
+                for to in self._ways(port, record, _card(machine).header):
                     self.lost[to] += not self.machines[to].post("net", record)
         return moved
 
-    def _ways(self, port: int, record: bytes) -> Sequence[int]:
+    def _ways(self, port: int, record: bytes, header: int) -> Sequence[int]:
         """The ports that a frame goes out of."""
         others = [to for to in range(len(self.machines)) if to != port]
         if len(others) == 1:  # a cable
             return others
-        destination, source = record[HEADER : HEADER + 6], record[HEADER + 6 : HEADER + 12]
+        destination, source = record[header : header + 6], record[header + 6 : header + 12]
         if len(source) == 6 and not source[0] & 1:
             if source not in self._learned and len(self._learned) >= MOST_LEARNED:
                 del self._learned[next(iter(self._learned))]
@@ -123,7 +124,7 @@ class Link(Switch):
 
 def _check(machines: Sequence[Machine]) -> None:
     for i, machine in enumerate(machines):
-        if not machine.virt.network:
+        if machine.computer.network_card(machine.board) is None:
             raise MachineError("a machine without a network card cannot be linked: make it with network=True")
         if any(machine is other for other in machines[:i]):
             raise MachineError("a machine cannot be linked with itself: it has one network card")
@@ -138,11 +139,24 @@ def _check(machines: Sequence[Machine]) -> None:
 def _check_addresses(machines: Sequence[Machine]) -> None:
     found: set[bytes] = set()
     for machine in machines:
-        if machine.virt.mac in found:
+        mac = _card(machine).mac
+        if mac in found:
             raise MachineError(
-                f"two machines have the address {machine.virt.mac.hex(':')}: give each its own: mac=..., or fork(Identity(...))"
+                f"two machines have the address {mac.hex(':')}: give each its own: mac=..., or fork(Identity(...))"
             )
-        found.add(machine.virt.mac)
+        found.add(mac)
+
+
+def _card(machine: Machine) -> Network:
+    """A machine's network card."""
+    found = machine.computer.network_card(machine.board)
+    assert found is not None
+    return found
+
+
+def _now(machine: Machine) -> int:
+    """A machine's time, in nanoseconds."""
+    return machine.clock * NANOSECONDS // machine.computer.hz
 
 
 def connect(one: Machine, other: Machine, latency: int = SLICE) -> Link:

@@ -1,30 +1,30 @@
-"""A machine: a board with software in it, its time in our hands.
+"""A machine: a board with software in it, whose time goes on only while it is run.
 
-    m = Machine(kernel="Image", append="console=ttyS0", memory=256 << 20)
+    m = Machine(Virt(kernel="Image", append="console=ttyS0", memory=256 << 20))
     m.expect("login:")
     s = m.snapshot()
     ...
     m.restore(s)
 
-A machine's position is how many instructions (and traps) its harts have executed since power-on. Everything from outside
+A machine's position is how many instructions (and traps) its CPUs have executed since power-on. Everything from outside
 enters between two positions, through `enter` or `post`; so a run can be repeated exactly.
+
+It knows no board: what it needs of one is `machine.computer.Computer`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from softmetal.boards.riscv_virt import CLOCK_HZ
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native import native_engine
-from softmetal.isa.riscv import isa
 from softmetal.lang import state as states
 from softmetal.lang.chip import Board, layout_of
-from softmetal.machine import devices, inputs, keys, saving
+from softmetal.machine import inputs, saving
+from softmetal.machine.computer import Computer, Region, check
 from softmetal.machine.console import Console
 from softmetal.machine.debugger import Debugger
 from softmetal.machine.errors import MachineError, Parted
@@ -33,20 +33,18 @@ from softmetal.machine.interrupts import Whole, deliver, held
 from softmetal.machine.look import Cpu, PhysicalMemory
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
+from softmetal.machine.script import Script
 from softmetal.machine.stop import FOREVER, Stop
 from softmetal.machine.symbols import Symbols
-from softmetal.machine.unmodelled import Unmodelled, storm, unmodelled
-from softmetal.machine.virt import Virt
+from softmetal.machine.unmodelled import Unmodelled, unmodelled
+from softmetal.machine.waiting import Waiting
 
 CHUNKS = {"native": 10_000_000, "golden": 5_000}
 """Instructions that an engine runs at most between two looks at the outside world: some hundredths of a second."""
 SHORT_CHUNK = 1_000_000
 """The same where something is waited for."""
-MOST_POSTED = 1024
-"""Packets for one port that wait until the guest takes them."""
 MOST_LINES = 100
 """Of what is kept for the user."""
-PASSED, FAILED, RESET = 1, 2, 3  # of the test finisher
 
 
 class Observer(Protocol):
@@ -62,28 +60,26 @@ class Observer(Protocol):
 
 
 class Machine:
-    """A riscv64 `virt` computer. The arguments are those of `machine.virt.Virt`; `engine` is "native" or "golden"."""
+    """A computer that runs. `engine` is "native" or "golden"; `progress` is called with a line of text when something has to
+    be compiled first. Without `board` (a state of the computer's board) it is at power-on. Raises MachineError, LoadError."""
 
     def __init__(
-        self, virt: Virt | None = None, *, engine: str = "native", progress: Callable[[str], None] | None = None, **parts: Any
+        self, computer: Computer, *, engine: str = "native", progress: Callable[[str], None] | None = None, board: Any = None
     ) -> None:
-        self._begin(virt or Virt(**parts), engine, progress)
-        self._boot(self.virt.build(isa))
-
-    def _begin(self, virt: Virt, engine: str, progress: Callable[[str], None] | None) -> None:
         if engine not in CHUNKS:
             raise MachineError(f"engine {engine}: choose {' or '.join(sorted(CHUNKS))}")
-        self.virt, self.engine_name, self._progress = virt, engine, progress
-        self.console, self.hvc = Console(), Console()
-        self.keyboard, self.tablet = keys.Keyboard(self), keys.Tablet(self)
-        self.symbols = Symbols(virt.kernel)
+        check(type(computer))
+        self.computer, self.engine_name, self.progress = computer, engine, progress
+        self.consoles: dict[str, Console] = {name: Console() for name in computer.consoles}
+        self.keyboard, self.pointer = computer.keyboard(self), computer.pointer(self)
+        self.symbols = Symbols(computer.symbols())
         self.position = 0
         self._lived = 0
         self.waited: int | None = None
-        """Where all harts wait: the clock up to which they have. The board's own clock still stands where they began."""
+        """Where all CPUs wait: the clock up to which they have. The board's own clock still stands where they began."""
         self.sent: list[bytes] = []
         """Records that the guest has sent to the network; whoever links machines takes them. What is more than
-        `devices.MOST_SENT` goes nowhere, as where no cable is."""
+        MOST_SENT of the computer's goes nowhere, as where no cable is."""
         self.cable: Any = None
         """What links the machine with others."""
         self.warnings: list[str] = []
@@ -92,39 +88,46 @@ class Machine:
         """and what the user will want to know of the guest."""
         self.observers: list[Observer] = []
         self.timeline: Any = None
-        self._posted: dict[str, deque[bytes]] = {}
-        self._script: deque[Input] | None = None
-        self._bound = False  # to the script: nothing else may enter
+        self.waiting = Waiting(self.consoles)
+        """What waits outside,"""
+        self.script = Script()
+        """and the log that is followed."""
         self._debugger: Debugger | None = None
         self.inside = 0
         """How deep in contexts of `whole`,"""
         self.raised: BaseException | None = None
         """and what is to come out of them."""
+        self._boot(computer.build() if board is None else board)
 
     def _boot(self, board: Any) -> None:
         self.board: Any = board
         """The board's state, to look at: of what is written there neither a recording nor a timeline knows."""
-        self.engine: Any = (
-            native_engine(isa, board, self._progress) if self.engine_name == "native" else golden_engine(isa, board)
-        )
-        view = board.__mapping__.view
-        start = Board.of(type(board)).memories["ram"][0]
-        self._ram: memoryview = view[start : start + board.ram_size]
-        self.ram: memoryview = self._ram.toreadonly()
-        """The board's memory, to look at without a copy; `memory` changes it."""
+        isa = self.computer.isa
+        self.engine: Any = native_engine(isa, board, self.progress) if self.engine_name == "native" else golden_engine(isa, board)
+        self.regions: Sequence[Region] = self.computer.regions()
+        """Memory, by physical address."""
+        self._memory = [(r.address, r.size, self._view(r)) for r in self.regions]
+        self.ram: memoryview = self._memory[0][2].toreadonly()
+        """The first of it, to look at without a copy; `memory` changes it."""
+
+    @property
+    def console(self) -> Console:
+        """The main console. Raises MachineError where the computer has none."""
+        for console in self.consoles.values():
+            return console
+        raise MachineError(f"{self.computer.name} has no console")
 
     # -- running
 
     @property
     def clock(self) -> int:
-        """Machine time, in ticks (nanoseconds) since power-on."""
+        """Machine time, in ticks of the computer's clock (`computer.hz` a second) since power-on."""
         return max(self._now, self.waited or 0)
 
     @property
     def _now(self) -> int:
         """The board's own clock."""
-        b = self.board
-        return int(b.turn_start + b.count - b.turn_count)
+        return self.computer.clock(self.board)
 
     @property
     def lived(self) -> int:
@@ -139,7 +142,7 @@ class Machine:
     @property
     def seconds(self) -> float:
         """Machine time in seconds."""
-        return self.clock / float(CLOCK_HZ)
+        return self.clock / float(self.computer.hz)
 
     def run(
         self, *, insns: int | None = None, seconds: float | None = None, until: str | Callable[[], Any] | None = None,
@@ -152,7 +155,7 @@ class Machine:
         `horizon`: the clock up to which idle time may be skipped (by default as far as `seconds` says).
         """
         last = self.position + insns if insns is not None else None
-        deadline = self.clock + round(seconds * CLOCK_HZ) if seconds is not None else None
+        deadline = self.clock + round(seconds * self.computer.hz) if seconds is not None else None
         far = min(x for x in (deadline, horizon, FOREVER) if x is not None)
 
         def come() -> Any:
@@ -167,7 +170,7 @@ class Machine:
                 most = FOREVER if until is None else SHORT_CHUNK
                 most = most if last is None else min(most, last - self.position)
                 if deadline is not None:
-                    most = min(most, max(1, (deadline - self.clock) * self.virt.cpus))
+                    most = min(most, max(1, (deadline - self.clock) * self.computer.cpu_count))
                 ended = self.advance(most, far)
                 if ended is not None:
                     return Stop.UNTIL if come() else ended
@@ -208,31 +211,29 @@ class Machine:
         self.position += done
         if done and waits:
             raise Parted(self.position, f"at position {self.position - done} the guest goes on, where it waited when recorded")
-        board = self.board
-        idle = done < most and not (late or board.debug.stop or board.wanted or board.ran)
+        board, computer = self.board, self.computer
+        idle = done < most and not (late or board.debug.stop or board.wanted) and computer.idle(board)
         if idle:
             self.waited = max(self.clock, until if until < FOREVER else 0)
         elif done:
             self.waited = None
-        busy = devices.serve(self)
-        if board.storms:
-            self.remark(storm(board))
-            board.storms = 0
+        busy = computer.serve(self)
         hit = self._debugger is not None and self._debugger.look()
         for observer in tuple(self.observers):
             if self.position >= observer.next:
                 self.heard(observer.reached)
-        if self.at_end:
+        if self.script.at_end(self):
             return Stop.END
-        if board.finisher.finished:
-            return {PASSED: Stop.OFF, FAILED: Stop.FAILED, RESET: Stop.RESET}[board.finisher.finished]
+        ended = computer.ended(board)
+        if ended is not None:
+            return ended
         if hit:
             return Stop.HOOK
         if late and waits:
             raise Parted(self.position, f"at position {self.position} the clock is ahead of the recording's")
         if done or busy or entered or until != horizon or not (idle or late):
             return None
-        if self._bound and horizon >= FOREVER:
+        if self.script.bound and horizon >= FOREVER:
             raise Parted(self.position, f"at position {self.position} the guest waits for ever, where it went on when recorded")
         return Stop.TIME if horizon < FOREVER else Stop.IDLE
 
@@ -257,7 +258,7 @@ class Machine:
     def power_cycle(self) -> None:
         """What `reset` does to the board."""
         self._lived += self.clock
-        self._boot(self.virt.build(isa))
+        self._boot(self.computer.build())
         self.waited = None
 
     # -- the outside world
@@ -268,21 +269,18 @@ class Machine:
 
     def post(self, port: str, data: bytes) -> bool:
         """Let a packet (a frame with its header, events of a key) in as soon as the guest's side has room for it. False:
-        it is lost, for MOST_POSTED of the port wait already."""
-        queue = self._posted.setdefault(port, deque())
-        if len(queue) >= MOST_POSTED:
-            return False
-        queue.append(data)
-        return True
+        it is lost, for `waiting.MOST_POSTED` of the port wait already."""
+        return self.waiting.post(port, data)
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size."""
         self.enter("resize", columns.to_bytes(2, "little") + rows.to_bytes(2, "little"))
 
     def enter(self, port: str, data: bytes) -> None:
-        """Let something in from outside here and now."""
+        """Let something in from outside here and now. Raises ValueError where there is no such port."""
+        inputs.port(self, port)
         with self.whole():
-            if self._script is not None:
+            if self.script:
                 self._branch()
             self._enter(port, data)
 
@@ -297,27 +295,11 @@ class Machine:
 
     def _feed(self) -> bool:
         """Let in what waits outside, or what the script says. Did anything enter?"""
-        typed = self.console.pending or self.hvc.pending or self._posted
-        if self._script is not None:
-            if not typed:
-                return self._follow()
+        if self.script:
+            if not self.waiting:
+                return self.script.feed(self, self._enter)
             self._branch()
-        if not typed:
-            return False
-        entered = False
-        for port, console in (("uart", self.console), ("hvc", self.hvc)):
-            count = inputs.room(self.board, port, bytes(console.pending))
-            if count:
-                taken = bytes(console.pending[:count])
-                del console.pending[:count]
-                self._enter(port, taken)
-                entered = True
-        for port, queue in self._posted.items():
-            while queue and inputs.room(self.board, port, queue[0]):
-                self._enter(port, queue.popleft())
-                entered = True
-        self._posted = {port: queue for port, queue in self._posted.items() if queue}
-        return entered
+        return bool(self.waiting) and self.waiting.feed(lambda port, count: inputs.room(self, port, count), self._enter)
 
     def note(self, port: str, data: bytes) -> None:
         """Tell observers what the host has answered to a device."""
@@ -337,77 +319,31 @@ class Machine:
     def follow(self, script: Iterable[Input], bound: bool = False) -> None:
         """From here on let in what a log says, until it ends. `bound`: nothing else may enter before; an input of the port
         "end" is the end of a recording, where `run` returns Stop.END."""
-        self._script, self._bound = deque(script), bound
-        if not self._script:
-            self._script = None
+        self.script.follow(script, bound)
 
     @property
     def at_end(self) -> bool:
         """Does the recording that is followed end here?"""
-        if not self._script or self._script[0].port != "end":
-            return False
-        item = self._script[0]
-        return item.position <= self.position and (not item.waited or self.clock >= item.clock)
+        return self.script.at_end(self)
 
     def _branch(self) -> None:
         """Something enters that the script does not know: from here on the machine goes another way."""
-        if self._bound:
-            raise MachineError("a recording is replayed: nothing else can enter the machine")
-        if self.timeline is not None:
+        if self.timeline is not None and not self.script.bound:
             self.timeline.forget_future()
-        self._script = None
-
-    def _follow(self) -> bool:
-        """Let in what the log says for here."""
-        script, entered = self._script, False
-        assert script is not None
-        while script and script[0].position <= self.position and not script[0].is_answer and script[0].port != "end":
-            item = script[0]
-            if item.waited and (self.waited is None or self.waited < item.clock):
-                break
-            if item.position < self.position:
-                raise Parted(self.position, f"{item.port!r} came at position {item.position}; here that is over")
-            script.popleft()
-            self._enter(item.port, item.data)
-            entered = True
-        if not script:
-            self._script = None
-        return entered
+        self.script.drop()
 
     def _limits(self, most: int, horizon: int) -> tuple[int, int, bool]:
-        """How far the machine may run before someone wants to see it; and whether all harts are to wait now, as the log says."""
+        """How far the machine may run before someone wants to see it; and whether all CPUs are to wait now, as the log says."""
         for observer in self.observers:
             if observer.next > self.position:
                 most = min(most, observer.next - self.position)
-        if not self._script:
-            return most, horizon, False
-        item = self._script[0]
-        if item.position > self.position:
-            return min(most, item.position - self.position), horizon, False
-        if item.is_answer:
-            if self.board.owing:  # the device is served, and its answer comes, once the clock has come there
-                return 1, horizon, False
-            if not self.board.wanted:
-                raise Parted(self.position, f"{item.port!r} answered at position {item.position}, where nothing asks it")
-            return 0, horizon, False
-        if item.waited and (self.waited is None or self.waited < item.clock):
-            return 1, min(horizon, item.clock), True
-        return 0, horizon, False
+        return self.script.limits(self, most, horizon)
 
     def answered(self, port: str, start: bytes = b"") -> bytes | None:
         """The answer to a device in the log that is followed, None where the host has to give it."""
-        if not self._script:
-            return None
-        item = self._script[0]
-        if item.port == port and item.position == self.position and item.data.startswith(start):
-            self._script.popleft()
-            self.note(port, item.data)
-            return item.data
-        if port.startswith("share") and self._bound:
-            raise Parted(self.position, f"the guest asks {port!r}, which it did not when it was recorded")
-        return None
+        return self.script.answer(self, port, start)
 
-    # -- time in our hands
+    # -- going back, and aside
 
     @contextlib.contextmanager
     def bare(self) -> Iterator[None]:
@@ -421,12 +357,12 @@ class Machine:
             yield
             return
         part[:] = bytes(len(kept))
-        self.engine.call("rekey")
+        self.engine.call("hooks_changed")
         try:
             yield
         finally:
             part[:] = kept
-            self.engine.call("rekey")
+            self.engine.call("hooks_changed")
 
     def snapshot(self) -> MachineSnapshot:
         """The machine at this moment: board, disks, consoles. It goes on unchanged."""
@@ -439,14 +375,14 @@ class Machine:
             raise MachineError("a recording is written, which cannot go back: end it first")
         with self.whole():
             saving.restore(self, snap)
-            self._script = None
+            self.script.follow(())
             if self.timeline is not None:
                 self.timeline.restart()
 
     def hash(self) -> str:
         """A digest of the whole machine: equal for equal machines, on every engine and host, however the run was cut."""
         with held(), self.bare():
-            parts = [states.state_hash(self.board), str(self.position), *(d.digest().hex() for d in self.virt.disks)]
+            parts = [states.state_hash(self.board), str(self.position), *(d.digest().hex() for d in self.computer.disks)]
         return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
     def save(self, path: str) -> None:
@@ -460,20 +396,17 @@ class Machine:
         progress: Callable[[str], None] | None = None,
     ) -> Machine:  # fmt: skip
         """The machine in a file. `disks` and `shares` are those it had, in their order. Raises StateError, MachineError."""
-        made = cls.__new__(cls)
-        saving.load(made, path, disks, shares, engine, progress)
-        return made
+        return saving.load(cls, path, disks, shares, engine, progress)
 
     def fork(self, identity: Identity | None = None) -> Machine:
         """A twin of the machine that goes its own way from here; memory and disks are copied where either writes.
 
-        With an identity, the twin's guest is told that it is a copy: see `Identity`.
+        With an identity, the twin's guest gets to know that it is a copy: see `Identity`.
         """
-        made = Machine.__new__(Machine)
         with held():
-            saving.fork(self, made)
+            made = saving.fork(self)
         if identity is not None:
-            identity.give(made)
+            self.computer.identify(made, identity)
         return made
 
     def commit(self, disk: int = 0) -> int:
@@ -481,7 +414,7 @@ class Machine:
         the time before is lost. Raises MachineError, OSError."""
         if any(not getattr(o, "follows_back", False) for o in self.observers):
             raise MachineError("a recording is written, whose disks must stay as they are: end it first")
-        disks = self.virt.disks
+        disks = self.computer.disks
         if not 0 <= disk < len(disks) or not hasattr(disks[disk], "commit"):
             raise MachineError(f"disk {disk}: there is no overlay to commit; disks that have one are given as FILE,overlay")
         with self.whole():
@@ -511,7 +444,7 @@ class Machine:
     def goto(self, place: int | Place) -> None:
         """Go to another place, back or forward again. Raises MachineError where the timeline does not reach.
 
-        While all harts wait, the clock goes on and the position does not: a position alone means the first moment at it (the
+        While all CPUs wait, the clock goes on and the position does not: a position alone means the first moment at it (the
         last one that the machine has come to means that moment), a `Place` the very moment.
         """
         self._time().goto(place)
@@ -519,7 +452,7 @@ class Machine:
     def rewind(self, insns: int | None = None, seconds: float | None = None) -> None:
         """Go back by instructions (1, where nothing is said), or by seconds of machine time."""
         if seconds is not None:
-            self._time().goto_clock(self.clock - round(seconds * CLOCK_HZ))
+            self._time().goto_clock(self.clock - round(seconds * self.computer.hz))
         else:
             back = 1 if insns is None else insns
             if self.position - back < self._time().first:
@@ -549,20 +482,40 @@ class Machine:
         """Memory, by physical address: `m.memory[a:b]`, `m.memory[a:b] = bytes`."""
         return PhysicalMemory(self)
 
+    def _view(self, region: Region) -> memoryview:
+        start = Board.of(type(self.board)).memories[region.memory][0] + region.offset
+        view: memoryview = self.board.__mapping__.view
+        return view[start : start + region.size]
+
+    def span(self, address: int, length: int) -> memoryview:
+        """Memory at a physical address, for what acts for a device: neither a recording nor a timeline knows of what is written
+        there. Raises IndexError where not all of it is one region's."""
+        for start, size, view in self._memory:
+            at = address - start
+            if 0 <= at <= at + length <= size:
+                return view[at : at + length]
+        where = ", ".join(f"{r.address:#x} to {r.address + r.size:#x}" for r in self.regions)
+        raise IndexError(f"{length} bytes at {address:#x} are not in memory, which is {where}")
+
     @property
     def cpu(self) -> Cpu:
-        """The hart whose turn it is."""
-        return Cpu(self, self.board.active)
+        """The CPU whose turn it is."""
+        return self.computer.cpu(self, self.computer.active(self.board))
 
     @property
     def cpus(self) -> list[Cpu]:
-        """All harts."""
-        return [Cpu(self, i) for i in range(self.virt.cpus)]
+        """All CPUs."""
+        return [self.computer.cpu(self, i) for i in range(self.computer.cpu_count)]
+
+    @property
+    def picture(self) -> tuple[int, int, bytes] | None:
+        """The screen: width, height, and four bytes a pixel (red, green, blue, alpha); None where there is none."""
+        return self.computer.picture(self.board)
 
     @property
     def unmodelled(self) -> list[Unmodelled]:
         """What the guest touched and the board does not model, by address: the first 64 of them."""
-        return unmodelled(self.board)
+        return unmodelled(self.computer, self.board)
 
 
 def _keep_line(lines: list[str], text: str) -> None:

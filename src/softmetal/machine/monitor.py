@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmetal.isa.riscv.hart import ABI
-from softmetal.machine import walk
-from softmetal.machine.look import PRIVILEGES
+from softmetal.machine import virtual
 
 HELP = """\
-regs            registers of the hart whose turn it is
+regs            registers of the CPU whose turn it is
 mem ADDR [N]    N bytes of memory at a physical address
 vmem ADDR [N]   N bytes at a virtual address or symbol
 symbols FILE    names from an ELF file or a System.map
@@ -39,7 +37,7 @@ def execute(machine: Any, command: str, rest: list[str]) -> str:
             return dump(number(0), machine.memory[number(0) : number(0) + number(1, 64)])
         case "vmem":
             start = machine.symbols.address(rest[0])
-            data = walk.read(machine, machine.board.active, start, number(1, 64))
+            data = virtual.read(machine, machine.cpu.number, start, number(1, 64))
             return dump(start, data) or f"{start:#x} is not mapped"
         case "symbols":
             return f"{machine.symbols.load(rest[0])} symbols"
@@ -59,13 +57,10 @@ def execute(machine: Any, command: str, rest: list[str]) -> str:
 
 
 def registers(machine: Any) -> str:
-    """Registers of the active hart, as text."""
-    hart = machine.board
-    where = f"position {machine.position}  {machine.seconds:.6f} s"
-    lines = [f"hart {hart.hartid}  {PRIVILEGES[hart.mode]} mode  pc {hart.pc:#018x}  {where}"]
-    for row in range(0, 32, 4):
-        lines.append("  ".join(f"{ABI[i]:>4} {hart.x[i]:016x}" for i in range(row, row + 4)))
-    return "\n".join(lines)
+    """Registers of the CPU whose turn it is, as text."""
+    cpu = machine.cpu
+    mode = f"  {cpu.privilege} mode" if cpu.privilege else ""
+    return f"CPU {cpu.number}{mode}  position {machine.position}  {machine.seconds:.6f} s\n{cpu.summary()}"
 
 
 def dump(address: int, data: bytes) -> str:

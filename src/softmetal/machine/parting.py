@@ -8,11 +8,10 @@ from itertools import islice
 from typing import Any
 
 from softmetal.isa.disassembler import disassemble
-from softmetal.isa.riscv import isa
-from softmetal.lang.chip import Trap
 from softmetal.lang.state import load as load_state
-from softmetal.machine import saving
+from softmetal.machine import saving, virtual
 from softmetal.machine.compare import differences
+from softmetal.machine.computer import Computer, of_key
 from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
 from softmetal.machine.machine import Machine
@@ -27,6 +26,7 @@ class Run:
     """A recording and its machine; or a saved state, which is a run of one moment."""
 
     path: str
+    computer: Computer
     recording: Recording | None = None
     machine: Any = None
     state: Any = None
@@ -72,9 +72,12 @@ def open_run(
         is_recording = file.read(len(MAGIC)) == MAGIC
     if not is_recording:
         saved = load_state(path)
-        return Run(path, state=saved.snapshot, place=saving.place_in(saved))
+        says = saving.about(saved, path)
+        computer = of_key(says["computer"]).of_parts(says["parts"])
+        return Run(path, computer, state=saved.snapshot, place=Place(says["position"], says["clock"]))
     recording = Recording(path)
-    return Run(path, recording, recording.machine(open_disks(recording), engine=engine, progress=progress))
+    machine = recording.machine(open_disks(recording), engine=engine, progress=progress)
+    return Run(path, machine.computer, recording, machine)
 
 
 @dataclass
@@ -86,8 +89,8 @@ class Parting:
     what: str
     lines: Iterator[str] = field(default_factory=lambda: iter(()))
 
-    def told(self, most: int) -> Iterator[str]:
-        """Lines for the user."""
+    def text(self, most: int) -> Iterator[str]:
+        """Lines for the user, with at most so many differences."""
         yield self.what
         shown = list(islice(self.lines, most + 1))
         yield from (f"  {line}" for line in shown[:most])
@@ -97,8 +100,12 @@ class Parting:
 
 def part(one: Run, other: Run) -> Parting:
     """Find where two runs part. Raises MachineError where they cannot be compared."""
+    if type(one.computer) is not type(other.computer):
+        raise MachineError(
+            f"{one.path} is of a {one.computer.name}, {other.path} of a {other.computer.name}: nothing to compare"
+        )
     if one.recording is None and other.recording is None:
-        lines = list(differences(one.state, other.state))
+        lines = list(differences(one.computer, one.state, other.state))
         where = f"positions {one.position} and {other.position}"
         what = f"the states differ ({where}):" if lines else f"the states are the same ({where})"
         return Parting(one.position, bool(lines), what, iter(lines))
@@ -108,7 +115,7 @@ def part(one: Run, other: Run) -> Parting:
         raise MachineError(f"{one.path} begins at position {one.first}, {other.path} at {other.first}: nothing to compare")
     mine, theirs = one.hashes, other.hashes
     if mine[one.first] != theirs[other.first]:
-        found = differences(saving.snapshot(one.machine).state, saving.snapshot(other.machine).state)
+        found = differences(one.computer, saving.snapshot(one.machine).state, saving.snapshot(other.machine).state)
         return Parting(one.first, True, f"the runs differ from the beginning, at position {one.first}:", found)
     common = sorted(mine.keys() & theirs.keys())
     low = one.first
@@ -128,7 +135,7 @@ def _moment(one: Run, other: Run) -> Parting:
         raise MachineError(f"{state.path} is of position {state.position}; {run.path} goes from {run.first} to {run.last}")
     reach(run.machine, *state.place)
     mine = saving.snapshot(run.machine).state
-    lines = list(differences(*((state.state, mine) if one is state else (mine, state.state))))
+    lines = list(differences(one.computer, *((state.state, mine) if one is state else (mine, state.state))))
     what = f"the states at position {state.position} {'differ:' if lines else 'are the same'}"
     return Parting(state.position, bool(lines), what, iter(lines))
 
@@ -173,24 +180,22 @@ def _halve(runs: tuple[Run, Run], low: int, high: int) -> Parting:
     a.go(low)
     b.go(low)
     entered = [run.inputs_at(low) for run in runs]
-    hart, pc = a.machine.board.active, a.machine.cpu.pc
-    what = f"the runs part at {a.machine.place}: hart {hart}, pc {pc:#x}: {_instruction(a.machine)}"
+    cpu = a.machine.cpu
+    what = f"the runs part at {a.machine.place}: CPU {cpu.number}, pc {cpu.pc:#x}: {_instruction(a.machine)}"
     if entered[0] != entered[1]:
         for run, items in zip(runs, entered, strict=True):
             names = ", ".join(f"{i.port} {i.data[:16]!r}" for i in items if not i.is_answer) or "nothing"
             what += f"\n{run.path}: {names} enters here"
     a.go(high)
     b.go(high)
-    lines = differences(saving.snapshot(a.machine).state, saving.snapshot(b.machine).state)
+    lines = differences(runs[0].computer, saving.snapshot(a.machine).state, saving.snapshot(b.machine).state)
     return Parting(low, True, f"{what}\nbehind it differ (the first run's value, the second's):", lines)
 
 
 def _instruction(machine: Machine) -> str:
     """The instruction that comes next, as text."""
-    try:
-        probe = machine.fork()
-        place = (probe.board.locate(probe.board.pc) << 12) | probe.board.pc & 0xFFF
-        code = bytes(machine.ram[place : place + 4])
-        return disassemble(isa, code[: isa.size_of(int.from_bytes(code[:2], "little"))], machine.board.pc)
-    except Trap:
+    isa, cpu = machine.computer.isa, machine.cpu
+    code = virtual.read(machine, cpu.number, cpu.pc, max(i.size for i in isa.insns))
+    if len(code) < isa.parcel // 8:
         return "an instruction that cannot be fetched"
+    return disassemble(isa, code[: isa.size_of(int.from_bytes(code, "little"))], cpu.pc)

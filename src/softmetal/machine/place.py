@@ -1,4 +1,4 @@
-"""A place in a run: a position, and, as that stands still while all harts wait, the clock."""
+"""A place in a run: a position, and, as that stands still while all CPUs wait, the clock."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ CHUNK = 10_000_000
 
 
 class Place(NamedTuple):
-    """How many instructions and traps all harts have done, and the clock in ticks (nanoseconds) since power-on."""
+    """How many instructions and traps all CPUs have done, and the clock in ticks since power-on."""
 
     position: int
     clock: int
 
     def __str__(self) -> str:
-        return f"position {self.position} at {self.clock / 1e9:.9f} s"
+        return f"position {self.position}, tick {self.clock}"
 
 
 def reach(machine: Any, position: int, clock: int = 0) -> bool:
-    """Run a machine to a position, and, where its harts wait there, on to a clock. False: the guest does not get there."""
+    """Run a machine to a position, and, where its CPUs wait there, on to a clock. False: the guest does not get there."""
     while machine.position < position:
         before = machine.position, machine.clock
         if machine.advance(min(position - before[0], CHUNK)) is not None and (machine.position, machine.clock) == before:

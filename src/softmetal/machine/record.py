@@ -20,26 +20,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from xxhash import xxh3_128
 
 from softmetal import __version__
-from softmetal.boards.riscv_virt import RiscvVirt
 from softmetal.lang.state.snapshot import layout_lines
+from softmetal.machine.computer import Computer, key
 from softmetal.machine.errors import MachineError
 from softmetal.machine.inputs import Input
-from softmetal.machine.saving import PARTS
 
 if TYPE_CHECKING:
     from softmetal.machine.machine import Machine
 
-MAGIC = b"softmetal log 1\n"
+MAGIC = b"softmetal log 2\n"
 HEAD, START, INPUT, CHECKPOINT, END = range(1, 6)
 RECORD = struct.Struct("<BI")
 CRC = struct.Struct("<I")
 PLACE = struct.Struct("<QQB")  # position, clock, flags: 1 = all harts had waited; then the length of the port's name
 WAITED = 1
-FILES = ("kernel", "initrd", "bios")
 
 
 class RecordingError(MachineError):
-    """A recording that cannot be written, read or replayed, told in one line."""
+    """A recording that cannot be written, read or replayed, in one line."""
 
 
 def digest(path: str) -> str:
@@ -51,9 +49,9 @@ def digest(path: str) -> str:
     return found.hexdigest()
 
 
-def layout_digest() -> str:
+def layout_digest(computer: type[Computer]) -> str:
     """A digest of what lies where in the board: recordings of another one cannot be compared."""
-    return xxh3_128("\n".join(layout_lines(RiscvVirt)).encode()).hexdigest()
+    return xxh3_128("\n".join(layout_lines(computer.board)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Recorder:
     """Writes a recording of a machine from here on, until `close`."""
 
     def __init__(self, machine: Machine, path: str, every: int) -> None:
-        for disk in machine.virt.disks:
+        for disk in machine.computer.disks:
             if disk.commits or (not disk.read_only and not hasattr(disk, "overlay")):
                 raise RecordingError(
                     f"disk {disk.name}: its file is written, a replay would find it changed; use {disk.name},overlay"
@@ -129,8 +127,8 @@ class Recorder:
             self._file.close()
 
     @property
-    def told(self) -> str:
-        """What it holds, for the user."""
+    def summary(self) -> str:
+        """What it holds, as a line for the user."""
         count = self.machine.position - self._from
         return f"{self.path}: {count} instructions recorded; run them again with: softmetal replay {self.path}"
 
@@ -144,15 +142,13 @@ def _saved(machine: Machine) -> bytes:
 
 def describe(machine: Machine) -> dict[str, Any]:
     """What a machine is made of, as a recording says it."""
-    virt = machine.virt
-    named = {part: getattr(virt, part) for part in FILES}
-    files = {part: [str(Path(p).resolve()), digest(p)] for part, p in named.items() if p and (part != "bios" or p != "none")}
+    computer = machine.computer
+    files = {part: [str(Path(p).resolve()), digest(p)] for part, p in computer.files().items()}
     return {
-        "version": __version__, "board": "riscv-virt", "layout": layout_digest(),
-        "virt": {n: getattr(virt, n) for n in PARTS} | {"mac": virt.mac.hex()},
-        "files": files,
-        "disks": [[str(Path(d.name).resolve()), _kind(d), digest(d.name)] for d in virt.disks],
-        "shares": [s.tag for s in virt.shares],
+        "version": __version__, "computer": key(type(computer)), "layout": layout_digest(type(computer)),
+        "parts": computer.parts(), "files": files,
+        "disks": [[str(Path(d.name).resolve()), _kind(d), digest(d.name)] for d in computer.disks],
+        "shares": [s.tag for s in computer.shares],
     }  # fmt: skip
 
 

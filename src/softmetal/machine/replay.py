@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from softmetal.machine.computer import of_key
 from softmetal.machine.errors import Parted
 from softmetal.machine.inputs import Input
 from softmetal.machine.machine import Machine
@@ -30,7 +31,6 @@ from softmetal.machine.record import (
     layout_digest,
 )
 from softmetal.machine.stop import FOREVER, Stop
-from softmetal.machine.virt import Virt
 
 
 class RecordedShare:
@@ -113,7 +113,7 @@ class Recording:
 
     def check(self) -> None:
         """Are all files as they were? Raises RecordingError."""
-        if self.head["layout"] != layout_digest():
+        if self.head["layout"] != layout_digest(of_key(self.head["computer"])):
             raise RecordingError(
                 f"recording {self.path}: made by softmetal {self.head['version']}, whose board is another; record again"
             )
@@ -145,12 +145,10 @@ class Recording:
             finally:
                 os.unlink(path)
         else:
-            parts = self.head["virt"] | {"mac": bytes.fromhex(self.head["virt"]["mac"])}
-            parts |= {part: path for part, (path, _) in self.head["files"].items()}
-            made = Machine(Virt(**parts, disks=tuple(disks), shares=shares), engine=engine, progress=progress)
-        made.console.pending.clear()  # what it was about to take is in the recording
-        made.hvc.pending.clear()
-        made._posted.clear()
+            parts = self.head["parts"] | {part: path for part, (path, _) in self.head["files"].items()}
+            computer = of_key(self.head["computer"]).of_parts(parts, disks=tuple(disks), shares=shares)
+            made = Machine(computer, engine=engine, progress=progress)
+        made.waiting.clear()  # what it was about to take is in the recording
         made.follow([*self.inputs, self.end], bound=True)
         return made
 
@@ -158,8 +156,8 @@ class Recording:
 class Checker:
     """Compares a machine that follows a recording with it. Raises Parted where it differs."""
 
-    def __init__(self, recording: Recording, machine: Machine, tell: Callable[[Checkpoint], None] | None = None) -> None:
-        self.machine, self.tell, self._whole = machine, tell, recording.whole
+    def __init__(self, recording: Recording, machine: Machine, report: Callable[[Checkpoint], None] | None = None) -> None:
+        self.machine, self.report, self._whole = machine, report, recording.whole
         self._left = list(reversed([c for c in recording.checkpoints if c.position >= machine.position]))
         self.good: Checkpoint | None = None
         """The last checkpoint at which all was as recorded."""
@@ -185,8 +183,8 @@ class Checker:
                     f" it parts {since}",
                 )
             self.good = expected
-            if self.tell:
-                self.tell(expected)
+            if self.report:
+                self.report(expected)
         self.next = self._left[-1].position if self._left and self._left[-1].position > self.machine.position else FOREVER
 
     def _later(self, checkpoint: Checkpoint) -> bool:
@@ -195,10 +193,10 @@ class Checker:
 
 
 def replay(
-    recording: Recording, machine: Machine, until: int | None = None, tell: Callable[[Checkpoint], None] | None = None
+    recording: Recording, machine: Machine, until: int | None = None, report: Callable[[Checkpoint], None] | None = None
 ) -> Stop:
     """Run a machine of a recording to its end, or to a position, and compare it at each checkpoint. Raises Parted."""
-    checker = Checker(recording, machine, tell)
+    checker = Checker(recording, machine, report)
     try:
         while True:
             here = machine.position

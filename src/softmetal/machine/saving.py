@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from softmetal.boards.riscv_virt import RiscvVirt
 from softmetal.engines.native import new_board
-from softmetal.isa.riscv import isa
 from softmetal.lang import state as states
+from softmetal.machine.computer import key, of_key
 from softmetal.machine.console import Text
 from softmetal.machine.errors import MachineError
-from softmetal.machine.place import Place
-from softmetal.machine.virt import Virt
+from softmetal.machine.waiting import Posted
 
-PARTS = ("append", "bios", "memory", "cpus", "network", "display", "seed", "mac", "kernel", "initrd")
-"""What a file keeps of how the machine was made."""
+if TYPE_CHECKING:
+    from softmetal.machine.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -33,58 +30,59 @@ class MachineSnapshot:
     disks: tuple[Any, ...]
     consoles: tuple[tuple[Text, int, bytes], ...]
     """Of each console: what was written, how much of that was consumed, what is typed and not yet taken."""
-    posted: tuple[tuple[str, tuple[bytes, ...]], ...]
+    posted: Posted
     shares: tuple[Any, ...] = ()
     """Of each shared directory, what the guest has open there."""
 
 
-def snapshot(machine: Any) -> MachineSnapshot:
+def snapshot(machine: Machine) -> MachineSnapshot:
     """See `Machine.snapshot`."""
     with machine.bare():
         state = states.snapshot(machine.board)
-    consoles = tuple((c.keep(), c.seen, bytes(c.pending)) for c in (machine.console, machine.hvc))
-    posted = tuple((port, tuple(queue)) for port, queue in machine._posted.items())
-    disks = tuple(d.state() for d in machine.virt.disks)
-    shares = tuple(s.state() for s in machine.virt.shares)
-    return MachineSnapshot(state, machine.position, machine.clock, machine.waited, disks, consoles, posted, shares)
+    consoles = tuple((c.keep(), c.seen, bytes(c.pending)) for c in machine.consoles.values())
+    disks = tuple(d.state() for d in machine.computer.disks)
+    shares = tuple(s.state() for s in machine.computer.shares)
+    where = machine.position, machine.clock, machine.waited
+    return MachineSnapshot(state, *where, disks, consoles, machine.waiting.posted(), shares)
 
 
-def restore(machine: Any, snap: MachineSnapshot) -> None:
+def restore(machine: Machine, snap: MachineSnapshot) -> None:
     """Put a machine where a snapshot was taken. What it has written to its consoles since is gone."""
-    for disk, state in zip(machine.virt.disks, snap.disks, strict=True):
+    for disk, state in zip(machine.computer.disks, snap.disks, strict=True):
         disk.restore(state)
     _open_again(machine, snap.shares)
     states.restore(machine.board, snap.state)
     machine.engine.drop_code()
     machine.position, machine.waited = snap.position, snap.waited
-    for console, (text, seen, pending) in zip((machine.console, machine.hvc), snap.consoles, strict=True):
+    for console, (text, seen, pending) in zip(machine.consoles.values(), snap.consoles, strict=True):
         console.put_back(text)
         console.seen, console.pending[:] = seen, pending
-    machine._posted = {port: deque(queue) for port, queue in snap.posted}
+    machine.waiting.put_back(snap.posted)
     machine.sent.clear()
 
 
-def _open_again(machine: Any, shares: Sequence[Any]) -> None:
+def _open_again(machine: Machine, shares: Sequence[Any]) -> None:
     """Let the guest have open in its shares what it had; what the host has no more is said to the user, and the guest."""
-    for share, state in zip(machine.virt.shares, shares, strict=True):
+    for share, state in zip(machine.computer.shares, shares, strict=True):
         for lost in share.restore(state):
             machine.remark(f"share {share.tag}: {lost} is gone, which the guest has open; it gets the error ESTALE")
 
 
-def save(machine: Any, path: str) -> None:
+def save(machine: Machine, path: str) -> None:
     """See `Machine.save`."""
     snap = snapshot(machine)
-    virt = machine.virt
+    computer = machine.computer
     about = {
-        "virt": {n: getattr(virt, n) for n in PARTS} | {"mac": virt.mac.hex()}, "slots": virt.slots,
+        "computer": key(type(computer)), "parts": computer.parts(),
         "position": snap.position, "clock": snap.clock, "waited": snap.waited,
-        "disks": [d.name for d in virt.disks], "shares": [s.tag for s in virt.shares],
+        "disks": [d.name for d in computer.disks], "shares": [s.tag for s in computer.shares],
         "consoles": [(text.dropped, seen, pending.hex()) for text, seen, pending in snap.consoles],
         "open": [share_text(state) for state in snap.shares],
         "posted": [(port, [data.hex() for data in queue]) for port, queue in snap.posted],
     }  # fmt: skip
-    extras = {"machine": json.dumps(about).encode(), "output": bytes(machine.console.output), "hvc": bytes(machine.hvc.output)}
-    extras |= {f"disk {i}": disk.save(state) for i, (disk, state) in enumerate(zip(virt.disks, snap.disks, strict=True))}
+    extras = {"machine": json.dumps(about).encode()}
+    extras |= {f"console {name}": bytes(console.output) for name, console in machine.consoles.items()}
+    extras |= {f"disk {i}": disk.save(state) for i, (disk, state) in enumerate(zip(computer.disks, snap.disks, strict=True))}
     states.save(snap.state, path, extras)
 
 
@@ -100,65 +98,66 @@ def share_state(text: Any) -> Any:
     return size, tuple((*numbers, tuple(map(bytes.fromhex, names))) for *numbers, names in fids)
 
 
-def place_in(saved: states.Saved) -> Place:
-    """The place of a machine in a file."""
-    about = json.loads(saved.extras["machine"])
-    return Place(about["position"], about["clock"])
+def about(saved: states.Saved, path: str) -> dict[str, Any]:
+    """What a file says of its machine. Raises MachineError for a state of another kind."""
+    found = json.loads(saved.extras.get("machine", b"{}"))
+    if "computer" not in found:
+        raise MachineError(f"{path}: not a machine of this version: save it again")
+    return dict(found)
 
 
 def load(
-    made: Any, path: str, disks: Sequence[Any], shares: Sequence[Any], engine: str, progress: Callable[[str], None] | None
-) -> None:
+    cls: type[Machine], path: str, disks: Sequence[Any], shares: Sequence[Any], engine: str,
+    progress: Callable[[str], None] | None,
+) -> Machine:  # fmt: skip
     """Make a machine of a file."""
-    saved = states.load(path, RiscvVirt)
-    about = json.loads(saved.extras["machine"])
-    for what, given, had in (("disks", disks, about["disks"]), ("shares", shares, about["shares"])):
+    saved = states.load(path)
+    says = about(saved, path)
+    kind = of_key(says["computer"])
+    try:
+        states.check(kind.board, saved.snapshot.board, saved.snapshot.layout)
+    except states.StateError as error:
+        raise states.StateError(f"{path}: {error}") from None
+    for what, given, had in (("disks", disks, says["disks"]), ("shares", shares, says["shares"])):
         if len(given) != len(had):
             names = ", ".join(had) or "none"
             raise MachineError(f"{path}: this machine has {len(had)} {what} ({names}); {len(given)} are given")
-    parts = about["virt"] | {"mac": bytes.fromhex(about["virt"]["mac"])}
-    virt = Virt(**parts, disks=disks, shares=shares, slots=about["slots"])
-    made._begin(virt, engine, progress)
-    board: Any = new_board(isa, RiscvVirt)
-    board.ram_size = virt.memory
-    made._boot(board)
+    computer = kind.of_parts(says["parts"], disks=tuple(disks), shares=tuple(shares))
+    made = cls(computer, engine=engine, progress=progress, board=new_board(kind.isa, kind.board))
     overlays = tuple(disk.load(saved.extras[f"disk {i}"]) for i, disk in enumerate(disks))
     consoles = tuple(
-        (Text(None, saved.extras[name], dropped), seen, bytes.fromhex(typed))
-        for name, (dropped, seen, typed) in zip(("output", "hvc"), about["consoles"], strict=True)
+        (Text(None, saved.extras[f"console {name}"], dropped), seen, bytes.fromhex(typed))
+        for name, (dropped, seen, typed) in zip(made.consoles, says["consoles"], strict=True)
     )
-    posted = tuple((port, tuple(map(bytes.fromhex, queue))) for port, queue in about["posted"])
-    where = about["position"], about["clock"], about["waited"]
-    opened = tuple(map(share_state, about["open"]))
+    posted = tuple((port, tuple(map(bytes.fromhex, queue))) for port, queue in says["posted"])
+    where = says["position"], says["clock"], says["waited"]
+    opened = tuple(map(share_state, says["open"]))
     restore(made, MachineSnapshot(saved.snapshot, *where, overlays, consoles, posted, opened))
+    return made
 
 
-def fork(machine: Any, made: Any) -> None:
+def fork(machine: Machine) -> Machine:
     """Make a twin of a machine."""
     with machine.bare():
         board = states.fork(machine.board)
-    shares = tuple(share.fork() for share in machine.virt.shares)
-    virt = replace(machine.virt, disks=tuple(d.fork() for d in machine.virt.disks), shares=shares)
-    made._begin(virt, machine.engine_name, machine._progress)
-    made._boot(board)
+    shares = tuple(share.fork() for share in machine.computer.shares)
+    computer = replace(machine.computer, disks=tuple(d.fork() for d in machine.computer.disks), shares=shares)
+    made = type(machine)(computer, engine=machine.engine_name, progress=machine.progress, board=board)
     made.position, made.waited = machine.position, machine.waited
-    for console, twin in ((machine.console, made.console), (machine.hvc, made.hvc)):
+    for console, twin in zip(machine.consoles.values(), made.consoles.values(), strict=True):
         twin.put_back(console.keep())
         twin.pending += console.pending
         twin.seen = console.seen
-    _open_again(made, [share.state() for share in machine.virt.shares])
-    made._posted = {port: queue.copy() for port, queue in machine._posted.items()}
+    _open_again(made, [share.state() for share in machine.computer.shares])
+    made.waiting.put_back(machine.waiting.posted())
+    return made
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells a twin from the machine that it was forked from.
+    """By what a twin differs from the machine that it was forked from: a name, and what follows from it.
 
-    Its guest is told as real ones are: the generation identifier changes, with an interrupt (Linux from 6.10 on mixes it
-    into its random numbers at once); the entropy device draws from another seed; the network's cable is pulled and put
-    in again, so that who got an address by DHCP asks anew; disks say another serial number (`/sys/block/vda/serial`),
-    from which a guest's own script can make a host name. The card's MAC is another, which a driver reads only when it
-    starts: `echo virtioN > /sys/bus/virtio/drivers/virtio_net/unbind`, then `bind`. What a guest keeps on its disk
+    How its guest gets to know of it is the computer's business: see its `identify`. What a guest keeps on its disk
     (`/etc/machine-id`, keys of SSH) stays as it is.
     """
 
@@ -174,15 +173,3 @@ class Identity:
     def address(self) -> bytes:
         """The MAC: the one given, or a locally administered one that follows from the name."""
         return self.mac or b"\x52\x54\x00" + self.random("mac", 3)
-
-    def give(self, machine: Any) -> None:
-        """Tell a machine that it is another one now."""
-        machine.enter("entropy", self.random("entropy", 8))
-        if machine.virt.network:
-            machine.virt.mac = self.address
-            machine.enter("mac", self.address)
-            machine.enter("link", b"\0")
-            machine.enter("link", b"\1")
-        for i in range(len(machine.virt.disks)):
-            machine.enter("serial", bytes([i]) + f"{self.name[:18]}-{i}".encode())
-        machine.enter("generation", self.random("generation", 16))

@@ -64,7 +64,7 @@ class Timeline:
 
     def restart(self) -> None:
         """Nothing is known of what was before."""
-        self.snapshots, self.inputs = [saving.snapshot(self.machine)], list(self.machine._script or ())
+        self.snapshots, self.inputs = [saving.snapshot(self.machine)], list(self.machine.script.ahead)
         self._bytes = [_own_bytes(self.snapshots[0], None)]  # by which each snapshot is larger than the one before
         self._input_bytes = sum(map(_input_bytes, self.inputs))
         self._head = self.machine.place
@@ -76,7 +76,7 @@ class Timeline:
 
     def entered(self, item: Input) -> None:
         """See `Observer`."""
-        if self.machine._script is None:
+        if not self.machine.script:
             if self._head > (item.position, item.clock):
                 self.forget_future()
             self.inputs.append(item)
@@ -120,7 +120,7 @@ class Timeline:
         here = machine.position
         later = bisect.bisect_right(self.snapshots, machine.place, key=_place)
         del self.snapshots[later:], self._bytes[later:]
-        del self.inputs[len(self.inputs) - len(machine._script or ()) :]
+        del self.inputs[len(self.inputs) - len(machine.script.ahead) :]
         self._input_bytes = sum(map(_input_bytes, self.inputs))
         self._head = machine.place
         self.next = max(here, self.snapshots[-1].position) + self._spaced
@@ -135,12 +135,12 @@ class Timeline:
 
     @contextlib.contextmanager
     def silently(self, stops: bool | None = None) -> Iterator[None]:
-        """Run without telling anyone: what is run here has been told before. `stops`: see `Debugger.again`."""
+        """Run unobserved: observers have heard before of what is run here. `stops`: see `Debugger.again`."""
         machine = self.machine
         if any(o is not self for o in machine.observers):
             raise MachineError("a recording is written, which cannot go back: end it first")
         observers, machine.observers = machine.observers, []
-        consoles = [(c, c.muted) for c in (machine.console, machine.hvc)]
+        consoles = [(c, c.muted) for c in machine.consoles.values()]
         for console, _ in consoles:
             console.muted = True
         try:
@@ -154,12 +154,10 @@ class Timeline:
     def _put(self, snap: MachineSnapshot) -> None:
         machine = self.machine
         saving.restore(machine, snap)
-        for console in (machine.console, machine.hvc):
-            console.pending.clear()  # what was taken of it is among the inputs
-        machine._posted.clear()
+        machine.waiting.clear()  # what was taken of it is among the inputs
         # those of the snapshot's own position entered behind it: a snapshot is taken before anything enters
         first = bisect.bisect_left(self.inputs, snap.position, key=lambda i: i.position)
-        machine.follow(self.inputs[first:], machine._bound)
+        machine.follow(self.inputs[first:], machine.script.bound)
 
     @property
     def head(self) -> Place:
@@ -183,7 +181,7 @@ class Timeline:
         with self.silently():
             self._put(self._before(place))
             came = reach(machine, *place)
-            self._settle_in()
+            self._space()
         if not came or (place.clock and machine.clock != place.clock):
             raise MachineError(f"the guest does not get to {what}: it is at {machine.place}")
 
@@ -198,7 +196,7 @@ class Timeline:
             count -= 1
         return self.snapshots[max(count, 1) - 1]
 
-    def _settle_in(self) -> None:
+    def _space(self) -> None:
         """The machine is somewhere in its past: the next snapshot is due behind all that there are."""
         self.next = max(self.machine.position, self.snapshots[-1].position) + self._spaced
         self._looked = time.perf_counter()
@@ -208,27 +206,28 @@ class Timeline:
         machine = self.machine
         if clock < self.snapshots[0].clock:
             raise MachineError(
-                f"{clock / 1e9:.9f} s is before the timeline, which begins at {self.snapshots[0].clock / 1e9:.9f} s"
+                f"{clock / machine.computer.hz:.9f} s is before the timeline,"
+                f" which begins at {self.snapshots[0].clock / machine.computer.hz:.9f} s"
             )
         self._head = self.head
         with self.silently():
             self._put(self.snapshots[max(0, bisect.bisect_right([s.clock for s in self.snapshots], clock) - 1)])
             while machine.clock < clock:
-                before, most = machine.position, max(1, (clock - machine.clock) * machine.virt.cpus)
+                before, most = machine.position, max(1, (clock - machine.clock) * machine.computer.cpu_count)
                 if machine.advance(min(most, 10_000_000), clock) is not None and machine.position == before:
                     break
-            self._settle_in()
+            self._space()
 
     def last_write(self, address: int, length: int, physical: bool) -> Place | None:
         """See `Machine.last_write`."""
         machine = self.machine
         self._head = self.head
-        here, ahead = saving.snapshot(machine), machine._script
+        here, ahead = saving.snapshot(machine), machine.script.ahead
         try:
             return self._changed(address, length) if physical else self._stored(address, length)
         finally:
             saving.restore(machine, here)
-            machine.follow(ahead or (), machine._bound)
+            machine.follow(ahead, machine.script.bound)
 
     def _stored(self, address: int, length: int) -> Place | None:
         """By a hook on the stores of all harts, from one snapshot to the next, the last ones first."""

@@ -13,6 +13,7 @@ from fractions import Fraction
 import pytest
 
 from softmetal.boards.linux_riscv64 import MAPPED, LinuxRiscv64, R, W, X
+from softmetal.computers.riscv_virt.tree import virt_tree
 from softmetal.isa.assembler import assemble
 from softmetal.isa.disassembler import disassemble
 from softmetal.isa.riscv import extensions, isa
@@ -21,7 +22,6 @@ from softmetal.isa.riscv.privileged.csr import MISA
 from softmetal.linux.calls.hwprobe import EXTENSIONS, KEYS
 from softmetal.linux.loader import HWCAP
 from softmetal.linux.procfs import ISA
-from softmetal.machine.devicetree import virt_tree
 
 CODE, DATA = 0x10000, 0x40000
 ALL = (1 << 64) - 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native.frame import LEFT, PAUSED, STUCK, TRANSLATIONS, TRAPPED, WALL, WATCHES, PagedPlaces, Places
-from softmetal.isa.decoding import Ahead, ByFrame, decoding_of
+from softmetal.isa.decoding import Ahead, ByFrame, Itself, decoding_of
 from softmetal.isa.step import register
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
@@ -172,16 +172,11 @@ class ThreadedEngine(NativeEngine):
             self.drop_code()
 
 
-class PagedEngine(NativeEngine):
-    """The form for cores that translate addresses, take their own traps and know time (`prepare`, `take`, `locate`)."""
-
-    kind = "Paged"
+class ComputerEngine(NativeEngine):
+    """What the forms for whole computers share: they know time (`advance`), and the host calls the board's methods."""
 
     def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
         super().__init__(isa, core, progress)
-        self.places = PagedPlaces.of(self.board, isa)
-        if self._mapping.size < self.places.end:
-            raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
         address = self._library.address("run")
         self._calls: dict[str, Any] = {}
         self._go = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64)(address)
@@ -194,11 +189,11 @@ class PagedEngine(NativeEngine):
         budget = left = min(max_insns, MOST)
         while left > 0:
             reason = self._go(self._root, left, horizon)
+            if reason == TRAPPED:
+                raise self._trap()
             left = self._signed[LEFT]
             if reason == STUCK:
                 self.drop_code()
-            elif reason == TRAPPED:
-                raise self._trap()
             else:
                 break
         return budget - left
@@ -215,16 +210,34 @@ class PagedEngine(NativeEngine):
         found: int = self._calls[name](self._root, *args)
         return found
 
+
+class WholeEngine(ComputerEngine):
+    """The form for boards that run their CPUs themselves."""
+
+    kind = "Whole"
+
+
+class PagedEngine(ComputerEngine):
+    """The form for cores that translate addresses, take their own traps and know time (`prepare`, `take`, `locate`)."""
+
+    kind = "Paged"
+
+    def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
+        super().__init__(isa, core, progress)
+        self.places = PagedPlaces.of(self.board, isa)
+        if self._mapping.size < self.places.end:
+            raise ValueError("this board's state has no room for decoded instructions: make it with new_board()")
+
     def drop_code(self) -> None:
         """Forget all decoded code."""
         self._mapping.discard(self.places.code, self.places.end)
-        self.core.forget_stale()
+        self.core.code.forget()
 
     def canonicalise(self) -> None:
         """Leave in the state no trace of how it was run: what was decoded stays, but for what has changed since."""
         if self._go(self._root, 0, 0) == STUCK:
             self.drop_code()
-        self.core.forget_stale()
+        self.core.code.forget()
 
 
 def new_board(isa: Isa, cls: type[Chip]) -> Any:
@@ -232,6 +245,8 @@ def new_board(isa: Isa, cls: type[Chip]) -> Any:
     says = decoding_of(cls)
     if isinstance(says, ByFrame):
         return cls(room=PagedPlaces.of(Board.of(cls), isa).end - Board.of(cls).size, in_file=True)
+    if isinstance(says, Itself):
+        return cls(in_file=True)
     if isinstance(says, Ahead):
         return cls(room=Places.of(Board.of(cls), isa).end - Board.of(cls).size)
     return cls()
@@ -247,8 +262,14 @@ def native_engine(isa: Isa, core: Any, progress: Progress | None = None) -> Nati
 
 def form(cls: type) -> type[NativeEngine]:
     """The form of the engine that suits a core."""
-    says = decoding_of(cls)
-    return PagedEngine if isinstance(says, ByFrame) else ThreadedEngine if isinstance(says, Ahead) else NativeEngine
+    match decoding_of(cls):
+        case Itself():
+            return WholeEngine
+        case ByFrame():
+            return PagedEngine
+        case Ahead():
+            return ThreadedEngine
+    return NativeEngine
 
 
 _LIBRARIES: weakref.WeakKeyDictionary[type, dict[tuple[str, str], tuple[Library, list[type[Trap]]]]] = weakref.WeakKeyDictionary()
@@ -259,7 +280,7 @@ def library(isa: Isa, cls: type, kind: str, progress: Progress | None = None) ->
     loaded = _LIBRARIES.setdefault(cls, {})
     if (isa.digest, kind) not in loaded:
         compiled = load(isa, cls, kind, progress)
-        entries = getattr(cls, "ENTRIES", ()) if kind == "Paged" else ()
+        entries = getattr(cls, "ENTRIES", ()) if issubclass(form(cls), ComputerEngine) else ()
         code = Library(compiled.code, ["run", *(f"call.{name}" for name in entries), *compiled.facts["functions"]])
         loaded[isa.digest, kind] = code, [trap_class(*t) for t in compiled.facts["traps"]]
     return loaded[isa.digest, kind]
@@ -277,9 +298,10 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         from softmetal.engines.native.paged import Paged
         from softmetal.engines.native.switched import Switched
         from softmetal.engines.native.threaded import Threaded
+        from softmetal.engines.native.whole import Whole
         from softmetal.lang.llvm.target import compile_ir
 
-        interpreter = {"Switched": Switched, "Threaded": Threaded, "Paged": Paged}[kind](isa, Board.of(cls))
+        interpreter = {"Switched": Switched, "Threaded": Threaded, "Paged": Paged, "Whole": Whole}[kind](isa, Board.of(cls))
         text = interpreter.text()
         if progress:
             progress(f"  {len(isa.insns)} instructions, {len(text) >> 10} KiB of LLVM IR")

@@ -11,6 +11,7 @@ from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Field, layout_of, method_of
 from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit, Writer
+from softmetal.lang.llvm.unit import Typed
 from softmetal.lang.native import method_instance
 from softmetal.lang.types import IntType
 
@@ -69,6 +70,29 @@ class Interpreter:
         field = self.fields[name]
         cut = writer.cut(value, 64, field.type)
         writer.store_as(writer.gep("%root", field.offset), field.type, (cut, type_range(field.type)))
+
+    def called(self, writer: Writer, name: str, args: list[str], trapped: str = "") -> str:
+        """Write a call of the core's method; its result as an i64, "" if it has none."""
+        return self.first(writer, writer.invoke(self.method(name), [], args, trapped))
+
+    def first(self, writer: Writer, results: Sequence[Typed]) -> str:
+        """A call's first result as an i64, "" if there is none."""
+        if not results:
+            return ""
+        value, had = results[0]
+        assert had is not None
+        return writer.resize(value, had, 64)
+
+    def host_entry(self, name: str) -> str:
+        """`call.NAME(root, arguments...)`: a method of the board that the host calls between runs; arguments have 64 bits."""
+        writer = Writer(self.unit)
+        function = self.method(name)
+        if function.traps:
+            raise TypeError(f"{self.board.cls.__name__}.{name} may trap: the host cannot call it")
+        result = self.called(writer, name, [writer.cut(f"%a{i}", 64, kind) for i, (_, kind) in enumerate(function.params)])
+        writer.end(f"ret i64 {result or 0}")
+        params = ", ".join(["ptr align 4096 %root", *(f"i64 %a{i}" for i in range(len(function.params)))])
+        return "\n".join([f'define i64 @"call.{name}"({params}) nounwind {{', "entry:", *writer.slots, *writer.lines, "}\n"])
 
     def mailbox(self, word: int) -> int:
         """Offset of a word of the mailbox in the state."""

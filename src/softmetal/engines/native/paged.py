@@ -34,6 +34,7 @@ from softmetal.engines.native.frame import (
 from softmetal.engines.native.handlers import ARGUMENTS, SIGNATURE, assignments
 from softmetal.engines.native.threaded import Threaded
 from softmetal.isa.decoding import ByFrame
+from softmetal.isa.frames import CHANGED
 from softmetal.isa.table import Insn
 from softmetal.lang import ir
 from softmetal.lang.chip import layout_of
@@ -55,7 +56,7 @@ class Paged(Threaded):
         self.unit.parts.append(self._fuse(self.fusions()))
         self.unit.parts += [self._dispatch(), self._exits(), self._ends(), self._decode_run(), self._far()]
         self.unit.parts += [self._exactly(), self._drop(), self._run()]
-        self.unit.parts += [self._host_entry(name) for name in self.board.cls.ENTRIES]  # type: ignore[attr-defined]
+        self.unit.parts += [self.host_entry(name) for name in self.board.cls.ENTRIES]  # type: ignore[attr-defined]
         return emit(self.unit)
 
     # -- addresses and records
@@ -154,7 +155,7 @@ class Paged(Threaded):
         _, offset = self.place_of(writer, "%at")
         code = "\n".join(writer.lines)
         writer.lines.clear()
-        offsets = self._debug(writer, "offsets")  # a bit for each parcel of a page
+        offsets = self._inside(writer, "debug", "offsets")  # a bit for each parcel of a page
         word = writer.new(f"getelementptr i64, ptr {offsets}, i64 {writer.new(f'lshr i64 {offset}, 7')}")
         shift = writer.new(f"and i64 {writer.new(f'lshr i64 {offset}, 1')}, 63")
         bit = writer.new(f"lshr i64 {writer.new(f'load i64, ptr {word}')}, {shift}")
@@ -358,12 +359,12 @@ done:
 
     # -- the loop
 
-    def _debug(self, writer: Writer, name: str) -> str:
-        """Write the place of a field of the core's `debug`."""
-        debug = self.fields["debug"]
-        return writer.gep("%root", debug.offset + layout_of(debug.type).fields[name].offset)
+    def _inside(self, writer: Writer, chip: str, name: str) -> str:
+        """Write the place of a field of one of the core's chips."""
+        outer = self.fields[chip]
+        return writer.gep("%root", outer.offset + layout_of(outer.type).fields[name].offset)
 
-    def _core(self, writer: Writer, name: str, args: list[str], trapped: str = "") -> str:
+    def called(self, writer: Writer, name: str, args: list[str], trapped: str = "") -> str:
         """Write a call of the core's method at rest: what handlers keep in registers is in the state, before and after."""
         kept = writer.slot("[4 x i64]", "kept")
         places = [writer.gep("%root", self.fields[n].offset) for n in ("pc", "next_pc", "count")]
@@ -372,22 +373,7 @@ done:
         results = writer.invoke(self.method(name), [], args, trapped, kept)
         for i, place in enumerate(places):
             writer.emit(f"store i64 {writer.new(f'load i64, ptr {writer.gep(kept, 8 * i)}')}, ptr {place}")
-        if not results:
-            return ""
-        value, had = results[0]
-        assert had is not None
-        return writer.resize(value, had, 64)
-
-    def _host_entry(self, name: str) -> str:
-        """`call.NAME(root, arguments...)`: a method of the board that the host calls between runs; arguments have 64 bits."""
-        writer = Writer(self.unit)
-        function = self.method(name)
-        if function.traps:
-            raise TypeError(f"{self.board.cls.__name__}.{name} may trap: the host cannot call it")
-        result = self._core(writer, name, [writer.cut(f"%a{i}", 64, kind) for i, (_, kind) in enumerate(function.params)])
-        writer.end(f"ret i64 {result or 0}")
-        params = ", ".join(["ptr align 4096 %root", *(f"i64 %a{i}" for i in range(len(function.params)))])
-        return "\n".join([f'define i64 @"call.{name}"({params}) nounwind {{', "entry:", *writer.slots, *writer.lines, "}\n"])
+        return self.first(writer, results)
 
     def _run(self) -> str:
         """`run(root, budget, horizon)`: go on until the budget is used up, or `prepare` of the core says that nothing may run."""
@@ -409,20 +395,20 @@ done:
         left, part = writer.slot("i64", "left"), writer.slot("i64", "slice")
         anew = writer.slot("i1", "anew")
 
-        def hasty(value: int) -> None:
-            emit(f"store i8 {value}, ptr {field('hasty')}")
+        def ahead(value: int) -> None:
+            emit(f"store i8 {value}, ptr {self._inside(writer, 'code', 'ahead')}")
 
         def spend(place: str, amount: str) -> None:
             less = new(f"sub i64 {load(place)}, {amount}")
             emit(f"store i64 {less}, ptr {place}")
 
         emit(f"store i64 %budget, ptr {left}")
-        hasty(1)
+        ahead(1)
         # what has been changed since is dropped first; then the core says how many instructions may run
         writer.start("top")
         self._dropping(writer)
         rest = load(left)
-        count = self._core(writer, "prepare", [rest, "%horizon"])
+        count = self.called(writer, "prepare", [rest, "%horizon"])
         emit(f"store i64 {count}, ptr {part}")
         self._dropping(writer)
         writer.branch(new(f"icmp eq i64 {count}, 0"), "idle", "enter")
@@ -458,11 +444,11 @@ done:
         some = load(part)
         writer.branch(new(f"icmp eq i64 {some}, 0"), "top", "some")
         writer.start("some")  # fewer instructions than their run has; where there are breaks, they are looked at one by one
-        breaks = new(f"load i8, ptr {self._debug(writer, 'breaks')}")
+        breaks = new(f"load i8, ptr {self._inside(writer, 'debug', 'breaks')}")
         writer.branch(new(f"icmp eq i8 {breaks}, 0"), "exact", "broken")
         writer.start("broken")
         at = load(field("pc"))
-        writer.branch(new(f"icmp ne i64 {self._core(writer, 'break_hit', [at])}, 0"), "out", "step")
+        writer.branch(new(f"icmp ne i64 {self.called(writer, 'break_hit', [at])}, 0"), "out", "step")
         writer.start("exact")
         start = self.record_of(writer, load(field("pc")))
         emit(f"call void @exactly(ptr %root, ptr {start}, i64 {some})")
@@ -476,7 +462,7 @@ done:
         )
         writer.start("take")
         values = [load(word(i)) for i in (1, 2)]
-        self._core(writer, "take", values)
+        self.called(writer, "take", values)
         counted = new(f"add i64 {load(field('count'))}, 1")
         emit(f"store i64 {counted}, ptr {field('count')}")
         spend(left, "1")
@@ -487,27 +473,27 @@ done:
         writer.start("forget")
         changed = load(word(1))
         kind = self.method("forget_code").params[0][1]
-        self._core(writer, "forget_code", [writer.cut(changed, 64, kind)])
+        self.called(writer, "forget_code", [writer.cut(changed, 64, kind)])
         self._dropping(writer)
         writer.jump("step")
 
         writer.start("pieced")  # every instruction of the page is fetched anew, for the next one may not be permitted
-        hasty(0)
+        ahead(0)
         lone = load(field("pc"))
         frame, had = writer.invoke(self.method("locate_alone"), [], [lone], "unfetched.alone")[0]
         assert had is not None
         self.enter_frame(writer, writer.resize(frame, had, 64), lone)
         emit(f"store i64 {PAUSED}, ptr {word(REASON)}")
-        some = new(f"load i8, ptr {self._debug(writer, 'breaks')}")
+        some = new(f"load i8, ptr {self._inside(writer, 'debug', 'breaks')}")
         writer.branch(new(f"icmp eq i8 {some}, 0"), "step", "broken")
         writer.start("unfetched.alone")
-        hasty(1)
+        ahead(1)
         emit(f"store i64 {lone}, ptr {field('next_pc')}")
         writer.jump("trapped.alone")
 
         # One instruction, with time to spare. Its record is decoded, for it was just about to run, or is made so.
         writer.start("step")
-        hasty(0)
+        ahead(0)
         emit(f"store i1 false, ptr {anew}")
         alone = self.record_of(writer, load(field("pc")))
         handler = new(f"load ptr, ptr {alone}")
@@ -527,7 +513,7 @@ done:
         emit(f"call void @drop(ptr %root, i64 {self.place_of(writer, alone)[0]})")
         writer.jump("sure")
         writer.start("sure")
-        hasty(1)
+        ahead(1)
         self._account(writer, left, part)
         why = load(word(REASON))
         writer.branch(new(f"icmp eq i64 {why}, {TRAPPED}"), "trapped.alone", "top")
@@ -539,7 +525,7 @@ done:
         )
 
         writer.start("out")
-        hasty(0)
+        ahead(0)
         emit(f"store i64 {load(left)}, ptr {word(LEFT)}")
         writer.end(f"ret i64 {load(word(REASON))}")
         head = "define i64 @run(ptr align 4096 %root, i64 %budget, i64 %horizon) nounwind {"
@@ -563,15 +549,14 @@ done:
     def _dropping(self, writer: Writer) -> None:
         """Write the dropping of what the core lists as changed."""
         new = writer.new
-        count_at = writer.gep("%root", self.fields["stale_count"].offset)
+        count_at = self._inside(writer, "code", "changed_count")
         count = new(f"load i32, ptr {count_at}")
         some, each, every, one, done = (writer.label(n) for n in ("some", "each", "every", "one", "done"))
         writer.branch(self._unlikely(writer, new(f"icmp ne i32 {count}, 0")), some, done)
         writer.start(some)
-        length = self.fields["stale"].type.length
         at = writer.slot("i32", "at")
         writer.emit(f"store i32 0, ptr {at}")
-        writer.branch(new(f"icmp ugt i32 {count}, {length}"), every, each)
+        writer.branch(new(f"icmp ugt i32 {count}, {CHANGED}"), every, each)
         writer.start(every)  # the list has run over: the host has to drop everything
         writer.emit(f"store i64 {STUCK}, ptr {writer.gep('%root', self.mailbox(REASON))}")
         writer.jump("out")
@@ -581,7 +566,7 @@ done:
         writer.branch(new(f"icmp eq i32 {i}, {count}"), finished, one)
         writer.start(one)
         wide = new(f"zext i32 {i} to i64")
-        listed = new(f"getelementptr i32, ptr {writer.gep('%root', self.fields['stale'].offset)}, i64 {wide}")
+        listed = new(f"getelementptr i32, ptr {self._inside(writer, 'code', 'changed')}, i64 {wide}")
         short = new(f"load i32, ptr {listed}")
         frame = new(f"zext i32 {short} to i64")
         writer.emit(f"call void @drop(ptr %root, i64 {frame})")

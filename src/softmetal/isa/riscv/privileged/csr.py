@@ -7,6 +7,7 @@ Not modelled: triggers, performance counters beyond cycle, time and instret (bot
 
 from __future__ import annotations
 
+from softmetal.isa.frames import CodeFrames
 from softmetal.isa.riscv.extensions import MISA
 from softmetal.isa.riscv.hart import ILLEGAL, RiscvTrap
 from softmetal.isa.riscv.privileged.pmp import Pmp
@@ -14,6 +15,7 @@ from softmetal.isa.riscv.privileged.state import (
     ALL_LINES,
     DELEGABLE,
     MACHINE,
+    MOST_RAM,
     SEI,
     SSI,
     STI,
@@ -22,7 +24,7 @@ from softmetal.isa.riscv.privileged.state import (
     USER,
     Csr,
 )
-from softmetal.lang import Trap, cold, u1, u2, u4, u6, u12, u32, u64
+from softmetal.lang import Trap, cold, memory, u1, u2, u4, u6, u12, u32, u64
 
 ARCHITECTURE = 0
 SXL_UXL = 2 << 34 | 2 << 32
@@ -37,13 +39,19 @@ PPN = (1 << 44) - 1
 
 
 class Deferred(Trap):
-    """Raised before an instruction that an engine cannot do in a hurry has done anything: `hasty` is 1, and matters."""
+    """Raised before an instruction that an engine cannot do in a hurry has done anything: `code.ahead` is 1."""
+
+
+class HartCode(CodeFrames):
+    """Which frames of memory code was fetched from since it was last changed there: stores to them are noticed."""
+
+    fetched: memory[MOST_RAM >> 12]
 
 
 class Csrs(Pmp):
     """A hart's control and status registers."""
 
-    hasty: u1  # an engine runs ahead: what may change more than registers is to be raised as Deferred
+    code: HartCode
 
     def clock(self) -> u64:
         """Ticks of the board's clock since power-on."""
@@ -55,7 +63,7 @@ class Csrs(Pmp):
 
     def defer(self) -> None:
         """Leave, before anything has happened, where an engine is running ahead."""
-        if self.hasty != 0:
+        if self.code.ahead != 0:
             raise Deferred()
 
     def pending(self) -> u12:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from softmetal.isa.riscv.hart import CLEAN, ECALL_U, ILLEGAL, INVALIDATE, RiscvTrap
 from softmetal.isa.riscv.privileged.csr import CBCFE, CBIE, CBZE
-from softmetal.isa.riscv.privileged.debug import REGISTER, REGISTERS, TRAP
 from softmetal.isa.riscv.privileged.mmu import Mmu
 from softmetal.isa.riscv.privileged.state import INTERRUPT, MACHINE, MEI, MSI, MTI, SEI, SSI, STI, SUPERVISOR, USER
 from softmetal.lang import cold, u1, u2, u4, u6, u12, u32, u64
@@ -21,16 +20,13 @@ class PrivilegedHart(Mmu):
 
     def write_csr(self, csr: u12, value: u64, code: u32) -> None:
         if self.debug.registers != 0:
-            self.tell_register(csr, value)
+            self.report_csr(csr, value)
         super().write_csr(csr, value, code)
 
     @cold
-    def tell_register(self, csr: u12, value: u64) -> None:
-        """Tell of a write to a register, before it."""
-        for i in range(REGISTERS):
-            if i < self.debug.registers and self.debug.register[i] == csr:
-                self.defer()
-                self.debug.tell(REGISTER, i, self.debug.register_stops[i], self.count, self.pc, csr, value, self.hartid)
+    def report_csr(self, csr: u12, value: u64) -> None:
+        """Report a write to a register, before it."""
+        self.report_register(csr, value)
 
     # -- traps
 
@@ -40,8 +36,7 @@ class PrivilegedHart(Mmu):
         self.waiting = 0
         number: u6 = cause & 63
         interrupt = cause >> 63
-        if (self.debug.interrupts if interrupt else self.debug.traps) >> number & 1 != 0:
-            self.debug.tell(TRAP, 0, self.debug.traps_stop, self.count, self.pc, cause, tval, self.hartid)
+        self.report_trap(interrupt, number, cause, tval)
         delegated = (self.mideleg if interrupt else self.medeleg) >> number & 1
         if self.mode < MACHINE and delegated != 0:
             self.scause = cause

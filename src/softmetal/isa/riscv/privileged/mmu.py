@@ -7,7 +7,7 @@ changes only by what the hart does, so every engine sees the same stale or fresh
     write_tag[i] = page | key     0 where it may not be written in a hurry
     offset[i]                     what to add to a virtual address, modulo 2**32, for the place in `ram`
 
-Frames from which code was fetched are noted in `code_page`, and have no `write_tag`: so a store to code is noticed. Nor has
+Frames from which code was fetched are noted in `code.fetched`, and have no `write_tag`: so a store to code is noticed. Nor has
 the frame of `tohost`.
 
 Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57),
@@ -19,11 +19,9 @@ Not modelled: big-endian memory.
 
 from __future__ import annotations
 
-from typing import Any
-
+from softmetal.isa.debug import READ, WRITE, Hooked
 from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
 from softmetal.isa.riscv.privileged.csr import PBMTE, PPN, Csrs
-from softmetal.isa.riscv.privileged.debug import BREAK, BREAKS, READ, WATCH, WATCHES, WRITE, Debug
 from softmetal.isa.riscv.privileged.pmp import OFFSET, PAGE
 from softmetal.isa.riscv.privileged.state import (
     FETCH_PAGE,
@@ -38,7 +36,7 @@ from softmetal.isa.riscv.privileged.state import (
     Frame,
     Place,
 )
-from softmetal.lang import Trap, cold, host, memory, s64, u1, u2, u3, u4, u5, u6, u7, u8, u16, u32, u64
+from softmetal.lang import Trap, cold, memory, s64, u1, u2, u3, u4, u5, u6, u7, u8, u16, u32, u64
 
 KEPT = 256
 """Translations of data that are kept."""
@@ -50,8 +48,6 @@ LOAD, STORE, FETCH, BLOCK = 0, 1, 2, 3
 V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
 N, RESERVED = 1 << 63, 0x7F << 54
 """Bits of a page table entry."""
-STALE = 1024
-"""Frames that are listed when code in them was changed."""
 
 
 class CodeWrite(Trap):
@@ -68,22 +64,18 @@ class Watched(Trap):
     """Raised before a load or store that is watched, where the machine is to stop there."""
 
 
-class Mmu(Csrs):
+class Mmu(Hooked, Csrs):
     """A hart's loads, stores and fetches."""
 
     data_key: u64 = 7 << 3
     code_key: u64 = 7 << 3
-    read_tag: u64[256]
-    write_tag: u64[256]
-    offset: Place[256]
-    code_tag: u64[64]
-    code_frame: u32[64]
+    read_tag: u64[KEPT]
+    write_tag: u64[KEPT]
+    offset: Place[KEPT]
+    code_tag: u64[KEPT_CODE]
+    code_frame: u32[KEPT_CODE]
     super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
     super_high: u64[2]
-    debug: Debug
-    stale: u32[1024]  # frames whose code has been changed since the hart was last prepared
-    stale_count: u32
-    code_page: memory[MOST_RAM >> 12]
     tohost: u64  # where in memory a store tells the host something; 0: nowhere
     ram: memory[MOST_RAM + 4096]
 
@@ -99,31 +91,31 @@ class Mmu(Csrs):
     def mmio_write(self, address: u64, value: u64, size: u4) -> None:
         pass
 
-    def told_host(self, value: u64) -> None:
+    def htif_write(self, value: u64) -> None:
         """Software has stored to `tohost`."""
 
     # -- loads
 
     def load8(self, address: u64) -> u8:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.read_tag[entry] != (address & PAGE | self.data_key):
             return self.slow_load(address, 1)
         return self.ram[Place(address + self.offset[entry])]
 
     def load16(self, address: u64) -> u16:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.read_tag[entry] != (address & (PAGE | 1) | self.data_key):
             return self.slow_load(address, 2)
         return self.ram.u16[Place(address + self.offset[entry])]
 
     def load32(self, address: u64) -> u32:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.read_tag[entry] != (address & (PAGE | 3) | self.data_key):
             return self.slow_load(address, 4)
         return self.ram.u32[Place(address + self.offset[entry])]
 
     def load64(self, address: u64) -> u64:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.read_tag[entry] != (address & (PAGE | 7) | self.data_key):
             return self.slow_load(address, 8)
         return self.ram.u64[Place(address + self.offset[entry])]
@@ -132,7 +124,7 @@ class Mmu(Csrs):
     def slow_load(self, address: u64, size: u4) -> u64:
         """A load that is misaligned, or watched, or whose translation is not kept."""
         if self.debug.watches != 0:
-            self.watch(address, size, READ, 0)
+            self.watch_access(address, size, READ, 0)
         if address & OFFSET <= 4096 - size and (self.pmp_cuts == 0 or address & size - 1 == 0):
             return self.load_within(address, size)
         value: u64 = 0
@@ -165,28 +157,28 @@ class Mmu(Csrs):
     # -- stores
 
     def store8(self, address: u64, value: u8) -> None:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.write_tag[entry] != (address & PAGE | self.data_key):
             self.slow_store(address, value, 1)
             return
         self.ram[Place(address + self.offset[entry])] = value
 
     def store16(self, address: u64, value: u16) -> None:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.write_tag[entry] != (address & (PAGE | 1) | self.data_key):
             self.slow_store(address, value, 2)
             return
         self.ram.u16[Place(address + self.offset[entry])] = value
 
     def store32(self, address: u64, value: u32) -> None:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.write_tag[entry] != (address & (PAGE | 3) | self.data_key):
             self.slow_store(address, value, 4)
             return
         self.ram.u32[Place(address + self.offset[entry])] = value
 
     def store64(self, address: u64, value: u64) -> None:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.write_tag[entry] != (address & (PAGE | 7) | self.data_key):
             self.slow_store(address, value, 8)
             return
@@ -196,7 +188,7 @@ class Mmu(Csrs):
     def slow_store(self, address: u64, value: u64, size: u4) -> None:
         """A store that is misaligned, or watched, goes to code, or whose translation is not kept."""
         if self.debug.watches != 0:
-            self.watch(address, size, WRITE, value)
+            self.watch_access(address, size, WRITE, value)
         if address & OFFSET <= 4096 - size and (self.pmp_cuts == 0 or address & size - 1 == 0):
             self.store_within(address, value, size)
             return
@@ -216,7 +208,7 @@ class Mmu(Csrs):
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
             self.poke(physical - RAM_BASE, value, size)
             if physical == self.tohost:
-                self.told_host(value)
+                self.htif_write(value)
             return
         self.mmio_write(physical, value, size)
 
@@ -226,8 +218,8 @@ class Mmu(Csrs):
         physical = self.find(address, STORE, size)
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE:
             frame: Frame = physical - RAM_BASE >> 12
-            if self.code_page[frame] != 0:
-                if self.hasty != 0:
+            if self.code.fetched[frame] != 0:
+                if self.code.ahead != 0:
                     raise CodeWrite(frame)
                 self.forget_code(frame)
                 self.find(address, STORE, size)  # as where the store begins anew: the translation may be kept now
@@ -251,7 +243,7 @@ class Mmu(Csrs):
                 self.ram.u64[place] = value
 
     def probe_store(self, address: u64, size: u7) -> None:
-        if self.write_tag[address >> 12 & 0xFF] != (address & PAGE | self.data_key):
+        if self.write_tag[address >> 12 & KEPT - 1] != (address & PAGE | self.data_key):
             self.clear_to_store(address, size)
 
     @cold
@@ -263,7 +255,7 @@ class Mmu(Csrs):
             raise RiscvTrap(STORE_ACCESS, address)
 
     def zero_block(self, address: u64) -> None:
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if self.write_tag[entry] != (address & PAGE | self.data_key):
             self.slow_zero_block(address)
             return
@@ -283,48 +275,29 @@ class Mmu(Csrs):
             self.store64((address & ~63) + 8 * i, 0)
 
     @cold
-    def watch(self, address: u64, size: u4, what: u8, value: u64) -> None:
-        """Tell of an access that is watched; the instruction is done by itself. Raises Watched where the machine is to stop.
+    def watch_access(self, address: u64, size: u4, what: u8, value: u64) -> None:
+        """Report an access that is watched. Raises Watched where the machine is to stop before the instruction.
 
         An access to a device has begun already: there the machine stops behind the instruction.
         """
-        stops: u1 = 0
-        hart: u6 = (self.hartid & 31) + 1
-        again = self.debug.seen_to == hart and self.debug.seen_pc == self.pc and self.debug.seen_count == self.count
-        for i in range(WATCHES):
-            if i < self.debug.watches and self.debug.watch_what[i] & what != 0:
-                if self.debug.watch_from[i] < address + size and address <= self.debug.watch_to[i]:
-                    self.defer()
-                    if not again or self.debug.seen & what == 0:
-                        stops |= self.debug.watch_stops[i]
-                        self.debug.tell(WATCH, i, self.debug.watch_stops[i], self.count, self.pc, address, value, self.hartid)
-        if stops != 0 and what & (READ | WRITE) != 0:
-            self.debug.seen = self.debug.seen | what if again else what
-            self.debug.seen_to = hart
-            self.debug.seen_pc = self.pc
-            self.debug.seen_count = self.count
+        if self.watch(address, size, what, value) and what & (READ | WRITE) != 0:
+            self.watched(what)
             raise Watched()
 
-    @cold
-    def break_hit(self, address: u64) -> u1:
-        """Tell of the breaks at an address whose conditions hold. Is the machine to stop before the instruction there?
+    def hook_cpu(self) -> u5:
+        return self.hartid & 31
 
-        Each arrival is told once, wherever runs begin and end.
-        """
-        stops: u1 = 0
-        hart: u6 = (self.hartid & 31) + 1
-        if self.debug.told_to == hart and self.debug.told_pc == address and self.debug.told_count == self.count:
-            return 0
-        for i in range(BREAKS):
-            if i < self.debug.breaks and self.debug.break_at[i] == address:
-                register = self.x[self.debug.break_register[i]]
-                if self.debug.holds(self.debug.break_how[i], register, self.debug.break_value[i]):
-                    stops |= self.debug.break_stops[i]
-                    self.debug.told_to = hart
-                    self.debug.told_pc = address
-                    self.debug.told_count = self.count
-                    self.debug.tell(BREAK, i, self.debug.break_stops[i], self.count, address, address, register, self.hartid)
-        return stops
+    def hook_pc(self) -> u64:
+        return self.pc
+
+    def hook_count(self) -> u64:
+        return self.count
+
+    def hook_register(self, number: u5) -> u64:
+        return self.x[number]
+
+    def before_report(self) -> None:
+        self.defer()
 
     # -- code
 
@@ -333,7 +306,7 @@ class Mmu(Csrs):
 
     def located(self, address: u64) -> u32:
         """The frame of the code at an address where that is kept, else all ones."""
-        entry = address >> 12 & 63
+        entry = address >> 12 & KEPT_CODE - 1
         if self.code_tag[entry] != (address & PAGE | self.code_key):
             return 0xFFFFFFFF
         return self.code_frame[entry]
@@ -357,17 +330,17 @@ class Mmu(Csrs):
         if self.allowed(physical, 2, 4, self.mode) == 0:
             raise RiscvTrap(FETCH_ACCESS, address)
         kept = self.whole(physical)
-        if kept == 0 and self.hasty != 0:
+        if kept == 0 and self.code.ahead != 0:
             raise Pieced()
         frame: Frame = physical - RAM_BASE >> 12
-        if self.code_page[frame] == 0:
-            self.code_page[frame] = 1
+        if self.code.fetched[frame] == 0:
+            self.code.fetched[frame] = 1
             for i in range(KEPT):
                 self.write_tag[i] = 0
         if large != 0:
             self.note_large(address)
         if kept != 0:
-            entry = address >> 12 & 63
+            entry = address >> 12 & KEPT_CODE - 1
             self.code_tag[entry] = address & PAGE | self.code_key
             self.code_frame[entry] = frame
         return frame
@@ -381,27 +354,18 @@ class Mmu(Csrs):
 
     @cold
     def forget_code(self, frame: Frame) -> None:
-        """Code in a frame is about to change: an engine that has decoded it hears of it through `stale`."""
-        self.code_page[frame] = 0
-        if self.stale_count < STALE:
-            self.stale[self.stale_count & 1023] = frame
-        self.stale_count = min(self.stale_count + 1, STALE + 1)
+        """Code in a frame is about to change."""
+        self.code.fetched[frame] = 0
+        self.code.change(frame)
         for i in range(KEPT_CODE):
             self.code_tag[i] = 0
-
-    @host
-    def forget_stale(self) -> None:
-        """Leave no trace of which code was changed: an engine that has decoded it has heard of it."""
-        chip: Any = self
-        chip.stale_count = 0
-        chip.stale.view[:] = memoryview(bytes(4 * STALE)).cast("I")
 
     # -- translations
 
     @cold
     def find(self, address: u64, kind: u2, size: u7) -> u64:
         """The physical address of data in one page. Its translation is kept, but where protection cuts it. Raises RiscvTrap."""
-        known = address >> 12 & 0xFF
+        known = address >> 12 & KEPT - 1
         good = address & PAGE | self.data_key & ~WATCHED
         if (self.write_tag[known] if kind == STORE else self.read_tag[known]) == good:
             return RAM_BASE + Place(address + self.offset[known])
@@ -412,13 +376,13 @@ class Mmu(Csrs):
         if physical - RAM_BASE < self.ram_size and physical >= RAM_BASE and self.whole(physical):
             if large != 0:
                 self.note_large(address)
-            entry = address >> 12 & 0xFF
+            entry = address >> 12 & KEPT - 1
             tag = good
             place: Place = physical - RAM_BASE
             where: Place = place - address
             if kind == STORE:
                 self.read_tag[entry] = tag  # what may be written may be read
-                plain = self.code_page[place >> 12] == 0 and (physical ^ self.tohost) >> 12 != 0
+                plain = self.code.fetched[place >> 12] == 0 and (physical ^ self.tohost) >> 12 != 0
                 self.write_tag[entry] = tag if plain else 0
             else:
                 if self.write_tag[entry] != tag or self.offset[entry] != where:
@@ -480,7 +444,7 @@ class Mmu(Csrs):
                 if used != entry:
                     if self.allowed(at, 8, 2, SUPERVISOR) == 0:
                         raise RiscvTrap(self.refusal(kind), address)
-                    if self.code_page[place >> 12] != 0:
+                    if self.code.fetched[place >> 12] != 0:
                         self.forget_code(place >> 12)
                     self.ram.u64[place] = used
                 return page | address & low, low > OFFSET
@@ -529,11 +493,11 @@ class Mmu(Csrs):
         if self.super_low[half] <= address <= self.super_high[half]:
             self.retranslate()
             return
-        entry = address >> 12 & 0xFF
+        entry = address >> 12 & KEPT - 1
         if (self.read_tag[entry] ^ address) >> 12 == 0 or (self.write_tag[entry] ^ address) >> 12 == 0:
             self.read_tag[entry] = 0
             self.write_tag[entry] = 0
-        code = address >> 12 & 63
+        code = address >> 12 & KEPT_CODE - 1
         if (self.code_tag[code] ^ address) >> 12 == 0:
             self.code_tag[code] = 0
 

@@ -11,7 +11,8 @@ from softmetal.isa.riscv.hart import Hart
 from softmetal.lang import u1, u2, u8, u12, u16, u22, u32, u34, u64
 
 USER, SUPERVISOR, MACHINE = 0, 1, 3
-"""Privilege modes."""
+PRIVILEGES = {USER: "user", SUPERVISOR: "supervisor", MACHINE: "machine"}
+"""Privilege modes, and their names."""
 
 # Exception codes beyond those that a program can cause (table "mcause").
 ECALL_S, ECALL_M = 9, 11
@@ -28,13 +29,13 @@ DELEGABLE = 0xB3FF
 REGIONS = 16
 """Entries of physical memory protection."""
 RAM_BASE = 0x8000_0000
+"""Where memory begins. It is the same on all boards of these harts, so that loads and stores know it as a constant."""
 MOST_RAM = 16 << 30
 """Bytes. More would only need wider places; a native engine reserves sixteen times as many addresses for decoded code."""
 Place = u34
 """Of a byte in memory, from its beginning;"""
 Frame = u22
 """of a page."""
-"""Where memory begins."""
 REACH = (1 << 56) - 1
 """Physical addresses have 56 bits."""
 
@@ -103,8 +104,8 @@ class PrivilegedState(Hart):
     cycle_offset: u64  # added to the clock where it is read as mcycle
     # memory
     satp: u64
-    pmpcfg: u8[16]
-    pmpaddr: u64[16]
+    pmpcfg: u8[REGIONS]
+    pmpaddr: u64[REGIONS]
     pmp_locked: u16  # entries whose lock bit is set
     pmp_cuts: u1  # some entry has a border inside of a page
     open_low: u64  # physical addresses from here to the end of memory may be used in all ways, by all modes

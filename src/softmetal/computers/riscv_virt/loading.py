@@ -15,7 +15,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-RAM_BASE = 0x8000_0000
+from softmetal.isa.riscv.privileged.state import RAM_BASE
+from softmetal.machine.errors import LoadError
+
 IMAGE_MAGIC = b"RSC\x05"
 IMAGE_OFFSET = 0x20_0000
 """Where a kernel without its own wish lies from the start of memory, behind the firmware."""
@@ -24,10 +26,6 @@ MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "AArch64", 8: "MIPS", 20: "P
 MOST_ZERO = 16
 """A kernel's file has at least this part of the memory that it needs."""
 WHAT = "give a riscv64 Linux Image (also gzip'd or as an EFI application), or an ELF file"
-
-
-class LoadError(ValueError):
-    """A file that cannot be loaded, told in one line."""
 
 
 @dataclass(frozen=True)

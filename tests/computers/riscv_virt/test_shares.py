@@ -24,13 +24,13 @@ class Sharing:
 
     def __init__(self, tmp_path, tree):
         self.machine = machine(tmp_path, "1: j 1b", shares=(open_share(f"{tree}:work:rw"),))
-        self.guest = Guest(self.machine.virt.shares[0])
+        self.guest = Guest(self.machine.computer.shares[0])
         self.open = self.guest.opened(b"sub", b"file", flags=RDWR)
         self.gone = self.guest.opened(b"gone")
 
     def of(self, other):
         """The same guest in another machine."""
-        self.guest.share = other.virt.shares[0]
+        self.guest.share = other.computer.shares[0]
         return self.guest
 
 
@@ -38,7 +38,7 @@ class Sharing:
 def sharing(tmp_path, tree):
     made = Sharing(tmp_path, tree)
     yield made
-    made.machine.virt.shares[0].close()
+    made.machine.computer.shares[0].close()
 
 
 def saved(m, tmp_path, tree):
@@ -52,7 +52,7 @@ def forked(m, tmp_path, tree):
 
 def restored(m, tmp_path, tree):
     s = m.snapshot()
-    m.virt.shares[0].close()
+    m.computer.shares[0].close()
     m.restore(s)
     return m
 
@@ -60,7 +60,7 @@ def restored(m, tmp_path, tree):
 def rewound(m, tmp_path, tree):
     m.keep_timeline()
     m.run(insns=1000)
-    m.virt.shares[0].close()
+    m.computer.shares[0].close()
     m.goto(0)
     return m
 

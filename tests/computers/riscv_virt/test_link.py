@@ -6,8 +6,8 @@ import pytest
 
 from softmetal.machine.errors import MachineError
 from softmetal.machine.link import connect, switch
-from softmetal.machine.machine import MOST_POSTED
 from softmetal.machine.stop import Stop
+from softmetal.machine.waiting import MOST_POSTED
 from tests.machine.guests import machine
 
 SPIN = "1: addi s0, s0, 1\n j 1b"
@@ -30,7 +30,9 @@ def three(tmp_path):
 
 def waiting(m):
     """What waits to be taken by a machine's card, and leaves it."""
-    return [bytes(data) for data in m._posted.pop("net", ())]
+    found = dict(m.waiting.posted()).get("net", ())
+    m.waiting.clear()
+    return [bytes(data) for data in found]
 
 
 def test_a_switch_floods_what_it_does_not_know_and_sends_what_it_knows_to_one_port(three):
@@ -77,7 +79,7 @@ def test_what_is_typed_at_a_guest_that_does_not_read_is_bounded_and_the_user_hea
     m = machine(tmp_path, SPIN, display=True)
     for _ in range(MOST_POSTED + 5):
         m.keyboard.key(30, True)
-    assert len(m._posted["keyboard"]) == MOST_POSTED
+    assert len(dict(m.waiting.posted())["keyboard"]) == MOST_POSTED
     assert m.remarks == ["keyboard: the guest does not take its events; what came last is lost"]
 
 

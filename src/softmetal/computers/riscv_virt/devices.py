@@ -6,7 +6,6 @@ from typing import Any
 
 from softmetal.chips.virtio.blk import Kind
 from softmetal.chips.virtio.p9 import MOST_MESSAGE
-from softmetal.machine.loading import RAM_BASE
 
 MOST_SENT = 4096
 """Frames that wait for whoever links machines."""
@@ -20,32 +19,27 @@ def drain(machine: Any) -> None:
     if board.uart.tx.head != board.uart.tx.tail:
         machine.heard(machine.console.wrote, board.uart.tx.drain())
     if board.console.tx.head != board.console.tx.tail:
-        machine.heard(machine.hvc.wrote, board.console.tx.drain())
+        machine.heard(machine.consoles["hvc"].wrote, board.console.tx.drain())
     if board.net.tx.head != board.net.tx.tail:
         machine.sent += board.net.frames()[: max(0, MOST_SENT - len(machine.sent))]
 
 
 def serve(machine: Any) -> bool:
     """Do what devices ask of the host, as far as it is paid for: see `RiscvVirt.charge`. Did any?"""
-    board, virt = machine.board, machine.virt
+    board, computer = machine.board, machine.computer
     drain(machine)
     busy = False
     while board.wanted and not board.finisher.finished:
         busy = True
-        for i, disk in enumerate(virt.disks):
+        for i, disk in enumerate(computer.disks):
             if board.disks[i].calls and not board.owing:
                 _serve_disk(machine, i, disk)
-        for i, share in enumerate(virt.shares):
+        for i, share in enumerate(computer.shares):
             if board.shares[i].calls and not board.owing:
                 _serve_share(machine, i, share)
         machine.engine.call("poll")
         drain(machine)
     return busy
-
-
-def _part(machine: Any, address: int, length: int) -> memoryview:
-    part: memoryview = machine._ram[address - RAM_BASE : address - RAM_BASE + length]
-    return part
 
 
 def _serve_disk(machine: Any, number: int, disk: Any) -> None:
@@ -66,7 +60,7 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
                 if not isinstance(error, OSError):
                     machine.fail(error)
         for address, length in into if status else ():  # the same bytes, wherever it was that reading failed
-            _part(machine, address, length)[:] = bytes(length)
+            machine.span(address, length)[:] = bytes(length)
         call("disk_done", number, request.index, status, 0 if status else sum(n for _, n in into))
         if board.owing:
             break
@@ -77,9 +71,9 @@ def _do(machine: Any, disk: Any, request: Any) -> None:
     at = request.sector * 512
     match Kind(request.kind):
         case Kind.IN:
-            disk.readv(at, [_part(machine, a, n) for a, n in request.writable])
+            disk.readv(at, [machine.span(a, n) for a, n in request.writable])
         case Kind.OUT:
-            disk.writev(at, [_part(machine, a, n) for a, n in request.readable])
+            disk.writev(at, [machine.span(a, n) for a, n in request.readable])
         case Kind.FLUSH:
             disk.flush()
         case Kind.DISCARD:
@@ -95,7 +89,7 @@ def _serve_share(machine: Any, number: int, share: Any) -> None:
         if reply is None:
             message = bytearray()
             for a, n in request.readable:
-                message += _part(machine, a, min(n, MOST_MESSAGE - len(message)))
+                message += machine.span(a, min(n, MOST_MESSAGE - len(message)))
             room = min(sum(n for _, n in request.writable), MOST_MESSAGE)
             reply = share.handle(bytes(message), room)[:room]
             machine.note(port, reply)
@@ -103,7 +97,7 @@ def _serve_share(machine: Any, number: int, share: Any) -> None:
         for address, length in request.writable:
             piece, rest = rest[:length], rest[length:]
             if piece:
-                _part(machine, address, len(piece))[:] = piece
+                machine.span(address, len(piece))[:] = piece
                 call("changed_by_host", address, len(piece))
         call("share_done", number, request.index, len(reply))
         if board.owing:

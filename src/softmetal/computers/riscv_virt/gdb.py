@@ -41,14 +41,14 @@ def description() -> str:
     return f"{head}<target>\n<architecture>riscv:rv64</architecture>\n{features}\n</target>\n"
 
 
-def general(machine: Any, hart: int) -> bytes:
+def general(machine: Any, cpu: int) -> bytes:
     """What a `g` packet holds: the integer registers and the pc."""
-    return b"".join(int(v).to_bytes(8, "little") for v in machine.cpus[hart].regs.values())
+    return b"".join(int(v).to_bytes(8, "little") for v in machine.cpus[cpu].regs.values())
 
 
-def value(machine: Any, hart: int, number: int) -> bytes | None:
+def value(machine: Any, cpu: int, number: int) -> bytes | None:
     """The bytes of a register, None where there is none of that number."""
-    state = machine.cpus[hart].hart
+    state = machine.cpus[cpu].state
     if number < PC:
         found = state.x[number]
     elif number == PC:
@@ -59,7 +59,7 @@ def value(machine: Any, hart: int, number: int) -> bytes | None:
         found = state.mode
     elif number < PRIV:
         csr = number - FIRST_CSR
-        found = machine.cpus[hart].csr(csr)
+        found = machine.cpus[cpu].csr(csr)
         if found is not None and csr in FLAGS.values():
             return int(found).to_bytes(4, "little")
     else:
@@ -67,19 +67,21 @@ def value(machine: Any, hart: int, number: int) -> bytes | None:
     return None if found is None else int(found).to_bytes(8, "little")
 
 
-def change(machine: Any, hart: int, number: int, data: bytes) -> bool:
+def change(machine: Any, cpu: int, number: int, data: bytes) -> bool:
     """Write a register. Can it be written?"""
-    cpu, new = machine.cpus[hart], int.from_bytes(data, "little")
+    view, new = machine.cpus[cpu], int.from_bytes(data, "little")
+    if number == 0:
+        return True  # it stays 0
     if number < PC:
-        cpu.set(ABI[number], new)
+        view.set(ABI[number], new)
     elif number == PC:
-        cpu.set("pc", new)
+        view.set("pc", new)
     elif number < FIRST_CSR:
-        cpu.set(FLOAT_ABI[number - FIRST_FLOAT], new)
+        view.set(FLOAT_ABI[number - FIRST_FLOAT], new)
     elif number < PRIV:
-        if value(machine, hart, number) is None or number - FIRST_CSR >> 10 == 3:
+        if value(machine, cpu, number) is None or number - FIRST_CSR >> 10 == 3:
             return False
-        cpu.set_csr(number - FIRST_CSR, new)
+        view.set_csr(number - FIRST_CSR, new)
     else:
         return False
     return True

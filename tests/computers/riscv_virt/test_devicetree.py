@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from softmetal.machine.devicetree import flatten, virt_tree
+from softmetal.computers.devicetree import flatten
+from softmetal.computers.riscv_virt.tree import virt_tree
 
 VIRTIO = [(0x1000_1000 + 0x1000 * n, n + 1) for n in range(8)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from softmetal.host.disks import open_disk
 from softmetal.machine.machine import Machine
-from tests.machine.guests import ENGINES, machine, program, virtio
+from tests.machine.guests import ENGINES, machine, virtio
 
 FAR = 0x8000_0000 + (9 << 30)
 WRITE = 2
@@ -37,7 +37,7 @@ piece:  addi a0, a0, 7
 
 
 def large(tmp_path, text, **parts):
-    return Machine(bios=program(tmp_path, text), memory=10 << 30, **parts)
+    return machine(tmp_path, text, memory=10 << 30, **parts)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

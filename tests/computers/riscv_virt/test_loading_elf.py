@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from softmetal.machine.loading import RAM_BASE, LoadError, load_firmware, load_kernel
+from softmetal.computers.riscv_virt.loading import load_firmware, load_kernel
+from softmetal.isa.riscv.privileged.state import RAM_BASE
+from softmetal.machine.errors import LoadError
 
 CODE = bytes(range(1, 65))
 

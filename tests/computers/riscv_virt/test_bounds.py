@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
+from softmetal.computers.riscv_virt import devices
 from softmetal.host.disks import open_disk
-from softmetal.machine import devices
 from softmetal.machine.stop import Stop
 from tests.machine.guests import ENGINES, machine, virtio
 
@@ -91,7 +91,7 @@ def test_a_guest_that_always_asks_for_much_gets_it_at_the_pace_of_machine_time(t
     text = virtio(slot, 1 - slot, [("0x80800000", 1 << 22, WRITE * slot)]) + "la s4, used\n" + again
     m = machine(tmp_path, text)
     written = []
-    m.hvc.on_output = written.append
+    m.consoles["hvc"].on_output = written.append
     m.run(insns=2_000_000)
     assert m.position == 2_000_000
     given = m.memory[m.cpu.regs["s4"] + 2 : m.cpu.regs["s4"] + 4]
@@ -122,4 +122,4 @@ def test_accesses_that_are_not_modelled_are_named_up_to_64_and_all_counted(tmp_p
                           "2: lw t2, 0(t0)\naddi t0, t0, 4\nj 2b")  # fmt: skip
     m.run(insns=2000)
     assert len(m.unmodelled) == 64
-    assert m.board.unmodelled_count > 300
+    assert m.board.unmodelled.count > 300

@@ -11,10 +11,10 @@ import pytest
 
 from softmetal.boards import riscv_virt as board
 from softmetal.chips import plic
+from softmetal.computers.riscv_virt.firmware import ADDRESS, SIZE, assembly, firmware
 from softmetal.isa.assembler import assemble
 from softmetal.isa.riscv import isa
 from softmetal.isa.riscv.privileged import mmu
-from softmetal.machine.firmware import ADDRESS, SIZE, assembly, firmware
 
 QEMU = shutil.which("qemu-system-riscv64")
 pytestmark = pytest.mark.skipif(not QEMU, reason="qemu-system-riscv64 is not installed")

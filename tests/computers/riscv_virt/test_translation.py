@@ -6,10 +6,11 @@ import random
 
 import pytest
 
+from softmetal.computers.riscv_virt.translation import physical
 from softmetal.isa.riscv.hart import RiscvTrap
 from softmetal.isa.riscv.privileged.mmu import LOAD
 from softmetal.isa.riscv.privileged.state import MACHINE, RAM_BASE, SUPERVISOR, USER, Csr
-from softmetal.machine import walk
+from softmetal.machine import virtual
 from tests.machine.guests import COUNTER, machine
 
 TABLES, FRAMES = RAM_BASE + 0x100000, RAM_BASE + 0x200000
@@ -50,7 +51,7 @@ def test_an_address_is_found_where_the_guest_finds_it(m, levels):
         before = m.hash()
         for _ in range(50):
             address = sum(chance.randrange(8) << 12 + 9 * level for level in range(levels)) + chance.randrange(4096)
-            mine = walk.physical(m, 0, address)
+            mine = physical(m, 0, address)
             assert m.hash() == before if chance.random() < 0.02 else True
             try:
                 theirs, _ = board.translate(address, LOAD, SUPERVISOR)
@@ -65,16 +66,16 @@ def test_an_address_is_found_where_the_guest_finds_it(m, levels):
 def test_what_is_not_mapped_is_tried_as_a_physical_address(m):
     board = m.board
     board.satp, board.mode = 8 << 60 | TABLES >> 12, USER
-    assert walk.physical(m, 0, FRAMES + 5) == FRAMES + 5
-    assert walk.physical(m, 0, 0x1000_0000) is None  # a device: reading it may change it
-    assert walk.read(m, 0, RAM_BASE + len(m.ram) - 4, 8) == bytes(4)
+    assert physical(m, 0, FRAMES + 5) == FRAMES + 5
+    assert physical(m, 0, 0x1000_0000) is None  # a device: reading it may change it
+    assert virtual.read(m, 0, RAM_BASE + len(m.ram) - 4, 8) == bytes(4)
 
 
 def test_in_machine_mode_addresses_are_physical_unless_nothing_is_there(m):
     put(m, TABLES, (RAM_BASE >> 12) << 10 | LEAF)  # the first GiB means memory
     m.board.satp, m.board.mode = 8 << 60 | TABLES >> 12, MACHINE
-    assert walk.physical(m, 0, RAM_BASE + 8) == RAM_BASE + 8
-    assert walk.physical(m, 0, 0x2000) == RAM_BASE + 0x2000
+    assert physical(m, 0, RAM_BASE + 8) == RAM_BASE + 8
+    assert physical(m, 0, 0x2000) == RAM_BASE + 0x2000
 
 
 def test_pages_that_are_neighbours_may_lie_apart(m):
@@ -83,9 +84,9 @@ def test_pages_that_are_neighbours_may_lie_apart(m):
     put(m, TABLES + 0x2000, (FRAMES + 0x3000 >> 12) << 10 | LEAF)
     put(m, TABLES + 0x2008, (FRAMES >> 12) << 10 | LEAF)
     m.board.satp, m.board.mode = 8 << 60 | TABLES >> 12, SUPERVISOR
-    assert walk.write(m, 0, 0xFFC, b"abcdefgh")
+    assert virtual.write(m, 0, 0xFFC, b"abcdefgh")
     assert m.memory[FRAMES + 0x3FFC : FRAMES + 0x4000] + m.memory[FRAMES : FRAMES + 4] == b"abcdefgh"
-    assert walk.read(m, 0, 0xFFC, 8) == b"abcdefgh"
-    assert not walk.write(m, 0, 0x1FFC, b"abcdefgh")  # the third is not mapped: nothing is written
-    assert walk.read(m, 0, 0x1FFC, 8) == bytes(4)
-    assert walk.read(m, 1, FRAMES, 4) == b"efgh"  # the other hart has no page table
+    assert virtual.read(m, 0, 0xFFC, 8) == b"abcdefgh"
+    assert not virtual.write(m, 0, 0x1FFC, b"abcdefgh")  # the third is not mapped: nothing is written
+    assert virtual.read(m, 0, 0x1FFC, 8) == bytes(4)
+    assert virtual.read(m, 1, FRAMES, 4) == b"efgh"  # the other hart has no page table

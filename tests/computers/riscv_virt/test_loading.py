@@ -8,8 +8,9 @@ import struct
 
 import pytest
 
-from softmetal.machine.loading import LoadError, load_kernel
-from softmetal.machine.virt import Virt
+from softmetal.computers.riscv_virt import Virt
+from softmetal.computers.riscv_virt.loading import load_kernel
+from softmetal.machine.errors import LoadError
 
 SIZE = 40_000
 NEEDS = 60_000

@@ -1,4 +1,4 @@
-"""A guest's virtual memory as a debugger sees it: page tables are walked without the guest, or its state, noticing.
+"""Page tables of the virt board as a debugger sees them: they are walked without the guest, or its state, noticing.
 
 What protects pages does not matter here, only where they are. An address that is not mapped is tried as a physical one.
 Source: The RISC-V Instruction Set Manual, Volume II (20240411), chapters 10.3 to 10.6 (Sv39, Sv48, Sv57)
@@ -7,21 +7,19 @@ and "Svnapot".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from softmetal.isa.riscv.privileged.csr import PPN
 from softmetal.isa.riscv.privileged.mmu import N, R, V, X
 from softmetal.isa.riscv.privileged.state import MACHINE, RAM_BASE
 
-PAGE = 4096
 LEVELS = {8: 3, 9: 4, 10: 5}
 """Levels of page tables, by the mode in `satp`."""
 
 
 def physical(machine: Any, hart: int, address: int) -> int | None:
     """Where in memory a hart's virtual address lies now, None where it does not."""
-    state = machine.cpus[hart].hart
+    state = machine.computer.cpu(machine, hart).state
     mode = state.mpp if state.mprv and state.mode == MACHINE else state.mode
     walked = _walk(machine.ram, state.satp, address)
     both: tuple[int | None, ...] = (address, walked) if mode == MACHINE else (walked, address)
@@ -49,30 +47,3 @@ def _walk(ram: memoryview, satp: int, address: int) -> int | None:
             span = 1 << 16 if entry & N else 1 << shift
             return table & -span | address & span - 1
     return None
-
-
-def read(machine: Any, hart: int, address: int, length: int) -> bytes:
-    """Bytes at a virtual address, as far as they are in memory."""
-    return b"".join(machine.memory[start:end] for start, end in _spans(machine, hart, address, length))
-
-
-def write(machine: Any, hart: int, address: int, data: bytes) -> bool:
-    """Change memory at a virtual address: all of it or, where some is not in memory, nothing."""
-    spans = list(_spans(machine, hart, address, len(data)))
-    if sum(end - start for start, end in spans) < len(data):
-        return False
-    for start, end in spans:
-        machine.memory[start:end], data = data[: end - start], data[end - start :]
-    return True
-
-
-def _spans(machine: Any, hart: int, address: int, length: int) -> Iterator[tuple[int, int]]:
-    """Physical (start, end) of the pieces of some bytes, page by page, until one is missing."""
-    end = address + length
-    while address < end:
-        size = min(end - address, PAGE - address % PAGE)
-        start = physical(machine, hart, address & (1 << 64) - 1)
-        if start is None:
-            return
-        yield start, start + size
-        address += size

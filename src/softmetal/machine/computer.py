@@ -1,0 +1,305 @@
+"""What a board has to offer to be a machine.
+
+There are two halves. The **board**, in hardware Python, is run by an engine: BOARD_FIELDS and BOARD_ENTRIES are what it has to
+have, and `check` says what is missing. The **computer**, in Python, knows that board from outside: how it is built from a user's
+files, which ports, memories and registers it has, what its devices want of the host. A `Machine` knows only this page.
+
+A computer is a description that does not change: a frozen dataclass, whose fields made by `option` are the options of
+`softmetal run --board NAME`. What runs lies in the board's state and in the machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from softmetal.chips.unmodelled import UnmodelledAccesses
+from softmetal.isa.debug import Debug
+from softmetal.isa.decoding import ByFrame, Itself, decoding_of
+from softmetal.isa.table import Isa
+from softmetal.lang.chip import Chip, layout_of
+from softmetal.lang.types import u1
+from softmetal.machine.errors import LoadError, MachineError
+from softmetal.machine.stop import Stop
+
+if TYPE_CHECKING:
+    from softmetal.machine.look import Cpu
+    from softmetal.machine.machine import Machine
+    from softmetal.machine.saving import Identity
+
+BOARD_FIELDS: Mapping[str, Any] = {"wanted": u1, "debug": Debug, "unmodelled": UnmodelledAccesses}
+"""`wanted`: a device asks for the host, and nothing runs before it has come; the host's `poll` lowers it."""
+BOARD_ENTRIES = ("poll", "wait_until", "changed_by_host", "hooks_changed")
+"""`poll()`: look at all ports, after the host has fed or drained them. `wait_until(clock)`: time passes in which nothing runs.
+`changed_by_host(address, length)`: the host has written to memory. `hooks_changed()`: `debug` holds other hooks."""
+SHELF = "softmetal.computers"
+"""The package that has a folder for each computer of ours, named as the computer, with `_` for `-`."""
+
+
+class Kind(Enum):
+    """How a port takes what comes from outside."""
+
+    STREAM = "bytes, of which as many enter as there is room for; the others wait"
+    PACKET = "all of it enters, or it waits until there is room"
+    EVENT = "it happens at once: a plug, a button, a change by the user"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A way into a machine. `put(machine, data)` lets something in; `room(board, count)` says how many of so many bytes of a
+    stream may enter now, of a packet all or 0."""
+
+    kind: Kind
+    put: Callable[[Any, bytes], None]
+    room: Callable[[Any, int], int] = lambda board, count: count
+
+
+@dataclass(frozen=True)
+class Region:
+    """A span of physical addresses behind which memory lies: `memory` names the board's field, `offset` where the span begins
+    in it. A debugger may write to any; `written`: so may the guest."""
+
+    address: int
+    size: int
+    memory: str
+    offset: int = 0
+    written: bool = True
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network card: its address, and how many bytes of a record (as the port `net` takes it) lie before the frame."""
+
+    mac: bytes
+    header: int
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of `softmetal run --board`; a bool is a flag. `parse` makes the value (default: the field's type)."""
+
+    metavar: str | None
+    help: str
+    name: str = ""
+    """Default: the field's."""
+    parse: Callable[[str], Any] | None = None
+    backend: str = ""
+    """"disk" or "share": it may be given again, and the host opens what it names."""
+    shown: str = ""
+    """The default, for the help, where it is not the field's."""
+
+
+def option(default: Any, metavar: str | None, help: str, **how: Any) -> Any:
+    """A field of a computer that is an option of the command line, too."""
+    return field(default=default, metadata={"option": Option(metavar, help, **how)})
+
+
+class GdbTarget(Protocol):
+    """How GDB sees a kind of CPU (a module, for instance). Registers have GDB's numbers, values the target's order of bytes."""
+
+    PC: int
+    """The number of the program counter: the last of the general registers."""
+
+    def description(self) -> str:
+        """The target description: an XML text that names the registers."""
+
+    def general(self, machine: Any, cpu: int) -> bytes:
+        """What a `g` packet holds: all general registers."""
+
+    def value(self, machine: Any, cpu: int, number: int) -> bytes | None:
+        """The bytes of a register, None where there is none of that number."""
+
+    def change(self, machine: Any, cpu: int, number: int, data: bytes) -> bool:
+        """Write a register. Can it be written?"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computer(ABC):
+    """A kind of computer, and what one of its kind is made of."""
+
+    name: ClassVar[str]
+    isa: ClassVar[Isa]
+    """The table of its CPUs."""
+    board: ClassVar[type[Chip]]
+    hz: ClassVar[int]
+    """Ticks of its clock in a second of machine time. A CPU does at most one instruction a tick."""
+    ports: ClassVar[Mapping[str, Port]] = {}
+    consoles: ClassVar[tuple[str, ...]] = ()
+    """The ports that are consoles, the main one first: streams, whose output `serve` puts into `machine.consoles`."""
+    condition_registers: ClassVar[Sequence[str]] = ()
+    """Registers that a hook's condition may name, by the number that the board's `hook_register` takes."""
+    special_registers: ClassVar[Mapping[str, int]] = {}
+    """Registers whose writes a hook may wait for."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Options of which one has to be given for there to be something to run."""
+
+    seed: int = option(0, "N", "Decides what is random; same seed, same run.")
+    disks: Sequence[Any] = ()
+    shares: Sequence[Any] = ()
+
+    # -- being made
+
+    @abstractmethod
+    def build(self) -> Any:
+        """The board at power-on, by `new_board`, with everything in memory. Raises LoadError."""
+
+    @property
+    def cpu_count(self) -> int:
+        """How many CPUs take instructions."""
+        return 1
+
+    def files(self) -> dict[str, str]:
+        """The user's files that it is made of, by the fields that name them. (Disks are not among them.)"""
+        return {}
+
+    def symbols(self) -> str:
+        """A file in which to look for symbols, "" for none."""
+        return ""
+
+    def parts(self) -> dict[str, Any]:
+        """What it is made of, as JSON can hold it; disks and shares are left out."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("disks", "shares")}
+        return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, Any], **more: Any) -> Computer:
+        """The reverse of `parts`. Raises MachineError for parts of another version's."""
+        kinds = {f.name: f.type for f in fields(cls)}
+        if not parts.keys() <= kinds.keys():
+            raise MachineError(f"{cls.name}: no part {', '.join(parts.keys() - kinds.keys())}: made by another version")
+        values: dict[str, Any] = {n: bytes.fromhex(v) if kinds[n] in ("bytes", bytes) else v for n, v in parts.items()}
+        return cls(**values, **more)
+
+    # -- time and devices
+
+    @abstractmethod
+    def clock(self, board: Any) -> int:
+        """The board's own clock, in ticks since power-on."""
+
+    @abstractmethod
+    def idle(self, board: Any) -> bool:
+        """The engine came back early, and no device and no hook was the reason: do all CPUs wait?"""
+
+    def owes(self, board: Any) -> bool:
+        """Is a device's call of the host put off until the clock has come further?"""
+        return False
+
+    def ended(self, board: Any) -> Stop | None:
+        """Has the guest ended, or asked for a reset? OFF, FAILED or RESET, or None."""
+        return None
+
+    def exit_code(self, board: Any) -> int:
+        """What the guest said when it FAILED."""
+        return 1
+
+    def failure(self, output: bytes | bytearray, whole: bool) -> str:
+        """What the console's output says of a guest that has given up without ending, as a line for the user; "" if nothing.
+        `whole`: the guest has stopped, no more will come."""
+        return ""
+
+    @abstractmethod
+    def serve(self, machine: Machine) -> bool:
+        """Do what devices want of the host: take out what was written to consoles, read disks. Was there a call?"""
+
+    # -- looking
+
+    @abstractmethod
+    def regions(self) -> Sequence[Region]:
+        """Its memory, by physical address; the first one is `machine.ram`."""
+
+    @abstractmethod
+    def cpu(self, machine: Machine, number: int) -> Cpu:
+        """A CPU, to look at and to change."""
+
+    def active(self, board: Any) -> int:
+        """The CPU whose turn it is."""
+        return 0
+
+    def translate(self, machine: Machine, cpu: int, address: int) -> int | None:
+        """The physical address of a CPU's virtual one, as far as page tables say; None where it is not in memory."""
+        return address if any(r.address <= address < r.address + r.size for r in machine.regions) else None
+
+    def device_at(self, board: Any, address: int) -> str:
+        """The device at a physical address, and the offset in it: `uart + 0x5`."""
+        return "no device"
+
+    def picture(self, board: Any) -> tuple[int, int, bytes] | None:
+        """The screen: width, height, and four bytes a pixel (red, green, blue, alpha); None where there is no screen."""
+        return None
+
+    def network_card(self, board: Any) -> Network | None:
+        """Its network card."""
+        return None
+
+    def keyboard(self, machine: Machine) -> Any:
+        """What presses its keys, None where it has none."""
+        return None
+
+    def pointer(self, machine: Machine) -> Any:
+        """What moves its mouse or tablet, None where it has none."""
+        return None
+
+    def identify(self, machine: Machine, identity: Identity) -> None:
+        """Tell the guest of a fork that it is another one now."""
+        machine.remark(f"{self.name}: this computer has nothing by which its guest could know that it is a copy")
+
+    def gdb_target(self) -> GdbTarget | None:
+        """How GDB sees its CPUs, None where GDB knows none of their kind."""
+        return None
+
+
+def check(kind: type[Computer]) -> None:
+    """See that a computer's board has what it needs to be a machine. Raises MachineError, one line."""
+    board = kind.board
+    known = layout_of(board).fields
+    wrong = [n for n, kind in BOARD_FIELDS.items() if n not in known or known[n].type is not kind]
+    missing = [f"the field {n}: {getattr(BOARD_FIELDS[n], '__name__', BOARD_FIELDS[n])}" for n in wrong]
+    entries = getattr(board, "ENTRIES", ())
+    missing += [f"the entry {name}()" for name in BOARD_ENTRIES if name not in entries]
+    if not isinstance(decoding_of(board), ByFrame | Itself):
+        missing.append("decoding = ByFrame(...) or Itself()")
+    missing += [f"the port {name} of a console" for name in kind.consoles if name not in kind.ports]
+    if missing:
+        raise MachineError(f"{board.__name__} is no board of a machine: it has not {', '.join(missing)}")
+
+
+def named(name: str) -> type[Computer]:
+    """The computer of a name: one of ours, or MODULE:CLASS for one of the user's own. Raises LoadError."""
+    module, colon, wanted = name.partition(":")
+    try:
+        found = importlib.import_module(module if colon else f"{SHELF}.{name.replace('-', '_')}")
+        made = getattr(found, wanted if colon else "COMPUTER")
+    except (ImportError, AttributeError) as error:
+        what = f"{error}" if colon else f"there are {', '.join(names())}; MODULE:CLASS names one of your own"
+        raise LoadError(f"board {name}: {what}") from None
+    if not (isinstance(made, type) and issubclass(made, Computer)):
+        raise LoadError(f"board {name}: {wanted} is no softmetal.machine.computer.Computer")
+    return made
+
+
+def key(kind: type[Computer]) -> str:
+    """What a file calls a computer, so that `of_key` finds it again."""
+    ours = kind.__module__.startswith(SHELF + ".")
+    return kind.name if ours else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def of_key(text: str) -> type[Computer]:
+    """The computer that a file names. Raises LoadError; also for a user's own whose module is not imported, for no file is to
+    decide what is imported."""
+    module, colon, _ = text.partition(":")
+    if colon and module not in sys.modules:
+        raise LoadError(f"board {text}: import its module first (on the command line: --board {text})")
+    return named(text)
+
+
+def names() -> list[str]:
+    """The computers of ours."""
+    import pkgutil
+
+    path = importlib.import_module(SHELF).__path__
+    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(path) if m.ispkg)
