@@ -5,10 +5,10 @@ receiver's data register is free. Nothing is lost: where `tx` has no room the tr
 it, and what comes while the receiver is off waits in `rx`.
 
 Sources: MOS Technology MCS6551 and Synertek SY6551 data sheets; Rockwell R6551 data sheet (Rev. 4, June 1987): the registers'
-tables, "Program Reset Operation", "Effect of CTS on Transmitter" and "on Echo Mode", "Effect of DCD on Receiver", "Miscellaneous".
-They differ: both resets set IRD in the MOS 6551, as here, and clear it in Rockwell's and WDC's; DTR turns the transmitter off in
-Rockwell's, as here, while Synertek's table speaks of the receiver and interrupts alone; in WDC's, IRD also masks the interrupts
-of DCD and DSR. TDRE of WDC's W65C51N is always 1; here it tells the truth.
+tables, "Program Reset Operation", "Effect of CTS on Transmitter" and "on Echo Mode", "Effect of DCD on Receiver" and
+"Miscellaneous". They differ: both resets set IRD in the MOS 6551, as here, and clear it in Rockwell's and WDC's; DTR turns the
+transmitter off in Rockwell's, as here, while Synertek's table speaks of the receiver and interrupts alone; in WDC's, IRD also
+masks the interrupts of DCD and DSR. TDRE of WDC's W65C51N is always 1; here it tells the truth.
 Not modelled: baud rate, word length, parity and stop bits (set and read back only), and with them parity, framing and overrun
 errors; break; echo with TIC other than 0, which the sheets forbid.
 """
@@ -172,4 +172,3 @@ class Mos6551(Device):
         self.empty = 1
         self.modem_held = 0
         self.set_command(IRD)
-        self.sense()
