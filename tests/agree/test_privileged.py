@@ -52,7 +52,7 @@ class Side:
     def change(self, address, data):
         """What a device or the host does to memory."""
         self.ram[address - RAM : address - RAM + len(data)] = data
-        self.engine.call("changed_by_host", address, len(data))
+        self.engine.call("memory_changed", address, len(data))
 
 
 PLACES = {f.path: f.offset for f in layout(RiscvVirt)}

@@ -119,7 +119,7 @@ def test_a_guest_can_do_anything_and_the_run_comes_back(seed):
     done = 0
     while done < INSTRUCTIONS // 4:
         scramble(board, rng)
-        engine.call("changed_by_host", RAM_BASE, RAM)
+        engine.call("memory_changed", RAM_BASE, RAM)
         for _ in range(10):
             budget = rng.randrange(1, 5000)
             ran = engine.advance(budget, board.clock() + 10_000_000)
@@ -134,5 +134,5 @@ def test_a_guest_can_do_anything_and_the_run_comes_back(seed):
             for request in board.shares[0].requests():
                 engine.call("share_done", 0, request.index, rng.getrandbits(32))
             engine.call("share_resume", 0)
-            engine.call("poll")
+            engine.call("ports_changed")
     assert not any(board.ram[RAM : RAM + BEYOND]), "a guest wrote behind its memory"

@@ -113,8 +113,8 @@ class RiscvVirt(PrivilegedHart, Dma):
         frames=MOST_RAM >> 12, taken=RiscvTrap, deferred=Deferred, code_write=CodeWrite, pieced=Pieced, watched=Watched
     )
     ENTRIES = (
-        "poll", "wait_until", "changed_by_host", "hooks_changed", "disk_done", "disk_resume", "share_done", "share_resume",
-        "resize", "set_link", "new_generation",
+        "ports_changed", "wait_until", "memory_changed", "hooks_changed", "disk_done", "disk_resume", "share_done",
+        "share_resume", "resize", "set_link", "new_generation",
     )  # fmt: skip
     """Methods that the host calls between runs."""
 
@@ -378,7 +378,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         """The debugger has set other hooks: while anything is watched, no access is done in a hurry."""
         self.rekey()
 
-    def poll(self) -> None:
+    def ports_changed(self) -> None:
         """Look at all ports, after the host has fed or drained them."""
         self.wanted = 0
         self.uart.poll()
@@ -418,7 +418,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.charge(REQUEST + (sectors << 9 >> PACE if kind < 2 else sectors >> 1))  # nothing is moved to discard or to clear
         for i in range(self.disks[disk].split[request], self.disks[disk].end[request]):
             place = i & 1023
-            self.changed_by_host(self.disks[disk].table.address[place], self.disks[disk].table.length[place])
+            self.memory_changed(self.disks[disk].table.address[place], self.disks[disk].table.length[place])
         self.disks[disk].complete(self, request, status, written)
 
     def disk_resume(self, disk: u2) -> None:
@@ -456,7 +456,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.plic.update(self.levels | 1 << VMGENID_IRQ)
         self.plic.update(self.levels)
 
-    def changed_by_host(self, address: u64, length: u32) -> None:
+    def memory_changed(self, address: u64, length: u32) -> None:
         """The host has written to memory."""
         if self.dma_reaches(address, length) and length != 0:
             place: Place = address - RAM_BASE

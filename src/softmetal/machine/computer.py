@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from softmetal.machine.saving import Identity
 
 BOARD_FIELDS: Mapping[str, Any] = {"wanted": u1, "debug": Debug, "unmodelled": UnmodelledAccesses}
-"""`wanted`: a device asks for the host, and nothing runs before it has come; the host's `poll` lowers it."""
-BOARD_ENTRIES = ("poll", "wait_until", "changed_by_host", "hooks_changed")
-"""`poll()`: look at all ports, after the host has fed or drained them. `wait_until(clock)`: time passes in which nothing runs.
-`changed_by_host(address, length)`: the host has written to memory. `hooks_changed()`: `debug` holds other hooks."""
+"""`wanted`: a device asks for the host, and nothing runs before it has come; `ports_changed` lowers it."""
+BOARD_ENTRIES = ("ports_changed", "wait_until", "memory_changed", "hooks_changed")
+"""`ports_changed()`: look at all ports, after the host has fed or drained them. `wait_until(clock)`: time passes in which
+nothing runs.
+`memory_changed(address, length)`: the host has written to memory. `hooks_changed()`: `debug` holds other hooks."""
 SHELF = "softmetal.computers"
 """The package that has a folder for each computer of ours, named as the computer, with `_` for `-`."""
 
@@ -62,13 +63,12 @@ class Port:
 @dataclass(frozen=True)
 class Region:
     """A span of physical addresses behind which memory lies: `memory` names the board's field, `offset` where the span begins
-    in it. A debugger may write to any; `written`: so may the guest."""
+    in it."""
 
     address: int
     size: int
     memory: str
     offset: int = 0
-    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -271,12 +271,15 @@ def check(kind: type[Computer]) -> None:
 def named(name: str) -> type[Computer]:
     """The computer of a name: one of ours, or MODULE:CLASS for one of the user's own. Raises LoadError."""
     module, colon, wanted = name.partition(":")
+    if not colon and name not in names():
+        raise LoadError(f"board {name}: there are {', '.join(names())}; MODULE:CLASS names one of your own")
     try:
         found = importlib.import_module(module if colon else f"{SHELF}.{name.replace('-', '_')}")
         made = getattr(found, wanted if colon else "COMPUTER")
-    except (ImportError, AttributeError) as error:
-        what = f"{error}" if colon else f"there are {', '.join(names())}; MODULE:CLASS names one of your own"
-        raise LoadError(f"board {name}: {what}") from None
+    except Exception as error:  # a user's module may do anything
+        if not colon:
+            raise
+        raise LoadError(f"board {name}: {type(error).__name__}: {error}".splitlines()[0]) from None
     if not (isinstance(made, type) and issubclass(made, Computer)):
         raise LoadError(f"board {name}: {wanted} is no softmetal.machine.computer.Computer")
     return made

@@ -40,7 +40,7 @@ class Input:
 def _memory(machine: Machine, data: bytes) -> None:
     address, data = int.from_bytes(data[:8], "little"), data[8:]
     machine.span(address, len(data))[:] = data
-    machine.engine.call("changed_by_host", address, len(data))
+    machine.engine.call("memory_changed", address, len(data))
 
 
 def _register(machine: Machine, data: bytes) -> None:

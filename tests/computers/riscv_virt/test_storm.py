@@ -77,5 +77,5 @@ def test_the_device_behind_an_external_interrupt_is_named(tmp_path):
     m.run(insns=1000)
     m.board.plic.levels = m.board.levels = 1 << 1  # the console's slot, for ever
     m.board.console.irq = 1
-    m.engine.call("poll")
+    m.engine.call("ports_changed")
     assert "machine external interrupt, source 1 of the PLIC (virtio slot 0, console) is up; at pc" in later(m)[0]

@@ -37,7 +37,7 @@ def serve(machine: Any) -> bool:
         for i, share in enumerate(computer.shares):
             if board.shares[i].calls and not board.owing:
                 _serve_share(machine, i, share)
-        machine.engine.call("poll")
+        machine.engine.call("ports_changed")
         drain(machine)
     return busy
 
@@ -98,7 +98,7 @@ def _serve_share(machine: Any, number: int, share: Any) -> None:
             piece, rest = rest[:length], rest[length:]
             if piece:
                 machine.span(address, len(piece))[:] = piece
-                call("changed_by_host", address, len(piece))
+                call("memory_changed", address, len(piece))
         call("share_done", number, request.index, len(reply))
         if board.owing:
             break

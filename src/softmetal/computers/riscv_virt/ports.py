@@ -10,27 +10,27 @@ from softmetal.machine.computer import Kind, Port
 
 def _uart(machine: Any, data: bytes) -> None:
     machine.board.uart.rx.feed(data)
-    machine.engine.call("poll")
+    machine.engine.call("ports_changed")
 
 
 def _hvc(machine: Any, data: bytes) -> None:
     machine.board.console.rx.feed(data)
-    machine.engine.call("poll")
+    machine.engine.call("ports_changed")
 
 
 def _net(machine: Any, data: bytes) -> None:
     machine.board.net.feed(data)
-    machine.engine.call("poll")
+    machine.engine.call("ports_changed")
 
 
 def _keyboard(machine: Any, data: bytes) -> None:
     machine.board.keyboard.rx.feed(data)
-    machine.engine.call("poll")
+    machine.engine.call("ports_changed")
 
 
 def _tablet(machine: Any, data: bytes) -> None:
     machine.board.tablet.rx.feed(data)
-    machine.engine.call("poll")
+    machine.engine.call("ports_changed")
 
 
 def _resize(machine: Any, data: bytes) -> None:
