@@ -20,7 +20,7 @@ DEMO = PROJECT / "examples" / "mandelbrot" / "mandelbrot.riscv64"
     [
         ("nothing", "softmetal: nothing: there is no such command; there are run, replay,"),
         ("rnu", "softmetal: rnu: there is no such command; did you mean run?"),
-        ("run --kernl x", "softmetal run: --kernl: there is no such option; did you mean --kernel? (softmetal run --board riscv-virt --help"),
+        ("run --kernl x", "softmetal run: --kernl: there is no such option; did you mean --kernel? (softmetal run --board"),
         ("run --xyz x", "softmetal run: --xyz: there is no such option (softmetal run --board riscv-virt --help"),
         ("run --kern x", "softmetal run: --kern: there is no such option"),  # no guessing
         ("run --cpus two", "softmetal run: --cpus: give a whole number, not two"),

@@ -1,4 +1,7 @@
-"""Small guests of the virt board: programs in machine mode, and the machine that runs them."""
+"""Small guests of the virt board: programs in machine mode, and the machine that runs them.
+
+`guests_6502` has the same for another computer.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,153 @@ COUNTER = """
         j 1b
         .balign 8
 words:  .zero 512
+"""
+
+
+LATE = """
+        # waits for a timer 5 ms away, with a word changed before and behind; then for what is typed
+        la s1, handler
+        csrw mtvec, s1
+        li s0, 0x2004000
+        li t0, 50000
+        sd t0, 0(s0)
+        li t0, 0x80
+        csrw mie, t0
+        csrsi mstatus, 8
+        li s3, 1
+1:      wfi
+        j 1b
+        .balign 4
+handler: li t0, -1
+        sd t0, 0(s0)
+        li s3, 2
+        mret
+"""
+FROM_TWO = "li a0, 2\n1: addi a0, a0, 1\ncounted: nop\nj 1b"
+TWO = "1: addi a0, a0, 1\nj 1b"
+IN_COUNTER = START + 12, START + 16
+"""Addresses of two instructions of COUNTER's loop."""
+HALT = "1: wfi\nj 1b"
+STORE_AND_HALT = "la t0, x\nsd sp, 0(t0)\n1: wfi\nj 1b\n.balign 8\nx: .zero 8"
+ECHO = """
+        # waits for the UART's interrupt, and writes what has come
+        li s2, 0x10000000
+        li t0, 1
+        sb t0, 1(s2)
+        li t0, 0x0c000028
+        sw a7, 0(t0)
+        li t1, 7
+        li t0, 0x0c000028
+        sw t1, 0(t0)
+        li t0, 0x0c002000
+        li t1, 0x400
+        sw t1, 0(t0)
+        li t0, 0x800
+        csrw mie, t0
+    1:  wfi
+        li t0, 0x0c200004
+        lw t1, 0(t0)
+        csrr t4, time
+    2:  lbu t2, 5(s2)
+        andi t2, t2, 1
+        beqz t2, 3f
+        lbu t3, 0(s2)
+        sb t3, 0(s2)
+        j 2b
+    3:  sw t1, 0(t0)
+        j 1b
+"""
+ECHOED = b"x" * 40
+"""What ECHO writes when 40 of them are typed."""
+LOOP = """
+        la s0, data
+        mv s1, s0
+        li a2, 0
+loop:   addi a0, a0, 1
+        sd a0, 0(s0)
+        ld a1, 8(s0)
+target: addi a2, a2, 2
+        csrw mscratch, a0
+        lbu a3, 0(s1)
+        j loop
+        .balign 8
+data:   .dword 0, 7
+"""
+UART = LOOP.replace("mv s1, s0", "li s1, 0x10000005")
+TRAPS = """
+        la t0, handler
+        csrw mtvec, t0
+        li a0, 0
+loop:   addi a0, a0, 1
+        ecall
+        ld t0, 0(zero)
+        j loop
+        .balign 4
+handler: csrr t1, mepc
+        addi t1, t1, 4
+        csrw mepc, t1
+        mret
+"""
+PAGES = """
+        # supervisor mode with Sv39: the first GiB and the third both mean the memory at 0x80000000
+        la t0, handler
+        csrw mtvec, t0
+        li t0, -1
+        csrw pmpaddr0, t0
+        li t0, 0x1f
+        csrw pmpcfg0, t0
+        la s0, table
+        li t0, 0x200000cf
+        sd t0, 0(s0)
+        sd t0, 16(s0)
+        srli t0, s0, 12
+        li t1, 8 << 60
+        or t0, t0, t1
+        csrw satp, t0
+        la t0, twice
+        csrw mepc, t0
+        li t0, 0x800
+        csrs mstatus, t0
+        mret
+twice:  addi s1, s1, 1
+        li t0, 0x80000000
+        la t1, twice
+        sub t1, t1, t0
+        jr t1                   # the same code, where the first GiB maps it; from there on to what no page maps
+        .balign 4
+handler: ld t0, 8(s0)           # a page that was not mapped is mapped now
+        li t1, 0x200000cf
+        sd t1, 8(s0)
+        sfence.vma
+        mret
+        .balign 4096
+table:  .zero 4096
+"""
+FAR = PAGES.replace("sub t1, t1, t0", "sub t1, t1, t0\n        li t0, 0x40000000\n        add t1, t1, t0")
+CHANGED = """
+        # writes another instruction over `patch`, each time round
+        la s0, patch
+        la s1, words
+loop:   addi s2, s2, 1
+        andi t0, s2, 1
+        slli t0, t0, 2
+        add t0, t0, s1
+        lw t1, 0(t0)
+        sw t1, 0(s0)
+        fence.i
+patch:  addi a0, a0, 1
+        j loop
+        .balign 4
+words:  .word 0x00150513, 0x00250513
+"""
+ACROSS = f"""
+        j begin
+        .zero {4096 - 4 - 2 - 4}
+        c.nop
+begin:  c.nop
+across: addi a0, a0, 1          # two bytes in each of two pages
+        c.nop
+        j begin
 """
 
 

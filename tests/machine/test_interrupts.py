@@ -12,7 +12,7 @@ import softmetal.machine.machine as machine_module
 from softmetal.machine import interrupts
 from softmetal.machine.replay import Recording, replay
 from softmetal.machine.stop import Stop
-from tests.machine.guests import COUNTER, ENGINES, START, machine
+from tests.machine.kits import ENGINES
 
 PACKAGE = str(Path(machine_module.__file__).parent)
 INSNS = 400
@@ -61,8 +61,8 @@ def script(m, todo: int) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_ctrl_c_at_any_line_leaves_the_machine_as_if_it_had_not_come(tmp_path, engine, ctrl_c):
-    m = machine(tmp_path, engine=engine, cpus=2)
+def test_ctrl_c_at_any_line_leaves_the_machine_as_if_it_had_not_come(tmp_path, kit, engine, ctrl_c):
+    m = kit.machine(tmp_path, engine=engine, **kit.several)
     m.keep_timeline(every=53)
     m.send("abc")
     start = m.snapshot()
@@ -90,8 +90,8 @@ def test_ctrl_c_at_any_line_leaves_the_machine_as_if_it_had_not_come(tmp_path, e
     assert inside > 5
 
 
-def test_a_recording_that_was_interrupted_replays(tmp_path, ctrl_c):
-    m = machine(tmp_path)
+def test_a_recording_that_was_interrupted_replays(tmp_path, kit, ctrl_c):
+    m = kit.machine(tmp_path)
     recorder = m.record(str(tmp_path / "log"), every=100)
     for lines in (30, 45, 60, 80, 110):
         m.send("x")
@@ -108,17 +108,18 @@ def test_a_recording_that_was_interrupted_replays(tmp_path, ctrl_c):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_a_hook_raises_comes_out_and_the_run_goes_on_from_there(tmp_path, engine):
+def test_what_a_hook_raises_comes_out_and_the_run_goes_on_from_there(tmp_path, kit, engine):
     def boom(event):
         heard.append(event.pc)
         if len(heard) % 3 == 1:
             raise Boom(event.pc)
 
     heard: list[int] = []
-    m, twin = machine(tmp_path, COUNTER, engine=engine), machine(tmp_path, COUNTER, engine=engine)
+    counted, turned = kit.guests.IN_COUNTER
+    m, twin = kit.machine(tmp_path, kit.guests.COUNTER, engine=engine), kit.machine(tmp_path, kit.guests.COUNTER, engine=engine)
     for each in (m, twin):
-        hook = each.debug.on_address(START + 12, call=boom if each is m else heard.append)
-    m.debug.on_address(START + 16, stop=False)
+        hook = each.debug.on_address(counted, call=boom if each is m else heard.append)
+    m.debug.on_address(turned, stop=False)
     raised = 0
     while m.position < 600:
         try:
@@ -134,7 +135,7 @@ def test_what_a_hook_raises_comes_out_and_the_run_goes_on_from_there(tmp_path, e
 
 
 @pytest.mark.parametrize("where", ["output", "reached", "entered"])
-def test_what_an_observer_raises_comes_out_and_nothing_is_lost(tmp_path, where):
+def test_what_an_observer_raises_comes_out_and_nothing_is_lost(tmp_path, kit, where):
     class Raising:
         next, follows_back = 50, True
 
@@ -151,7 +152,7 @@ def test_what_an_observer_raises_comes_out_and_nothing_is_lost(tmp_path, where):
         if where == "output":
             raise Boom
 
-    m, twin = machine(tmp_path), machine(tmp_path)
+    m, twin = kit.machine(tmp_path), kit.machine(tmp_path)
     m.observers.append(Raising())
     m.console.on_output = output
     raised = 0
@@ -167,8 +168,8 @@ def test_what_an_observer_raises_comes_out_and_nothing_is_lost(tmp_path, where):
     assert m.console.output == twin.console.output
 
 
-def test_a_disk_that_raises_something_else_than_an_io_error_is_not_hidden(tmp_path):
-    m = machine(tmp_path, COUNTER)
+def test_a_disk_that_raises_something_else_than_an_io_error_is_not_hidden(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.COUNTER)
 
     def both(then: type[Exception] | None) -> None:
         with m.whole():
@@ -201,8 +202,8 @@ def test_a_handler_that_is_installed_while_signals_wait_stays(ctrl_c):
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 
 
-def test_handlers_that_do_not_raise_are_called_while_the_guest_runs(tmp_path):
-    m = machine(tmp_path, COUNTER, engine="golden")
+def test_handlers_that_do_not_raise_are_called_while_the_guest_runs(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.COUNTER, engine="golden")
     positions: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: positions.append(m.position))
     try:

@@ -5,29 +5,20 @@ from __future__ import annotations
 import pytest
 
 from softmetal.machine.replay import Recording, replay
-from tests.machine.guests import COUNTER, ENGINES, machine
+from tests.machine.kits import ENGINES, KITS, SBC, VIRT
 
-CHANGES = {
-    "pc": lambda m: setattr(m.cpu, "pc", m.cpu.pc + 4),
-    "regs": lambda m: m.cpu.regs.update(s2=1234, t0=-1),
-    "regs pc": lambda m: m.cpu.regs.__setitem__("pc", 0x8000_0000),
-    "x": lambda m: m.cpu.x.__setitem__(18, 99),
-    "f": lambda m: m.cpu.f.__setitem__(3, 0x4000_0000_0000_0000),
-    "set": lambda m: m.cpus[1].set("a0", 5),
-    "csr": lambda m: m.cpus[1].set_csr("mscratch", 77),
-    "memory": lambda m: m.memory.__setitem__(slice(0x8000_1000, 0x8000_1004), b"abcd"),
-}
+CHANGES = [pytest.param(kit, kit.changes[name], id=f"{kit.name}-{name}") for kit in KITS for name in kit.changes]
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("kit", "change"), CHANGES)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_change_is_kept_by_a_timeline_and_a_recording(tmp_path, engine, change):
-    m = machine(tmp_path, COUNTER, engine=engine, cpus=2)
+def test_a_change_is_kept_by_a_timeline_and_a_recording(tmp_path, engine, kit, change):
+    m = kit.machine(tmp_path, kit.guests.COUNTER, engine=engine, **kit.several)
     m.keep_timeline(every=50)
     recorder = m.record(str(tmp_path / "log"), every=60)
     m.run(insns=100)
     before = m.hash()
-    CHANGES[change](m)
+    change(m)
     assert m.hash() != before
     m.run(insns=100)
     after = m.hash()
@@ -42,8 +33,8 @@ def test_a_change_is_kept_by_a_timeline_and_a_recording(tmp_path, engine, change
     assert twin.hash() == after
 
 
-def test_registers_read_as_they_were_set(tmp_path):
-    m = machine(tmp_path, COUNTER)
+def test_registers_of_a_hart_read_as_they_were_set(tmp_path):
+    m = VIRT.machine(tmp_path, VIRT.guests.COUNTER)
     m.cpu.regs["a0"] = -2
     m.cpu.x[11] = 7
     m.cpu.f[1] = 3
@@ -55,9 +46,17 @@ def test_registers_read_as_they_were_set(tmp_path):
     assert m.cpu.csr("mscratch") == m.cpu.csr(0x340) == 5
 
 
-@pytest.mark.parametrize(
-    ("wrong", "error", "text"),
-    [
+def test_registers_of_a_6502_read_as_they_were_set(tmp_path):
+    m = SBC.machine(tmp_path, SBC.guests.COUNTER)
+    m.cpu.regs["a"] = -2
+    m.cpu.pc = 0xC004
+    m.cpu.p = 0xFF
+    assert dict(m.cpu.regs) == {"a": 0xFE, "x": 0, "y": 0, "s": m.board.s, "p": 0xEF, "pc": 0xC004}
+    assert (m.cpu.a, m.cpu.p, m.cpu.pc, m.board.n, m.board.c) == (0xFE, 0xEF, 0xC004, 1, 1)
+
+
+WRONG = {
+    VIRT: [
         (lambda m: m.cpu.regs.__setitem__("zero", 1), ValueError, "zero is always 0"),
         (lambda m: m.cpu.regs.__setitem__("a9", 1), KeyError, "no register 'a9': there are ra, sp"),
         (lambda m: m.cpu.regs["b"], KeyError, "no register 'b'"),
@@ -74,9 +73,23 @@ def test_registers_read_as_they_were_set(tmp_path):
         (lambda m: m.ram.__setitem__(0, 1), TypeError, "cannot modify read-only memory"),
         (lambda m: m.cpu.csr("nonsense"), KeyError, "no control and status register 'nonsense'"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_changed_is_an_error_that_says_what_can(tmp_path, wrong, error, text):
-    m = machine(tmp_path, COUNTER)
+    SBC: [
+        (lambda m: m.cpu.regs.__setitem__("q", 1), KeyError, "no register 'q': there are a, x, y, s, p, pc"),
+        (lambda m: m.cpu.regs["q"], KeyError, "no register 'q'"),
+        (lambda m: m.cpu.regs.__setitem__("a", 256), ValueError, "a = 0x100: more than 8 bits"),
+        (lambda m: m.cpu.regs.__setitem__("pc", 1 << 16), ValueError, "pc = 0x10000: more than 16 bits"),
+        (lambda m: m.cpu.regs.clear(), TypeError, "cannot be deleted"),
+        (lambda m: setattr(m.cpu, "cycles", 3), AttributeError, "cpu.cycles can only be read; set a, x, y, s, p, pc"),
+        (lambda m: setattr(m.cpu, "nonsense", 3), AttributeError, "nonsense"),
+        (lambda m: m.enter("nonsense", b""), ValueError, "mos6502-sbc has no port 'nonsense'; there are memory, nmi, pa, pb"),
+        (lambda m: m.ram.__setitem__(0, 1), TypeError, "cannot modify read-only memory"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kit", "wrong", "error", "text"), [(kit, *each) for kit in KITS for each in WRONG[kit]])
+def test_what_cannot_be_changed_is_an_error_that_says_what_can(tmp_path, kit, wrong, error, text):
+    m = kit.machine(tmp_path, kit.guests.COUNTER)
     before = m.hash()
     with pytest.raises(error, match=text):
         wrong(m)

@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.host.disks import open_disk
 from softmetal.machine.errors import MachineError, Parted
 from softmetal.machine.record import RecordingError
 from softmetal.machine.replay import Recording, replay
 from softmetal.machine.stop import Stop
-from tests.machine.guests import ENGINES, machine, program
+from tests.machine.kits import ENGINES, program
 
 
-def recorded(tmp_path, engine="native", cpus=2, **parts):
+def recorded(kit, tmp_path, engine="native"):
     """A run in which things come from outside at various moments, and its machine."""
-    m = machine(tmp_path, engine=engine, cpus=cpus, network=True, display=True, **parts)
+    m = kit.machine(tmp_path, engine=engine, **kit.several, **kit.equipped)
     r = m.record(str(tmp_path / "log"), every=500)
     m.run(insns=700)
     m.send("abcdefghijklmnopqrstuvwxyz" * 3)
     m.run(insns=100)
-    m.resize(100, 30)
-    m.keyboard.type("Hi")
+    for enter in kit.inputs.values():
+        enter(m)
     m.run(seconds=0.0003)
-    m.post("net", bytes(80))
-    m.memory[0x8000_8000:0x8000_8002] = b"xy"
+    m.memory[kit.spare : kit.spare + 2] = b"xy"
     for _ in range(50):
-        m.advance(10_000, m.clock + 777)
+        m.advance(10_000, m.clock + kit.look // 4)
     m.send("bye")
-    m.run(insns=900)
+    m.run(insns=1900)
     r.close()
     return m
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_replay_has_the_same_hash_at_every_checkpoint_on_every_engine(tmp_path, engine):
-    m = recorded(tmp_path)
+def test_a_replay_has_the_same_hash_at_every_checkpoint_on_every_engine(tmp_path, kit, engine):
+    m = recorded(kit, tmp_path)
     recording = Recording(str(tmp_path / "log"))
     assert recording.whole
-    assert {i.port for i in recording.inputs} == {"uart", "resize", "keyboard", "net", "memory"}
+    assert {i.port for i in recording.inputs} == {kit.console, "memory", *kit.inputs}
     twin, told = recording.machine(engine=engine), []
     assert replay(recording, twin, report=told.append) is Stop.END
     assert len(told) == len(recording.checkpoints) > 5
@@ -45,35 +43,8 @@ def test_a_replay_has_the_same_hash_at_every_checkpoint_on_every_engine(tmp_path
     assert twin.console.output == m.console.output
 
 
-def test_what_comes_while_all_harts_wait_comes_at_the_same_clock(tmp_path):
-    echo = """
-        li s2, 0x10000000
-        li t0, 1
-        sb t0, 1(s2)
-        li t0, 0x0c000028
-        sw a7, 0(t0)
-        li t1, 7
-        li t0, 0x0c000028
-        sw t1, 0(t0)
-        li t0, 0x0c002000
-        li t1, 0x400
-        sw t1, 0(t0)
-        li t0, 0x800
-        csrw mie, t0
-    1:  wfi
-        li t0, 0x0c200004
-        lw t1, 0(t0)
-        csrr t4, time
-    2:  lbu t2, 5(s2)
-        andi t2, t2, 1
-        beqz t2, 3f
-        lbu t3, 0(s2)
-        sb t3, 0(s2)
-        j 2b
-    3:  sw t1, 0(t0)
-        j 1b
-    """
-    m = machine(tmp_path, echo)
+def test_what_comes_while_all_harts_wait_comes_at_the_same_clock(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.ECHO)
     r = m.record(str(tmp_path / "log"), every=50)
     for i in range(20):
         m.run(seconds=0.001 * (i + 1))
@@ -81,7 +52,7 @@ def test_what_comes_while_all_harts_wait_comes_at_the_same_clock(tmp_path):
         m.run(insns=3 * i)
     m.run(seconds=1)
     r.close()
-    assert m.console.output == b"x" * 40
+    assert m.console.output == kit.guests.ECHOED
     recording = Recording(str(tmp_path / "log"))
     assert any(i.waited for i in recording.inputs)
     twin = recording.machine()
@@ -89,8 +60,8 @@ def test_what_comes_while_all_harts_wait_comes_at_the_same_clock(tmp_path):
     assert (twin.hash(), twin.clock) == (m.hash(), m.clock)
 
 
-def test_a_recording_may_begin_in_the_middle(tmp_path):
-    m = machine(tmp_path)
+def test_a_recording_may_begin_in_the_middle(tmp_path, kit):
+    m = kit.machine(tmp_path)
     m.run(insns=3000)
     m.send("late")
     r = m.record(str(tmp_path / "log"), every=500)
@@ -103,8 +74,8 @@ def test_a_recording_may_begin_in_the_middle(tmp_path):
     assert twin.hash() == m.hash()
 
 
-def test_a_recording_that_was_cut_off_counts_as_far_as_it_goes(tmp_path):
-    recorded(tmp_path)
+def test_a_recording_that_was_cut_off_counts_as_far_as_it_goes(tmp_path, kit):
+    recorded(kit, tmp_path)
     path = tmp_path / "log"
     data = path.read_bytes()
     whole = Recording(str(path))
@@ -115,8 +86,8 @@ def test_a_recording_that_was_cut_off_counts_as_far_as_it_goes(tmp_path):
     assert replay(part, part.machine()) is Stop.END
 
 
-def test_altered_and_foreign_files_are_refused(tmp_path):
-    recorded(tmp_path)
+def test_altered_and_foreign_files_are_refused(tmp_path, kit):
+    recorded(kit, tmp_path)
     path = tmp_path / "log"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -130,38 +101,20 @@ def test_altered_and_foreign_files_are_refused(tmp_path):
         Recording(str(tmp_path / "nothing"))
 
 
-def test_a_changed_or_missing_guest_is_refused(tmp_path):
-    recorded(tmp_path)
+def test_a_changed_or_missing_guest_is_refused(tmp_path, kit):
+    recorded(kit, tmp_path)
     recording = Recording(str(tmp_path / "log"))
-    program(tmp_path, "1: j 1b")
-    with pytest.raises(RecordingError, match=r"^bios .*guest.bin: changed since the recording was made$"):
+    field, name = kit.file
+    program(kit, tmp_path, kit.guests.HALT)
+    with pytest.raises(RecordingError, match=rf"^{field} .*{name}: changed since the recording was made$"):
         recording.machine()
-    (tmp_path / "guest.bin").unlink()
-    with pytest.raises(RecordingError, match=r"^bios .*guest.bin: No such file or directory; the recording needs it as it was$"):
+    (tmp_path / name).unlink()
+    with pytest.raises(RecordingError, match=rf"^{field} .*{name}: No such file or directory; the recording needs it as it was$"):
         recording.machine()
 
 
-def test_disks_are_checked_and_one_that_is_written_directly_is_refused(tmp_path):
-    image = tmp_path / "image"
-    image.write_bytes(bytes(1 << 20))
-    disk = open_disk(str(image))
-    m = machine(tmp_path, disks=(disk,))
-    with pytest.raises(RecordingError, match=r"image: its file is written, .*; use .*image,overlay$"):
-        m.record(str(tmp_path / "log"))
-    disk.close()
-    m = machine(tmp_path, disks=(open_disk(f"{image},overlay"),))
-    m.record(str(tmp_path / "log"), every=500)
-    m.run(insns=1000)
-    recording = Recording(str(tmp_path / "log"))
-    twin = recording.machine([open_disk(spec) for spec in recording.disks])
-    assert replay(recording, twin) is Stop.END
-    image.write_bytes(b"x" + bytes((1 << 20) - 1))
-    with pytest.raises(RecordingError, match="changed since"):
-        recording.check()
-
-
-def test_a_replay_takes_nothing_else_from_outside_and_a_recording_cannot_go_back(tmp_path):
-    m = recorded(tmp_path)
+def test_a_replay_takes_nothing_else_from_outside_and_a_recording_cannot_go_back(tmp_path, kit):
+    m = recorded(kit, tmp_path)
     twin = Recording(str(tmp_path / "log")).machine()
     twin.send("x")
     with pytest.raises(MachineError, match="nothing else can enter"):
@@ -172,18 +125,18 @@ def test_a_replay_takes_nothing_else_from_outside_and_a_recording_cannot_go_back
         m.restore(s)
 
 
-def test_a_replay_that_differs_says_where(tmp_path):
-    recorded(tmp_path)
+def test_a_replay_that_differs_says_where(tmp_path, kit):
+    recorded(kit, tmp_path)
     recording = Recording(str(tmp_path / "log"))
     twin = recording.machine()
     twin.run(insns=1200)
-    twin.board.x[20] = 1  # behind everyone's back
+    kit.tamper(twin.board)  # behind everyone's back
     with pytest.raises(Parted, match=r"^the replay differs at position 1500: hash \w+, recorded \w+; it parts at its beginning$"):
         replay(recording, twin)
 
 
-def test_a_reset_is_a_part_of_the_recording(tmp_path):
-    m = machine(tmp_path)
+def test_a_reset_is_a_part_of_the_recording(tmp_path, kit):
+    m = kit.machine(tmp_path)
     r = m.record(str(tmp_path / "log"), every=500)
     m.run(insns=700)
     m.reset()

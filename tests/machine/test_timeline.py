@@ -6,12 +6,12 @@ import pytest
 
 from softmetal.machine.errors import MachineError
 from softmetal.machine.stop import Stop
-from tests.machine.guests import COUNTER, ENGINES, START, machine
+from tests.machine.kits import ENGINES
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_moment_can_be_made_again(tmp_path, engine):
-    m = machine(tmp_path, cpus=2, engine=engine)
+def test_every_moment_can_be_made_again(tmp_path, kit, engine):
+    m = kit.machine(tmp_path, engine=engine, **kit.several)
     m.keep_timeline(every=300)
     seen = {}
     for i in range(40):
@@ -24,8 +24,8 @@ def test_every_moment_can_be_made_again(tmp_path, engine):
         assert (m.position, m.hash(), bytes(m.console.output)) == (position, *seen[position])
 
 
-def test_after_going_back_the_machine_goes_on_as_it_did(tmp_path):
-    m = machine(tmp_path)
+def test_after_going_back_the_machine_goes_on_as_it_did(tmp_path, kit):
+    m = kit.machine(tmp_path)
     m.keep_timeline(every=100)
     m.run(insns=500)
     m.send("hello")
@@ -39,8 +39,8 @@ def test_after_going_back_the_machine_goes_on_as_it_did(tmp_path):
     assert (m.hash(), bytes(m.console.output)) == (end, text)
 
 
-def test_what_is_typed_in_the_past_makes_another_future(tmp_path):
-    m = machine(tmp_path)
+def test_what_is_typed_in_the_past_makes_another_future(tmp_path, kit):
+    m = kit.machine(tmp_path)
     m.keep_timeline(every=100)
     m.run(insns=500)
     m.send("hello")
@@ -56,8 +56,8 @@ def test_what_is_typed_in_the_past_makes_another_future(tmp_path):
     assert m.hash() == here
 
 
-def test_back_by_one_instruction_and_by_time(tmp_path):
-    m = machine(tmp_path, COUNTER)
+def test_back_by_one_instruction_and_by_time(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.COUNTER)
     m.keep_timeline()
     m.run(insns=1_000_000)
     pc, hash_ = m.cpu.pc, m.hash()
@@ -66,12 +66,13 @@ def test_back_by_one_instruction_and_by_time(tmp_path):
     assert m.cpu.pc != pc
     m.step()
     assert m.hash() == hash_
+    now, back = m.clock, m.computer.hz // 10_000
     m.rewind(seconds=0.0001)
-    assert m.clock == 900_000
+    assert now - back <= m.clock < now - back + kit.most
 
 
-def test_old_snapshots_are_thinned_out(tmp_path):
-    m = machine(tmp_path, COUNTER)
+def test_old_snapshots_are_thinned_out(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.COUNTER)
     t = m.keep_timeline(every=1000, most=20)
     m.run(insns=300_000)
     at = [s.position for s in t.snapshots]
@@ -82,36 +83,36 @@ def test_old_snapshots_are_thinned_out(tmp_path):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("physical", [False, True])
-def test_the_last_write_of_an_address_is_found(tmp_path, engine, physical):
-    m = machine(tmp_path, COUNTER, engine=engine)
+def test_the_last_write_of_an_address_is_found(tmp_path, kit, engine, physical):
+    m = kit.machine(tmp_path, kit.guests.COUNTER, engine=engine)
     m.keep_timeline(every=500)
     m.run(insns=2500)
-    words = START + 40  # behind the program, up to a multiple of 8
-    at = next(a for a in range(START + 16, START + 64, 8) if m.memory[a + 40 : a + 48][:2] != b"\0\0" and a >= words - 16)
-    address = at + 40
-    value = m.memory[address : address + 8]
+    size = kit.bits // 8
+    address = kit.symbols(kit.guests.COUNTER)["words"] + 8 * size
+    value = m.memory[address : address + size]
     here = m.hash()
-    found = m.last_write(address, 8, physical=physical)
+    found = m.last_write(address, size, physical=physical)
     assert m.hash() == here
     m.goto(found)
-    assert m.memory[address : address + 8] != value
+    assert m.memory[address : address + size] != value
     m.step()
-    assert m.memory[address : address + 8] == value
-    assert m.last_write(0x8000_9000, 8, physical=physical) is None
+    assert m.memory[address : address + size] == value
+    assert m.last_write(kit.spare, 8, physical=physical) is None
 
 
-def test_to_ask_for_the_last_write_changes_nothing_of_a_machine_that_waits(tmp_path):
-    m = machine(tmp_path, "la t0, x\nsd sp, 0(t0)\n1: wfi\nj 1b\n.balign 8\nx: .zero 8")
+def test_to_ask_for_the_last_write_changes_nothing_of_a_machine_that_waits(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.STORE_AND_HALT)
     m.keep_timeline()
     m.run(seconds=0.5)
     before = m.position, m.clock, m.waited, m.hash()
-    address = START + 24
-    assert m.last_write(address, 8) in (None, (2, 2))
+    for address in (kit.start + 24, 0x200):
+        found = m.last_write(address, 1)
+        assert found is None or found.position < 3
     assert (m.position, m.clock, m.waited, m.hash()) == before
 
 
-def test_the_way_back_goes_over_a_reset(tmp_path):
-    m = machine(tmp_path, COUNTER)
+def test_the_way_back_goes_over_a_reset(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.COUNTER)
     m.keep_timeline(every=100)
     m.run(insns=250)
     before = m.hash()
@@ -125,8 +126,8 @@ def test_the_way_back_goes_over_a_reset(tmp_path):
     assert m.hash() == end
 
 
-def test_the_timeline_s_beginning_is_told(tmp_path):
-    m = machine(tmp_path)
+def test_the_timeline_s_beginning_is_told(tmp_path, kit):
+    m = kit.machine(tmp_path)
     m.run(insns=500)
     m.keep_timeline(every=100)
     m.run(insns=500)
@@ -134,8 +135,8 @@ def test_the_timeline_s_beginning_is_told(tmp_path):
         m.goto(499)
 
 
-def test_hooks_do_not_stop_the_way_back(tmp_path):
-    m = machine(tmp_path, COUNTER)
+def test_hooks_do_not_stop_the_way_back(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.COUNTER)
     m.keep_timeline(every=500)
     m.run(insns=100)
     m.debug.on_address(m.cpu.pc)
@@ -145,46 +146,25 @@ def test_hooks_do_not_stop_the_way_back(tmp_path):
     assert m.run(insns=10_000) is Stop.HOOK
 
 
-LATE = """
-        # waits for a timer 5 ms away, with a word changed before and behind; then for what is typed
-        la s1, handler
-        csrw mtvec, s1
-        li s0, 0x2004000
-        li t0, 50000
-        sd t0, 0(s0)
-        li t0, 0x80
-        csrw mie, t0
-        csrsi mstatus, 8
-        li s3, 1
-1:      wfi
-        j 1b
-        .balign 4
-handler: li t0, -1
-        sd t0, 0(s0)
-        li s3, 2
-        mret
-"""
-
-
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_place_is_come_back_to_while_the_guest_waits(tmp_path, engine):
-    m = machine(tmp_path, LATE, engine=engine)
+def test_a_place_is_come_back_to_while_the_guest_waits(tmp_path, kit, engine):
+    m = kit.machine(tmp_path, kit.guests.LATE, engine=engine)
     m.keep_timeline(every=4)
     seen = []
     for _ in range(12):
         m.run(seconds=0.000_9)
         seen.append((m.place, m.hash(), m.waited))
-    assert len({place.position for place, _, _ in seen}) == 2
+    assert len({place.position for place, _, _ in seen}) < 7  # it waits most of the time
     for place, hash_, waited in seen[::-1] + seen[::2]:
         m.goto(place)
         assert (m.place, m.hash(), m.waited) == (place, hash_, waited)
     m.goto(seen[2][0])
-    m.run(seconds=seen[9][0].clock / 1e9 - m.seconds)
+    m.run(seconds=seen[9][0].clock / m.computer.hz - m.seconds)
     assert (m.place, m.hash()) == seen[9][:2]
 
 
-def test_the_last_position_of_all_is_come_back_to_with_its_clock(tmp_path):
-    m = machine(tmp_path, LATE)
+def test_the_last_position_of_all_is_come_back_to_with_its_clock(tmp_path, kit):
+    m = kit.machine(tmp_path, kit.guests.LATE)
     m.keep_timeline()
     m.run(seconds=0.02)
     here = m.place
@@ -198,8 +178,8 @@ def test_the_last_position_of_all_is_come_back_to_with_its_clock(tmp_path):
         m.goto(here)
 
 
-def test_a_first_input_in_the_past_makes_another_future(tmp_path):
-    m = machine(tmp_path)
+def test_a_first_input_in_the_past_makes_another_future(tmp_path, kit):
+    m = kit.machine(tmp_path)
     m.keep_timeline(every=100)
     m.run(insns=1000)
     m.goto(150)
@@ -212,35 +192,11 @@ def test_a_first_input_in_the_past_makes_another_future(tmp_path):
     assert b"y" in m.console.output
 
 
-def test_positions_that_cannot_be_reached_are_refused_in_one_line(tmp_path):
-    m = machine(tmp_path)
+def test_positions_that_cannot_be_reached_are_refused_in_one_line(tmp_path, kit):
+    m = kit.machine(tmp_path)
     m.keep_timeline(every=100)
     m.run(insns=500)
-    with pytest.raises(MachineError, match="position 10000000000 is behind the timeline, which ends with position 500, tick 115019"):
+    with pytest.raises(MachineError, match=f"position 10000000000 is behind the timeline, which ends with {m.place}; "):
         m.goto(10**10)
     with pytest.raises(MachineError, match="no 501 instructions to go back: the timeline begins at position 0, 500 before"):
         m.rewind(insns=501)
-
-
-def test_what_a_timeline_keeps_is_bounded(tmp_path):
-    text = """
-        li s2, 0x80800000
-        lui t1, 1
-1:      addi s0, s0, 1
-        li t0, 0x80400000
-2:      sd s0, 0(t0)
-        add t0, t0, t1
-        bltu t0, s2, 2b
-        j 1b
-    """
-    m = machine(tmp_path, text)  # it writes 1024 pages again and again
-    t = m.keep_timeline(every=5000, room=64 << 20)
-    m.run(insns=1_000_000)
-    assert 4 <= len(t.snapshots) <= 16
-    assert t.first > 800_000
-    m.goto(t.first + 1)
-    size = 1 << 17
-    for i in range(1000):
-        m.memory[0x8000_8000 : 0x8000_8000 + size] = bytes([i & 255]) * size
-        m.run(insns=6000)
-    assert sum(len(i.data) for i in t.inputs) < 64 << 20

@@ -74,7 +74,7 @@ def run(
     host_time: Annotated[bool, option(None, "The guest's clocks are the host's.", group=PROGRAMS)] = False,
     board: Annotated[
         str | None,
-        option("BOARD", "The computer, or MODULE:CLASS of your own; run --board BOARD --help shows its options.", group=COMPUTERS),
+        option("BOARD", "The computer, or MODULE:CLASS of your own; run --board BOARD --help has its options.", group=COMPUTERS),
     ] = None,
     screenshot: Annotated[str | None, option("OUT.png", "The screen at the end.", group=COMPUTERS)] = None,
     script: Annotated[str | None, option("FILE", "Lines of expect and send, for the console.", group=COMPUTERS)] = None,

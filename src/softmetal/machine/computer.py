@@ -135,6 +135,8 @@ class Computer(ABC):
     """Registers that a hook's condition may name, by the number that the board's `hook_register` takes."""
     special_registers: ClassVar[Mapping[str, int]] = {}
     """Registers whose writes a hook may wait for."""
+    watch_stops_before: ClassVar[bool] = True
+    """A watched load or store stops the machine before its instruction, which then begins anew; False: behind it."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Options of which one has to be given for there to be something to run."""
 

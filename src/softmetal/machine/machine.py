@@ -100,6 +100,8 @@ class Machine:
         self._boot(computer.build() if board is None else board)
 
     def _boot(self, board: Any) -> None:
+        if type(board) is not self.computer.board:
+            raise MachineError(f"{type(self.computer).__name__}.build() made a {type(board).__name__}, not its board")
         self.board: Any = board
         """The board's state, to look at: of what is written there neither a recording nor a timeline knows."""
         isa = self.computer.isa

@@ -230,7 +230,7 @@ class Timeline:
             machine.follow(ahead, machine.script.bound)
 
     def _stored(self, address: int, length: int) -> Place | None:
-        """By a hook on the stores of all harts, from one snapshot to the next, the last ones first."""
+        """By a hook on the stores of all CPUs, from one snapshot to the next, the last ones first."""
         machine = self.machine
         debug, end = machine.debug, machine.position
         hook = debug.on_access(address, length, "w")
@@ -243,9 +243,13 @@ class Timeline:
                     while machine.position < end:
                         stop = machine.advance(end - machine.position, FOREVER)
                         if stop is Stop.HOOK and any(event.hook is hook for event in debug.hits):
-                            found = machine.place
+                            found = machine.place if machine.computer.watch_stops_before else Place(machine.position - 1, 0)
                         elif stop in (Stop.OFF, Stop.FAILED, Stop.IDLE):
                             break
+                    if found is not None and not found.clock:  # the machine has stopped behind it: how late was it before?
+                        self._put(self._before(found))
+                        reach(machine, found.position)
+                        found = machine.place
                     if found is not None:
                         return found
                     end = min(end, snap.position)

@@ -31,6 +31,11 @@ class Mos6502Cpu(Cpu):
     def doing(self) -> str:
         return "jammed" if self.state.jammed else "running"
 
+    @property
+    def p(self) -> int:
+        """The status register."""
+        return self.get("p")
+
     def get(self, name: str) -> int:
         return int(self.state.p(0) if name == "p" else getattr(self.state, name))
 
@@ -76,6 +81,7 @@ class Sbc(Computer):
     }
     consoles = ("serial",)
     condition_registers = REGISTERS
+    watch_stops_before = False
     needs = ("rom",)
 
     rom: str = option("", "FILE", "The ROM: at most 32 KiB, of which the last byte is at $FFFF.")
@@ -91,7 +97,7 @@ class Sbc(Computer):
             raise LoadError(f"rom {self.rom}: {error.strerror}") from None
         if not 6 <= len(data) <= ROM_SIZE:
             raise LoadError(f"rom {self.rom}: it has {len(data)} bytes; a ROM has at most {ROM_SIZE}, the last 6 of them vectors")
-        board: Any = new_board(isa, Mos6502Sbc)
+        board: Any = new_board(self.isa, self.board)
         board.rom[ROM_SIZE - len(data) : ROM_SIZE] = data
         board.via.reset()
         board.acia.reset()

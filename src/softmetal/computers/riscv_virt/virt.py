@@ -88,7 +88,7 @@ class Virt(Computer):
             raise LoadError("nothing to run: without firmware there has to be a kernel")
         if len(os.fsencode(self.append)) > MOST_APPEND:
             raise LoadError(f"command line of {len(os.fsencode(self.append))} bytes: Linux takes at most {MOST_APPEND}")
-        board: Any = new_board(isa, RiscvVirt)
+        board: Any = new_board(self.isa, self.board)
         board.ram_size, board.harts = self.memory, self.cpus
         board.reset()
         self._fill_slots(board)
