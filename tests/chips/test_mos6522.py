@@ -507,6 +507,15 @@ def test_a_shift_register_that_is_off_has_no_flag_and_leaves_cb2_to_pcr(via):
     assert (flags(via) & ON_SR, via.cb2_out) == (0, 0)
 
 
+def test_a_byte_written_while_the_shift_register_is_off_is_not_sent_when_it_is_on(via):
+    via.write(SR, 0x55).write(ACR, 0x18)
+    assert seen(via, lambda v: v.cb1_out, 30) == [1] * 30
+
+
+def test_at_power_on_no_pin_is_driven_and_no_line_asserted(via):
+    assert (via.ca2_out, via.cb1_out, via.cb2_out, via.pins_a(), via.pins_b(), via.irq) == (1, 1, 1, 0xFF, 0xFF, 0)
+
+
 def test_a_shift_register_that_is_off_still_shifts_with_cb1_s_rising_edges(via):
     via.write(SR, 0x0F)
     via.cb2 = 0
