@@ -372,6 +372,7 @@ def test_register_15_clears_no_flag_and_starts_no_handshake(via):
 def test_a_handshake_on_ca2_begins_with_an_access_of_port_a_and_ends_with_ca1(via, write):
     via.write(PCR, CA2_MODES["handshake"] << 1)
     via.write(ORA, 1) if write else via.read(ORA)
+    assert via.ca2_out == 0  # at the end of the access's cycle
     assert seen(via, lambda v: v.ca2_out, 3) == [0, 0, 0]
     assert edge(via, "ca1", 0).ca2_out == 1
 
@@ -386,13 +387,21 @@ def test_a_pulse_on_ca2_lasts_the_cycle_after_the_access(via, write):
 def test_only_a_write_of_port_b_begins_a_handshake_or_a_pulse_on_cb2(via):
     via.write(PCR, CA2_MODES["handshake"] << 5).read(ORB)
     assert seen(via, lambda v: v.cb2_out, 2) == [1, 1]
-    via.write(ORB, 0)
+    assert via.write(ORB, 0).cb2_out == 0
     assert seen(via, lambda v: v.cb2_out, 2) == [0, 0]
     assert edge(via, "cb1", 0).cb2_out == 1
     via.write(PCR, CA2_MODES["pulse"] << 5).read(ORB)
     assert seen(via, lambda v: v.cb2_out, 2) == [1, 1]
     via.write(ORB, 0)
     assert seen(via, lambda v: v.cb2_out, 3) == [0, 1, 1]
+
+
+def test_a_handshake_outlasts_a_write_of_its_own_mode_and_no_other(via):
+    for shift, port, name in ((1, ORA, "ca2_out"), (5, ORB, "cb2_out")):
+        handshake = CA2_MODES["handshake"] << shift
+        via.write(PCR, handshake).write(port, 0)
+        assert getattr(via.write(PCR, handshake), name) == 0
+        assert getattr(via.write(PCR, CA2_MODES["independent"] << shift).write(PCR, handshake), name) == 1
 
 
 def test_manual_outputs_are_what_pcr_says_and_an_input_is_not_driven(via):
@@ -423,6 +432,15 @@ def test_shifting_out_by_phi2_takes_sixteen_cycles_with_the_upper_bit_first(via)
     assert flagged == [0] * 16 + [ON_SR] * 2
     assert via.read(SR) == 0b1011_0010  # it has gone round
     assert flags(via) & ON_SR == 0
+
+
+def test_a_change_to_phi2_in_the_middle_of_a_byte_goes_on_four_cycles_later(via):
+    via.write(ACR, 0x1C).write(SR, 0)
+    assert via.write(ACR, 0x18).cb1_out == 1
+    assert seen(via, lambda v: v.cb1_out, 6) == [1, 1, 1, 0, 1, 0]
+    via.write(ACR, 0x1C)
+    assert via.write(ACR, 0x14).cb1_out == 0
+    assert seen(via, lambda v: v.cb1_out, 6) == [0] * 6  # timer 2 is far from its end
 
 
 def test_shifting_in_by_phi2_samples_cb2_at_the_rising_edges_of_cb1(via):
@@ -489,6 +507,15 @@ def test_a_shift_register_that_is_off_has_no_flag_and_leaves_cb2_to_pcr(via):
     assert (flags(via) & ON_SR, via.cb2_out) == (0, 0)
 
 
+def test_a_byte_written_while_the_shift_register_is_off_is_not_sent_when_it_is_on(via):
+    via.write(SR, 0x55).write(ACR, 0x18)
+    assert seen(via, lambda v: v.cb1_out, 30) == [1] * 30
+
+
+def test_at_power_on_no_pin_is_driven_and_no_line_asserted(via):
+    assert (via.ca2_out, via.cb1_out, via.cb2_out, via.pins_a(), via.pins_b(), via.irq) == (1, 1, 1, 0xFF, 0xFF, 0)
+
+
 def test_a_shift_register_that_is_off_still_shifts_with_cb1_s_rising_edges(via):
     via.write(SR, 0x0F)
     via.cb2 = 0
@@ -532,6 +559,8 @@ def test_native_agrees_with_golden():
             step = ("write", step[1], 0, 1)  # or the timers would never run out
         steps.append(step)
         steps += [("tick",)] * rng.choice([1, 1, 2, 3, 20])
+        if rng.random() < 0.005:
+            steps.append(("reset",))
         if rng.random() < 0.5:
             steps.append(("wire", rng.getrandbits(8), rng.getrandbits(8), rng.getrandbits(4)))
     agree(Wired, steps)

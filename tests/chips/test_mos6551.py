@@ -267,6 +267,8 @@ def test_native_agrees_with_golden():
         steps.append(step)
         if rng.random() < 0.2:
             steps.append(("poll",))
+        if rng.random() < 0.01:
+            steps.append(("reset",))
         if rng.random() < 0.1:
             steps.append(("wire", rng.random() < 0.8, rng.random() < 0.8, rng.getrandbits(1)))
     agree(Wired, steps, lambda bench: bench.rx.feed(bytes(range(256)) * 8))

@@ -3,8 +3,9 @@
 Sources: MOS Technology MCS6522 preliminary data sheet (November 1977); Synertek SY6522 data sheet; Rockwell R6522 data sheet,
 for what the first leaves open. Where real chips are known to differ from all of them, the chips are followed: measurements on
 BBC Micros (stardot.org.uk forums, topics 16081, 16251, 16252: timer 1 reloads in one-shot mode too, a write of T1L-H clears the
-flag, ACR does not arm a timer, a time-out wins over an access that clears its flag) and the programs of VICE's
-testprogs/drive/viavarious, measured on Commodore drives (shift register, timer 2 of eight bits, changes of ACR's bit 5).
+flag, ACR does not arm a timer, a time-out wins over an access that clears its flag) and those that VICE's `viavarious` programs
+hold, of a VIC-20 and a 1541C (`tests/conform/test_6522_measured.py`). The cycles of the shift register and of timer 2 while it
+drives that are those of VICE's `viacore.c`, whose authors compared them with drives; no measurement of them has been run here.
 The sheets differ: IER's bit 7 reads as 0 in MOS's and 1 in Rockwell's, which chips do; PB7 is timer 1's with ACR's bit 7 here,
 which MOS and Rockwell grant only together with DDRB's bit 7. That the shift register also shifts by CB1 where it is off is
 Rockwell's alone. CB1's and CB2's flags come from their pins, so the clock and the bits that the chip drives there set them too.
@@ -454,6 +455,5 @@ class Mos6522(Device):
         self.t1_pb7 = self.ca2_level = self.cb2_level = self.shift_bit = 1
         self.ca2_pulse = self.cb2_pulse = self.shift_wait = 0
         self.edges = EDGES
-        self.busy = 1
         self.irq = 0
         self.drive()

@@ -19,7 +19,8 @@ from . import signals as sig
 from .clock import Clock, Entropy
 from .cpu import Cpu
 from .errors import GuestExit
-from .files import FdTable, RegularFile
+from .fdtable import FdTable
+from .files import RegularFile
 from .nodes import Node
 from .pids import Pids
 from .sched import Scheduler

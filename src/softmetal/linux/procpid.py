@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from . import procmem
 from .clock import UPTIME
 from .cpu import PAGE
-from .files import File, Slot
+from .fdtable import Slot
+from .files import File
 from .nodes import Node, Status, fail
 from .signals import SIG_DFL, SIG_IGN
 from .space import PROT_WRITE

@@ -1,4 +1,5 @@
-"""The MOS 6502: `core` (state and bus), `modes` and `operations` (what opcodes do), `table` (the opcodes)."""
+"""The MOS 6502: `core` (state and bus), `shapes`, `modes` and `operations` (what opcodes do), `table`
+(the opcodes)."""
 
 from softmetal.isa.mos6502.core import Jammed, Mos6502, Unwired
 from softmetal.isa.mos6502.table import isa

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from softmetal.isa.mos6502 import modes as m
 from softmetal.isa.mos6502 import operations as o
+from softmetal.isa.mos6502 import shapes as s
 from softmetal.isa.mos6502.core import Mos6502
 from softmetal.isa.table import Isa
 from softmetal.lang import s8, u8, u16
@@ -119,9 +120,9 @@ BRANCHES = {
     "bpl": o.bpl, "bmi": o.bmi, "bvc": o.bvc, "bvs": o.bvs, "bcc": o.bcc, "bcs": o.bcs, "bne": o.bne, "beq": o.beq,
 }  # fmt: skip
 OTHERS = {
-    "brk": o.brk, "jsr abs": o.jsr, "rti": o.rti, "rts": o.rts, "jmp abs": o.jmp, "jmp ind": o.jmp_ind, "jam": o.jam,
-    "pha": partial(o.push, op=o.pha), "php": partial(o.push, op=o.php),
-    "pla": partial(o.pull, op=o.pla), "plp": partial(o.pull, op=o.plp),
+    "brk": s.brk, "jsr abs": s.jsr, "rti": s.rti, "rts": s.rts, "jmp abs": s.jmp, "jmp ind": s.jmp_ind, "jam": s.jam,
+    "pha": partial(s.push, op=o.pha), "php": partial(s.push, op=o.php),
+    "pla": partial(s.pull, op=o.pla), "plp": partial(s.pull, op=o.plp),
 }  # fmt: skip
 UNDOCUMENTED = {
     "slo", "rla", "sre", "rra", "sax", "lax", "dcp", "isc", "anc", "alr", "arr", "ane", "lxa", "sbx", "las", "tas",
@@ -135,21 +136,21 @@ def meaning(cell: str) -> Any:
     if cell in OTHERS:
         return OTHERS[cell]
     if mode == "rel":
-        return partial(o.branch, op=BRANCHES[name])
+        return partial(s.branch, op=BRANCHES[name])
     if mode == "imm":
-        return partial(o.immediate, op=READS[name])
+        return partial(s.immediate, op=READS[name])
     if mode == "a":
-        return partial(o.accumulator, op=MODIFIES[name])
+        return partial(s.accumulator, op=MODIFIES[name])
     if mode == "":
-        return partial(o.implied, op=IMPLIED[name])
+        return partial(s.implied, op=IMPLIED[name])
     if name in READS:
-        return partial(o.read, op=READS[name], mode=MODES[mode].reads)
+        return partial(s.read, op=READS[name], mode=MODES[mode].reads)
     if name in MODIFIES:
-        return partial(o.modify, op=MODIFIES[name], mode=MODES[mode].writes)
+        return partial(s.modify, op=MODIFIES[name], mode=MODES[mode].writes)
     if name in STORES:
-        return partial(o.store, op=STORES[name], mode=MODES[mode].writes)
-    base = o.through_zp if mode == "indy" else o.absolute
-    return partial(o.store_and_high, op=STORES_AND_HIGH[name], base=base, index=o.by_x if mode == "absx" else o.by_y)
+        return partial(s.store, op=STORES[name], mode=MODES[mode].writes)
+    base = s.through_zp if mode == "indy" else s.absolute
+    return partial(s.store_and_high, op=STORES_AND_HIGH[name], base=base, index=s.by_x if mode == "absx" else s.by_y)
 
 
 def documented(opcode: int, name: str) -> bool:
