@@ -10,10 +10,10 @@ from softmetal.lang import ir
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, method_of, trap_class, trap_fields
-from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit, Writer, emit
 from softmetal.lang.llvm.target import compile_ir
 from softmetal.lang.loader import Library
+from softmetal.lang.ranges import type_range
 from softmetal.lang.source import HardwareError, tree_of
 from softmetal.lang.types import FloatType, IntType
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from softmetal.lang import ir
 from softmetal.lang.chip import layout_of
-from softmetal.lang.infer import type_range
 from softmetal.lang.llvm.unit import Typed, Unit, llvm_type, type_of
 from softmetal.lang.llvm.writer import Writer, result_type, results_by_pointer
-from softmetal.lang.ranges import BIT, Range
+from softmetal.lang.ranges import BIT, Range, type_range
 from softmetal.lang.types import IntType
 
 INT_COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}

@@ -8,8 +8,7 @@ from typing import Any
 
 from softmetal.lang import ir
 from softmetal.lang.chip import Board, layout_of
-from softmetal.lang.infer import type_range
-from softmetal.lang.ranges import Range
+from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType
 
 Typed = tuple[str, Range | None]
