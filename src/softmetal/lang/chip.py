@@ -253,6 +253,25 @@ class Board:
         """Offset of the mailbox."""
         return self.block_size
 
+    def places(self, cls: type) -> list[tuple[int, str]]:
+        """Where the chips of just this class lie: offset from the start of the state, and path; in order."""
+        return _chips_of(self.cls).get(cls, [])
+
+
+@remembered
+def _chips_of(board: type) -> dict[type, list[tuple[int, str]]]:
+    """Offset and path of every chip of a board, by class."""
+    found: dict[type, list[tuple[int, str]]] = {}
+
+    def walk(cls: type, path: str, base: int) -> None:
+        found.setdefault(cls, []).append((base, path))
+        for name, field in layout_of(cls).fields.items():
+            for index, sub, offset in _sub_chips(field):
+                walk(sub, f"{path}{name}{index}.", base + offset)
+
+    walk(board, "", 0)
+    return found
+
 
 def _memories(cls: type, path: str) -> Iterator[tuple[str, MemoryType]]:
     layout = layout_of(cls)

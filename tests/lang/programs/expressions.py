@@ -113,7 +113,7 @@ class Expressions:
             name = self.pick(list(at[1].arrays))
             kind, count = at[1].arrays[name]
             return Int(f"{at[0]}.{name}[{self.below(count, depth)}]", *span_of(kind))
-        if how == 7 and (at := self.chip(static=True, want=lambda w: w.memories)):
+        if how == 7 and (at := self.chip(want=lambda w: w.memories, depth=depth)):
             text, kind = self.place(*at, depth)
             return Int(text, *span_of(kind))
         if how == 8:

@@ -86,7 +86,7 @@ class Maker(Expressions):
             name = self.pick(list(at[1].arrays))
             kind, count = at[1].arrays[name]
             return f"{at[0]}.{name}[{self.below(count, 2)}]", kind
-        if how < 5 and (at := self.chip(static=True, want=lambda w: w.memories)):
+        if how < 5 and (at := self.chip(want=lambda w: w.memories, depth=2)):
             return self.place(*at, 2)
         if how == 5 and (at := self.chip(want=lambda w: w.float_arrays, depth=2)):
             name = self.pick(list(at[1].float_arrays))

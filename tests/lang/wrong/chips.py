@@ -89,19 +89,6 @@ chip.py:12:9: error: a is u8[6], not a number
             ^~~~~~
   write instead: a[i] or one of its fields
 """),
-    "dynamic memory": ("""\
-class Rom(Chip):
-    bytes: memory[16]
-====
-    roms: Rom[2]
-    def f(self, i: u1) -> u8:
-        return self.roms[i].bytes[3]
-""", """\
-chip.py:15:16: error: bytes is a memory of one chip among several, chosen when running
-            return self.roms[i].bytes[3]
-                   ^~~~~~~~~~~~~~~~~~~~~
-  write instead: a constant index for the chip, or the memory in the chip that holds them all
-"""),
     "slice": ("""\
     def f(self) -> u8:
         return self.a[1:3]

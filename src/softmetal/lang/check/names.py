@@ -198,68 +198,6 @@ class Names:
         path = None if chip.path is None else f"{chip.path}{name}."
         return ir.ChipRef(cls, chip.parameter, place, path, chip, offset)
 
-    def on_Subscript(self, node: ast.Subscript) -> Value:
-        base = self.value(node.value)
-        self._no_slice(node)
-        if isinstance(base, Part):
-            return self._element(node, base)
-        if isinstance(base, Static) and isinstance(base.value, tuple | bytes):
-            values = tuple(base.value)
-            if not values or not all(isinstance(v, int) for v in values):
-                self.fail(node, "a table must hold integers", "a tuple or bytes of integers")
-            index, found = self.integer(node.slice)
-            self._inside(node.slice, found, len(values), "the table", "")
-            span = values[max(0, found.lo) : found.hi + 1] or values
-            return self._checked(node, ir.TableLoad(Range(min(span), max(span)), tuple(map(int, values)), index))
-        if isinstance(base, Static) and isinstance(base.value, list | dict):
-            self.fail(node, "a list or dict may change; it is not hardware", "a tuple of integers")
-        return self.fail(node, f"{describe(base)} has no elements", "an index into an array, a memory or a constant table")
-
-    def _no_slice(self, node: ast.Subscript) -> None:
-        if isinstance(node.slice, ast.Slice | ast.Tuple):
-            self.fail(node, "a slice is not hardware Python", "a loop over single elements")
-
-    def _inside(self, node: ast.AST, index: Range, length: int, what: str, name: str) -> None:
-        if not self.probing and not (index.lo >= 0 and index.hi < length):
-            text = source_text(node)
-            if index.single:
-                self.fail(node, f"index {index.lo} is outside {what}, 0..{length - 1}", "an index inside")
-            seen = f"{index.lo}..{index.hi}" if index.bits <= 64 else "any value"
-            variable = text if text.isidentifier() else "i"
-            test = f"{variable} < {length}" if index.lo >= 0 else f"0 <= {variable} < {length}"
-            if length & (length - 1) == 0:
-                hint = f"{text} & {length - 1}" if text.isidentifier() else f"({text}) & {length - 1}"
-            else:
-                hint = f"if {test}: around it" if variable == text else f"i = {text}, and then if {test}: around it"
-            self.fail(node, f"index {text} ({seen}) can leave {what}, 0..{length - 1}", hint)
-
-    def _element(self, node: ast.Subscript, part: Part) -> Value:
-        self._no_slice(node)
-        index, found = self.integer(node.slice)
-        kind = part.kind
-        if isinstance(kind, MemoryType):
-            kind = (UNSIGNED[8], kind)
-        if isinstance(kind, tuple):
-            wide, mem = kind
-            if part.chip.path is None:
-                self.fail(
-                    node, f"{part.name} is a memory of one chip among several, chosen when running",
-                    "a constant index for the chip, or the memory in the chip that holds them all",
-                )  # fmt: skip
-            self._inside(node.slice, found, mem.length - wide.size + 1, f"memory {part.name}", part.name)
-            self.function.loads.add((part.chip.place if part.chip.place is not None else part.chip.cls, part.name))
-            return ir.MemoryLoad(type_range(wide), part.chip, part.name, wide, index)
-        self._inside(node.slice, found, kind.length, f"the array {part.name}", part.name)
-        sub = chip_class(kind.element)
-        if sub:
-            step = layout_of(sub).size
-            at = part.field.offset
-            if found.single and pure(index):
-                return self._sub_chip(part.chip, f"{part.name}[{found.lo}]", sub, at + step * found.lo)
-            return ir.ChipRef(sub, part.chip.parameter, None, None, part.chip, at, index, step)
-        self.function.loads.add((part.chip.place if part.chip.place is not None else part.chip.cls, part.name))
-        return ir.FieldLoad(type_range(kind.element), part.chip, part.field, index)
-
 
 UNSUPPORTED = {
     "Lambda": ("a lambda", "a function with def and annotated parameters"),

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from softmetal.lang import ir, ranges
-from softmetal.lang.check.names import Names
+from softmetal.lang.check.elements import Elements
 from softmetal.lang.check.values import Static, Value, pure, source_text
 from softmetal.lang.ranges import BIT, LIMIT_BITS, Range
 
@@ -23,7 +23,7 @@ def not_zero(name: str) -> str:
     return f"{name} != 0"
 
 
-class Operators(Names):
+class Operators(Elements):
     """The checker of operators."""
 
     def on_BinOp(self, node: ast.BinOp) -> Value:

@@ -45,6 +45,7 @@ class Unit:
         self.exported: dict[str, ir.Outside] = {}
         """Functions of this unit that others may call, by their symbols."""
         self._symbols: set[str] = set()
+        self._lookups: dict[tuple[tuple[int, int], ...], str] = {}
         self._numbered: set[ir.Function] = set()
         self._touching: dict[ir.Function, bool] = {}
         self._changing: dict[ir.Function, bool] = {}
@@ -122,6 +123,21 @@ class Unit:
         if line not in self.declared:
             self.declared.add(line)
         return f"@{name}"
+
+    def lookup(self, pairs: tuple[tuple[int, int], ...]) -> str:
+        """A function from the first number of each pair to the second, both i64; it is asked for no other. Its name."""
+        if pairs not in self._lookups:
+            name = self._lookups[pairs] = f"@lookup.{len(self._lookups)}"
+            arms = " ".join(f"i64 {key}, label %to{i}" for i, (key, _) in enumerate(pairs[1:]))
+            lines = [
+                f"define internal i64 {name}(i64 %key) nounwind memory(none) {{",
+                f"  switch i64 %key, label %first [{arms}]",
+            ]
+            lines += ["first:", f"  ret i64 {pairs[0][1]}"]
+            for i, (_, value) in enumerate(pairs[1:]):
+                lines += [f"to{i}:", f"  ret i64 {value}"]
+            self.parts.append("\n".join([*lines, "}\n"]))
+        return self._lookups[pairs]
 
     def table(self, values: tuple[int, ...]) -> tuple[str, Range]:
         """A constant table; its name and the range of its values."""
