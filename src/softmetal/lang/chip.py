@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from softmetal.lang.bus import bus_methods
 from softmetal.lang.golden import golden
 from softmetal.lang.mapping import PAGE, Mapping
-from softmetal.lang.marks import cold, host, noinline, reads, writes
+from softmetal.lang.marks import cold, host, noinline, reads, shared, writes
 from softmetal.lang.source import annotation, field_error, remembered
 from softmetal.lang.traps import Trap, Unanswered, trap_class, trap_fields
 from softmetal.lang.types import ArrayType, FloatType, HwType, IntType, MemoryType
@@ -363,5 +363,5 @@ def power_on(chip: Chip) -> None:
 
 __all__ = [
     "Array", "Board", "Chip", "Entry", "HwType", "Mapping", "Memory", "Trap", "Unanswered",
-    "cold", "host", "layout", "layout_of", "method_of", "noinline", "reads", "trap_class", "trap_fields", "writes",
+    "cold", "host", "layout", "layout_of", "method_of", "noinline", "reads", "shared", "trap_class", "trap_fields", "writes",
 ]  # fmt: skip

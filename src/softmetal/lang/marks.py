@@ -1,5 +1,5 @@
-"""Marks on functions of hardware Python: how they are compiled (`cold`, `noinline`), that they are not (`host`), what they answer
-on a bus (`reads`, `writes`)."""
+"""Marks on functions of hardware Python: how they are compiled (`cold`, `noinline`, `shared`), that they are not (`host`),
+what they answer on a bus (`reads`, `writes`)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def cold(function: F) -> F:
 def noinline(function: F) -> F:
     """Mark a method or function to be compiled once and called: what is large, often run, and called from many places."""
     function.__noinline__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def shared(function: F) -> F:
+    """Mark a method or function to be compiled once for each class of the chips that it is given, not once for each chip."""
+    function.__shared__ = True  # type: ignore[attr-defined]
     return function
 
 

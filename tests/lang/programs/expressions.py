@@ -93,13 +93,34 @@ class Expressions:
             for name, sub in world.subs.items():
                 found.append((f"{text}.{name}", sub, known))
                 found += [(f"{text}.{name}.{n}", s, known) for n, s in sub.subs.items()]
+            found += [(f"{text}.{name}", sub, known) for name, sub in world.alike.items()]
             for name, (sub, count) in world.sub_arrays.items():
                 if static or self.chance(40):
                     found.append((f"{text}.{name}[{self.rng.randrange(count)}]", sub, known))
                 else:
                     found.append((f"{text}.{name}[{self.below(count, depth)}]", sub, False))
         found = [f for f in found if want(f[1]) and (f[2] or not static)]
-        return self.pick(found)[:2] if found else None
+        if not found:
+            return None
+        text, world, _ = self.pick(found)
+        if static or depth <= 0 or self.chance(75):
+            return text, world
+        return self.choice(depth, [f for f in found if f[1] is world and (f[0], world.name) != ("self", "Main")]) or (text, world)
+
+    def choice(self, depth: int, among: list[tuple[str, World, bool]]) -> tuple[str, World] | None:
+        """The text of a chip that is chosen among some of one class."""
+        if not among:
+            return None
+        world = among[0][1]
+        texts = [self.pick(among)[0] for _ in range(self.rng.randrange(2, 5))]
+        how = self.rng.randrange(3)
+        if how == 0:
+            return f"({texts[0]} if {self.test(depth - 1)} else {texts[1]})", world
+        if how == 1 and world.name == "Leaf" and self.calls and self.world.name == "Main":
+            plain = [text for text, _, known in among if known]
+            if plain:
+                return f"some_leaf({texts[0]}, {self.pick(plain)}, {self.int(depth - 1).text})", world
+        return f"({', '.join(texts)})[{self.below(len(texts), depth - 1)}]", world
 
     def leaf(self, depth: int) -> Int:
         how = self.rng.randrange(13)

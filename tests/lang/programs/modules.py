@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.lang.programs.statements import Maker
-from tests.lang.programs.world import AFTER_SUB, HEAD, make_world
+from tests.lang.programs.world import AFTER_SUB, HEAD, World, make_world
 
 
 def module(seeds: list[int]) -> str:
@@ -21,20 +21,12 @@ def module(seeds: list[int]) -> str:
     for world in (leaf, sub):
         lines += world.text()
         for i in range(2):
-            maker = Maker(rng, world)
-            maker.chips, maker.calls = [("self", world, False)], world is sub
-            kinds = tuple(maker.kind() for _ in range(rng.randrange(3)))
-            result = maker.kind()
-            params = {f"p{j}": k for j, k in enumerate(kinds)}
-            name = f"{world.name.lower()}_m{i}"
-            lines += maker.function(name, params, (result,), 3, loop_ok=i == 0)
-            if "raise" not in "".join(maker.lines):
-                world.methods.append((name, kinds, result))
-        lines += ["    def trouble(self) -> u8:"]
-        lines += [f"        if self.{next(iter(world.ints))} & 1:", "            raise Oops(7, -1)"]
-        lines += [f"        self.{next(iter(world.ints))} -= 1", "        return 1", ""]
-        world.traps.append("trouble")
-        lines.append("")
+            lines += method(rng, world, i)
+        lines += trouble(world, 7)
+        if world is leaf:
+            lines += derived(rng, leaf)
+    for i in range(2):
+        main.alike[f"twig{i}"] = leaf
     lines += [AFTER_SUB, "class Base(Chip):", "    based: s30", "    def tick(self, by: u8) -> s30:", "        self.based += by"]
     lines += ["        return self.based", "", "    def tock(self, by: s7) -> s30:", "        return self.tick(by) ^ by", "", ""]
     lines += main.text("Base")
@@ -49,3 +41,43 @@ def module(seeds: list[int]) -> str:
         results = tuple(maker.pick((maker.kind(wide=True), "f64", maker.kind())) for _ in range(maker.pick((0, 1, 1, 2))))
         lines += maker.function(f"p{i}", params, results, maker.pick((3, 6, 10, 14)))
     return "\n".join(lines)
+
+
+def method(rng: random.Random, world: World, number: int) -> list[str]:
+    """A random method of a chip, which others may call if it raises no trap."""
+    maker = Maker(rng, world)
+    maker.chips, maker.calls = [("self", world, False)], world.name == "Sub"
+    kinds = tuple(maker.kind() for _ in range(rng.randrange(3)))
+    result = maker.kind()
+    params = {f"p{j}": k for j, k in enumerate(kinds)}
+    name = f"{world.name.lower()}_m{number}"
+    lines = maker.function(name, params, (result,), 3, loop_ok=number == 0)
+    if "raise" not in "".join(maker.lines):
+        world.methods.append((name, kinds, result))
+    return ["    @shared", *lines] if rng.randrange(2) else lines
+
+
+def trouble(world: World, code: int) -> list[str]:
+    """A method that may trap."""
+    world.traps[:] = ["trouble"]
+    first = next(iter(world.ints))
+    return [
+        "    def trouble(self) -> u8:", f"        if self.{first} & 1:", f"            raise Oops({code}, -1)",
+        f"        self.{first} -= 1", "        return 1", "", "",
+    ]  # fmt: skip
+
+
+def derived(rng: random.Random, leaf: World) -> list[str]:
+    """Twig, a class derived from Leaf with a field of its own, which does otherwise what Leaf does."""
+    lines = ["class Twig(Leaf):", "    bent: u7", "    sap: memory[16]", "", *trouble(leaf, 9)]
+    for name, kinds, result in leaf.methods:
+        head = ", ".join(["self", *(f"p{i}: {kind}" for i, kind in enumerate(kinds))])
+        lines += [
+            f"    def {name}({head}) -> {result}:",
+            "        self.bent += 3",
+            "        self.sap[self.bent & 15] += self.bent",
+        ]
+        given = ", ".join(f"p{i}" for i in range(len(kinds)))
+        value = f"super().{name}({given})" if rng.randrange(2) else str(rng.randrange(100))
+        lines += [f"        return {value} + self.bent", ""]
+    return [*lines, ""]

@@ -15,7 +15,7 @@ class Maker(Expressions):
     @contextmanager
     def inner(self, loop: bool = False) -> Iterator[None]:
         """A block: what it makes is gone behind it, what it changes may be either."""
-        ints, floats, homes = dict(self.ints), dict(self.floats), dict(self.homes)
+        ints, floats, homes, chips = dict(self.ints), dict(self.floats), dict(self.homes), list(self.chips)
         self.indent += 1
         self.loop += loop
         at = len(self.lines)
@@ -27,7 +27,7 @@ class Maker(Expressions):
         for name, (lo, hi) in ints.items():
             new = self.ints.get(name, (lo, hi))
             ints[name] = (min(lo, new[0]), max(hi, new[1]))
-        self.ints, self.floats, self.homes = ints, floats, homes
+        self.ints, self.floats, self.homes, self.chips = ints, floats, homes, chips
 
     def block(self, count: int) -> bool:
         """Some statements. Can what follows be reached?"""
@@ -40,7 +40,10 @@ class Maker(Expressions):
         return True
 
     def statement(self) -> bool:
-        how = self.rng.randrange(34)
+        how = self.rng.randrange(36)
+        if how >= 34:
+            self.chip_local()
+            return True
         if how < 6:
             self.local()
         elif how < 13:
@@ -107,6 +110,19 @@ class Maker(Expressions):
         if self.chance(15):
             return self.cap(self.int(depth - 1), 53).text
         return self.float(depth)
+
+    def chip_local(self) -> None:
+        """A new local that stands for a chip, or another chip for one."""
+        names = [c for c in self.chips if c[0][0] == "d"]
+        old = self.pick(names) if names and self.chance(50) else None
+        at = self.chip(want=lambda w: w.name != "Main" and (old is None or w is old[1]))
+        if at is None:
+            return
+        name = old[0] if old else self.new("d")
+        note = f": {at[1].name}" if old is None and self.chance(30) else ""
+        self.emit(f"{name}{note} = {at[0]}")
+        if old is None:
+            self.chips.append((name, at[1], False))
 
     def store(self) -> None:
         text, kind = self.target()

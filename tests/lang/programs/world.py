@@ -101,6 +101,11 @@ def bump(chip: Sub, by: u9) -> u16:
     return chip.sub_n0 if by & 1 else chip.leaf.leaf_n0
 
 
+def some_leaf(a: Leaf, b: Leaf, n: u1) -> Leaf:
+    a.leaf_n0 += 1
+    return a if n else b
+
+
 @cold
 def risky(chip: Leaf, by: s12, *, more: u5 = 3) -> tuple[s20, u8]:
     chip.leaf_n1 = by
@@ -162,6 +167,7 @@ class World:
     memories: dict[str, int] = field(default_factory=dict)
     subs: dict[str, World] = field(default_factory=dict)
     sub_arrays: dict[str, tuple[World, int]] = field(default_factory=dict)
+    alike: dict[str, World] = field(default_factory=dict)  # chips of classes derived from these
     methods: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     traps: list[str] = field(default_factory=list)  # methods that may trap, too: () -> u8
 
@@ -172,6 +178,7 @@ class World:
         lines += [f"    {n}: memory[{c}]" for n, c in self.memories.items()]
         lines += [f"    {n}: {w.name}" for n, w in self.subs.items()]
         lines += [f"    {n}: {w.name}[{c}]" for n, (w, c) in self.sub_arrays.items()]
+        lines += [f"    {n}: Twig" for n in self.alike]
         return [*lines, ""]
 
 

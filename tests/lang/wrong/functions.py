@@ -172,7 +172,7 @@ chip.py:14:16: error: g gives no result
 chip.py:11:20: error: int is no result type
         def f(self) -> int:
                        ^~~
-  write instead: u1..u128, s1..s128, f64, tuple[u8, u8] or None
+  write instead: u1..u128, s1..s128, f64, tuple[u8, u8], a chip or None
 """),
     "async": ("""\
     async def f(self) -> u8:

@@ -218,7 +218,7 @@ chip.py:14:9: error: this has no effect
 chip.py:12:12: error: int is no type of a variable
             v: int = 3
                ^~~
-  write instead: u1..u128, s1..s128 or f64
+  write instead: u1..u128, s1..s128, f64 or a chip
 """),
     "two types": ("""\
     def f(self) -> u8:
@@ -249,7 +249,7 @@ chip.py:13:9: error: 'v' is a float here and an integer there
 chip.py:12:12: error: u200 is no type of a variable
             w: u200 = v
                ^~~~
-  write instead: u1..u128, s1..s128 or f64
+  write instead: u1..u128, s1..s128, f64 or a chip
 """),
     "range step": ("""\
     def f(self, k: u8) -> u8:

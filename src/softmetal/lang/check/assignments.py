@@ -8,8 +8,8 @@ from typing import Any
 from softmetal.lang import ir
 from softmetal.lang.check.calls import Calls
 from softmetal.lang.check.operators import OPERATORS, not_zero
-from softmetal.lang.check.values import Part, describe
-from softmetal.lang.chip import layout_of, shared_size
+from softmetal.lang.check.values import Part, chip_of, classes_of, describe
+from softmetal.lang.chip import chip_class, layout_of, shared_size
 from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType, IntType
 
@@ -19,14 +19,18 @@ class Assignments(Calls):
 
     types: dict[str, Any]
     """The annotated locals and parameters."""
-    widest: dict[str, Range | None]
+    widest: dict[str, ir.Known]
     """What each local may be anywhere in the function."""
+    chosen_of: dict[str, tuple[type, ...]]
+    """Of locals that stand for chips: the classes of all that were assigned."""
 
     def _copy(self, node: ast.Call, chip: ir.ChipRef) -> ir.CopyChip:
         """`chip.assign(other)`."""
         source = self.value(node.args[0]) if len(node.args) == 1 and not node.keywords else None
         if not isinstance(source, ir.ChipRef):
             self.fail(node, "assign() takes one chip", "chip.assign(other), with a chip of the same class")
+        if chip.classes or source.classes:
+            self.fail(node, "of which classes these chips are is known only when running", "chips of one class")
         try:
             size = shared_size(chip.cls, source.cls)
         except TypeError as error:
@@ -48,12 +52,12 @@ class Assignments(Calls):
     def _assign(self, node: ast.stmt, targets: list[Any], source: ast.expr) -> list[Any]:
         if len(targets) == 1 and isinstance(targets[0], ast.Tuple):
             return self._unpack(node, targets[0], source)
-        value = self.expr(source)
+        value = self.value(source)
+        if not (isinstance(value, ir.ChipRef) and all(isinstance(t, ast.Name) for t in targets)):
+            value = self.number(source, value)
         made: list[Any] = []
         if len(targets) > 1 and not isinstance(value, ir.Const | ir.Local):
-            name = f"assigned.{node.lineno}.{node.col_offset}"
-            made.append(self.set_local(node, name, value))
-            value = ir.Local(value.range, name)
+            value = self.keep(node, f"assigned.{node.lineno}.{node.col_offset}", value, made)
         for target in targets:
             made.append(self.store(target, value, source))
         return made
@@ -62,12 +66,13 @@ class Assignments(Calls):
         if isinstance(source, ast.Tuple):
             if len(source.elts) != len(target.elts):
                 self.fail(node, f"{len(source.elts)} values for {len(target.elts)} targets", "as many of each")
-            made, kept = [], []
+            made: list[Any] = []
+            kept: list[Any] = []
             for i, each in enumerate(source.elts):
-                value = self.expr(each)
-                name = f"unpacked.{node.lineno}.{node.col_offset}.{i}"
-                made.append(self.set_local(node, name, value))
-                kept.append(ir.Local(value.range, name))
+                value = self.value(each)
+                if not (isinstance(value, ir.ChipRef) and isinstance(target.elts[i], ast.Name)):
+                    value = self.number(each, value)
+                kept.append(self.keep(node, f"unpacked.{node.lineno}.{node.col_offset}.{i}", value, made))
             return made + [self.store(t, v, source) for t, v in zip(target.elts, kept, strict=True)]
         value = self.value(source)
         if not isinstance(value, ir.Call) or len(value.function.results) != len(target.elts):
@@ -83,12 +88,26 @@ class Assignments(Calls):
         ]
         return [ir.Unpack(names, value), *stores]
 
-    def store(self, target: ast.expr, value: ir.Expr, source: ast.expr) -> Any:
+    def keep(self, node: ast.AST, name: str, value: Any, made: list[Any]) -> Any:
+        """A number or a chip in a local of the checker's own, so that it is evaluated once; `made` gets the assignment."""
+        if isinstance(value, ir.ChipRef):
+            made.append(self.set_chip(node, name, value))
+            assert self.state is not None
+            return self.state[name]
+        made.append(self.set_local(node, name, value))
+        return ir.Local(value.range, name)
+
+    def store(self, target: ast.expr, value: Any, source: ast.expr) -> Any:
         """Check an assignment of a value to a name, field, element or memory."""
         if isinstance(target, ast.Name):
             if target.id in self.bound:
                 self.fail(target, f"{target.id!r} is a chip or a constant here", "another name")
+            if isinstance(value, ir.ChipRef):
+                return self.set_chip(target, target.id, value)
             kind = self.types.get(target.id)
+            if (wanted := chip_class(kind)) is not None:
+                text = f"{target.id} is a {wanted.__name__}, {describe(value)} is given"
+                self.fail(source, text, f"a chip of class {wanted.__name__}")
             return self.set_local(target, target.id, self.cut(source, value, kind) if kind else value)
         if isinstance(target, ast.Starred | ast.Tuple | ast.List):
             self.fail(target, "nested targets are not hardware Python", "an assignment for each")
@@ -123,7 +142,10 @@ class Assignments(Calls):
         """Give a local a value, and remember what it may now be."""
         found = value.range
         kind = self.types.get(name)
-        if kind is None and name in self.widest and (self.widest[name] is None) != (found is None):
+        before = self.widest.get(name)
+        if isinstance(before, ir.ChipRef):
+            self.fail(node, f"{name!r} is a number here and a chip there", "two names")
+        if kind is None and name in self.widest and (before is None) != (found is None):
             self.fail(node, f"{name!r} is a float here and an integer there", "two names")
         self._note(name, found)
         return ir.SetLocal(name, value)
@@ -135,7 +157,23 @@ class Assignments(Calls):
         if self.probing:
             return
         before = self.widest.get(name)
-        self.widest[name] = found if before is None or found is None else before.join(found)
+        self.widest[name] = before.join(found) if isinstance(before, Range) and found is not None else found
+
+    def set_chip(self, node: ast.AST, name: str, chip: ir.ChipRef) -> ir.SetChip:
+        """Let a local stand for a chip, and remember which, or of which classes it may be."""
+        assert self.state is not None
+        kind = self.types.get(name)
+        if kind is not None and not (chip_class(kind) and all(issubclass(c, kind) for c in classes_of(chip))):
+            given = kind.__name__ if chip_class(kind) else str(kind)
+            wanted = f"a chip of class {kind.__name__}" if chip_class(kind) else "one of its fields"
+            self.fail(node, f"{name} is a {given}, {describe(chip)} is given", wanted)
+        if name in self.widest and not isinstance(self.widest[name], ir.ChipRef):
+            self.fail(node, f"{name!r} is a number here and a chip there", "two names")
+        self.chosen_of[name] = self.one_of(node, [chip], self.chosen_of.get(name, ()))
+        self.state[name] = chip if chip.place is not None else chip_of(classes_of(chip), name)
+        if not self.probing:
+            self.widest[name] = chip_of(self.chosen_of[name], name)
+        return ir.SetChip(name, chip)
 
     def do_AugAssign(self, node: ast.AugAssign) -> list[Any]:
         made: list[Any] = []
@@ -157,6 +195,16 @@ class Assignments(Calls):
         if isinstance(target, ast.Attribute):
             inner = self._indexed_once(target.value, made)
             return ast.copy_location(ast.Attribute(inner, target.attr, target.ctx), target)
+        among = isinstance(target, ast.Subscript) and isinstance(target.value, ast.Tuple)
+        if among or isinstance(target, ast.Call | ast.IfExp):
+            chip = self.value(target)
+            if isinstance(chip, ir.ChipRef):
+                name = f"chip.{target.lineno}.{target.col_offset}"
+                self.assigned.add(name)
+                self.keep(target, name, chip, made)
+                found = ast.copy_location(ast.Name(name, ast.Load()), target)
+                found.text = ast.unparse(target)  # type: ignore[attr-defined] # which errors show
+                return found
         if not isinstance(target, ast.Subscript):
             return target
         inner, index = self._indexed_once(target.value, made), target.slice

@@ -8,8 +8,8 @@ from typing import Any
 
 from softmetal.lang import ir, ops
 from softmetal.lang.check.operators import Operators
-from softmetal.lang.check.values import Bound, Method, Static, Value, describe, pure, settled
-from softmetal.lang.chip import Trap
+from softmetal.lang.check.values import Bound, Method, Static, Value, Way, chip_of, classes_of, describe, pure, settled
+from softmetal.lang.chip import Trap, method_of
 from softmetal.lang.ranges import BIT, Range, type_range
 from softmetal.lang.source import is_hardware_function
 from softmetal.lang.types import UNSIGNED, FloatType, IntType
@@ -28,7 +28,7 @@ class Calls(Operators):
             return self._super(node, node.func)
         callee = self.value(node.func)
         if isinstance(callee, Method):
-            return self.call(node, callee.function, callee.owner, callee.chip)
+            return self._method(node, callee)
         if isinstance(callee, Bound):
             return self._bit_method(node, callee)
         if not isinstance(callee, Static):
@@ -53,28 +53,58 @@ class Calls(Operators):
     def _super(self, node: ast.Call, func: ast.Attribute) -> Value:
         chip = self.bound.get("self")
         assert self.owner is not None
-        mro = chip.cls.__mro__ if isinstance(chip, ir.ChipRef) else ()
-        for base in mro[mro.index(self.owner) + 1 :]:
-            found = base.__dict__.get("__hw_methods__", {}).get(func.attr)
-            if found:
-                return self.call(node, found, base, chip)
+        ways = {_next_method(c, self.owner, func.attr) for c in classes_of(chip)} if isinstance(chip, ir.ChipRef) else set()
+        if len(ways) > 1:
+            self.fail(
+                node, f"super().{func.attr}() is not the same in all classes that this chip may be of", "one base for each class"
+            )
+        for way in ways - {None}:
+            return self.call(node, way[0], way[1], chip)
         return self.fail(node, f"no base of {self.owner.__name__} has a method {func.attr!r}", "a method of a base class")
 
     def call(self, node: ast.Call, function: Any, owner: type | None, chip: ir.ChipRef | None) -> Value:
         """Check a call of a hardware function."""
-        args = [chip] if chip is not None else []
-        args += [self._argument(a) for a in node.args]
-        named = {k.arg: self._argument(k.value) for k in node.keywords}
+        args, named = self._arguments(node)
+        args = [chip, *args] if chip is not None else args
         self._in_order(node, function, [*args, *named.values()], [str(n) for n in named])
         made, chip_args, numbers = self.instance(function, owner, args, named, node)
         self.function.calls.append(made)
-        results = made.results
-        found = type_range(results[0]) if len(results) == 1 else None
-        return ir.Call(found, made, chip_args, numbers)
+        return self._result(node, ir.Call(None, made, chip_args, numbers))
+
+    def _result(self, node: ast.AST, call: ir.Call) -> Value:
+        """What a call gives: its results, or the chip that it has found."""
+        results = call.function.results
+        if call.function.found:
+            return chip_of(self.one_of(node, [chip_of(call.function.found)]), chosen=call)
+        call.range = type_range(results[0]) if len(results) == 1 else None
+        return call
+
+    def _method(self, node: ast.Call, callee: Method) -> Value:
+        """A call of a chip's method: where the chip may be of several classes that define it, of the one that the chip is of."""
+        name = callee.function.__name__
+        found: dict[Any, tuple[type, ...]] = {}
+        for cls in classes_of(callee.chip):
+            method = method_of(cls, name)
+            found[method] = (*found.get(method, ()), cls)
+        ways = [Way(classes, *method) for method, classes in found.items()]
+        if len(ways) == 1:
+            return self.call(node, ways[0].function, ways[0].owner, callee.chip)
+        args, named = self._arguments(node)
+        self._in_order(node, callee.function, [callee.chip, *args, *named.values()], [str(n) for n in named])
+        call = self.dispatch(node, callee.chip, ways, args, named)
+        self.function.calls.append(call.function)
+        return self._result(node, call)
+
+    def dispatch(self, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Value], named: Any) -> ir.Call:
+        """A call of one of several methods, by the class that a chip is of."""
+        raise NotImplementedError  # pragma: no cover - the checker's
+
+    def _arguments(self, node: ast.Call) -> tuple[list[Value], dict[Any, Value]]:
+        return [self._argument(a) for a in node.args], {k.arg: self._argument(k.value) for k in node.keywords}
 
     def _in_order(self, node: ast.Call, function: Any, values: list[Value], named: list[str]) -> None:
         """Refuse arguments that Python would evaluate in another order than compiled code does, where that matters."""
-        effects = [i for i, v in enumerate(values) if isinstance(v, ir.Expr) and not pure(v)]
+        effects = [i for i, v in enumerate(values) if isinstance(v, ir.Expr | ir.ChipRef) and not pure(v)]
         if not effects:
             return
         while isinstance(function, partial):
@@ -83,8 +113,14 @@ class Calls(Operators):
         places = [names.index(n) for n in named if n in names]
         if places != sorted(places):
             self.fail(node, "arguments with effects are not in the parameters' order", "them in that order, or variables")
-        if any(isinstance(v, ir.ChipRef) and not settled(v) for v in values[effects[0] :]):
-            self.fail(node, "which chip is meant may change while the arguments are evaluated", "a variable for its index")
+        for i in effects:  # compiled code finds all chips first
+            if isinstance(values[i], ir.Expr):
+                if any(isinstance(v, ir.ChipRef) and not settled(v) for v in values[i:]):
+                    self.fail(
+                        node, "which chip is meant may change while the arguments are evaluated", "a variable for its index"
+                    )
+            elif any(isinstance(v, ir.Expr) and not isinstance(v, ir.Const | ir.Local) for v in values[:i]):
+                self.fail(node, "finding a chip behind other arguments has effects", "a variable for the chip, set before")
 
     def _argument(self, node: ast.expr) -> Value:
         value = self.value(node)
@@ -164,6 +200,15 @@ class Calls(Operators):
             span = Range(pick(value.range.lo, other.range.lo), pick(value.range.hi, other.range.hi))
             value = self._checked(node, ir.Op(span, name, [value, other]))
         return value
+
+
+def _next_method(cls: type, owner: type, name: str) -> Any:
+    """The method (function and owner) that `super().name` means in `owner`, for a chip of class `cls`; None if there is none."""
+    for base in cls.__mro__[cls.__mro__.index(owner) + 1 :]:
+        found = base.__dict__.get("__hw_methods__", {}).get(name)
+        if found:
+            return found, base
+    return None
 
 
 def _is_super(node: ast.expr) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from softmetal.lang import ir, ranges
 from softmetal.lang.check.assignments import Assignments
-from softmetal.lang.check.values import State
+from softmetal.lang.check.values import State, chip_of, classes_of
 from softmetal.lang.chip import method_of
 from softmetal.lang.ranges import Range, type_range
 
@@ -28,18 +28,28 @@ def join(states: list[State]) -> State:
     if not live:
         return None
     first, *rest = live
-    made: dict[str, Range | None] = {}
+    made: dict[str, ir.Known] = {}
     for name, found in first.items():
         kept, everywhere = found, True
         for other in rest:
-            if name not in other:
+            if name not in other or isinstance(kept, ir.ChipRef) != isinstance(other[name], ir.ChipRef):
                 everywhere = False
                 break
-            more = other[name]
-            kept = kept.join(more) if kept is not None and more is not None else None
+            kept = either(name, kept, other[name])
         if everywhere:
             made[name] = kept
     return made
+
+
+def either(name: str, a: ir.Known, b: ir.Known) -> ir.Known:
+    """What is known of a local that is as one of these, both numbers or both chips."""
+    if isinstance(a, Range) and isinstance(b, Range):
+        return a.join(b)
+    if isinstance(a, ir.ChipRef) and isinstance(b, ir.ChipRef):
+        if a.place is not None and (a.place, a.path) == (b.place, b.path):
+            return a
+        return chip_of((*classes_of(a), *classes_of(b)), name)
+    return None
 
 
 class Flow(Assignments):
@@ -104,8 +114,10 @@ class Flow(Assignments):
             if 2 <= turn < 12:
                 for name, found in new.items():
                     old = (head or {}).get(name)
-                    if found is not None and old is not None and not old.holds(found):
+                    if isinstance(found, Range) and isinstance(old, Range) and not old.holds(found):
                         new[name] = self._widened(name, old, found, turn)
+                    if isinstance(found, ir.ChipRef) and found != old:
+                        new[name] = chip_of(self.chosen_of[name], name)
             head = new
         self.probing -= 1
         loops = len(self.loops)
@@ -115,7 +127,9 @@ class Flow(Assignments):
         if not self.probing:
             for name, found in (head or {}).items():
                 seen = back.get(name)
-                if found is not None and seen is not None and (not found.holds(seen) or found.bits > 4000):
+                if isinstance(found, ir.ChipRef) and isinstance(seen, ir.ChipRef) and either(name, found, seen) != found:
+                    self.fail(node, f"which chip {name!r} is cannot be found: it changes in this loop", "an index for the chip")
+                if isinstance(found, Range) and isinstance(seen, Range) and (not found.holds(seen) or found.bits > 4000):
                     self.fail(
                         node, f"the width of {name!r} cannot be found: it grows in this loop",
                         f"a type where {name} is first set: {name}: u64 = ...",
@@ -125,7 +139,7 @@ class Flow(Assignments):
     def _widened(self, name: str, old: Range, found: Range, turn: int) -> Range:
         """A guess where the range of a local that grows in a loop ends: at a number it is compared with, or its type's end."""
         kind = self.types.get(name)
-        wide = type_range(kind) if kind else EVERYTHING
+        wide = type_range(kind) or EVERYTHING
         lo, hi = found
         if lo < old.lo:
             lo = max((m for m in self.marks if wide.lo <= m <= lo), default=wide.lo) if turn < 7 else wide.lo

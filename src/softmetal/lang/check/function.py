@@ -7,8 +7,8 @@ from typing import Any
 
 from softmetal.lang import ir
 from softmetal.lang.check.flow import Flow
-from softmetal.lang.check.values import State, Static
-from softmetal.lang.chip import Trap, trap_fields
+from softmetal.lang.check.values import State, Static, classes_of, describe
+from softmetal.lang.chip import Trap, chip_class, trap_fields
 from softmetal.lang.ranges import type_range
 from softmetal.lang.source import annotation, evaluate, tree_of
 from softmetal.lang.types import FloatType, IntType
@@ -22,11 +22,12 @@ class Checker(Flow):
         self.tree, self.filename = tree_of(python)
         self.bound = dict(bound)
         for name, chip in function.chips:
-            self.bound[name] = ir.ChipRef(chip.cls, name, chip.place, chip.path)
+            self.bound[name] = ir.ChipRef(chip.cls, name, chip.place, chip.path, classes=chip.classes)
         self.types = dict(function.params)
         self.state: State = {n: known.get(n, type_range(k)) for n, k in function.params}
         self.widest = {n: type_range(k) for n, k in function.params}
         self.assigned = set(self.types)
+        self.chosen_of = {}
         self.loops = []
         self.probing = 0
         self.marks = set()
@@ -38,6 +39,8 @@ class Checker(Flow):
         function.body = self.block(tree.body)
         if self.state is not None and function.results:
             self.fail(tree, f"{tree.name}() can end without a result", "a return on every way through it")
+        if function.results and chip_class(function.results[0]):
+            function.found = function.found or (function.results[0],)
         function.locals = self.widest
         function.returns |= self.state is not None
         function.traps = function.traps or any(c.traps for c in function.calls)
@@ -46,10 +49,16 @@ class Checker(Flow):
         """The types of the results."""
         kind = annotation(self.python, self.owner, "return")
         kinds = [] if kind is None else list(getattr(kind, "__args__", (kind,)))
+        if len(kinds) == 1 and chip_class(kinds[0]):
+            if self.function.apart:
+                where = self.tree.returns or self.tree
+                self.fail(where, "a function that gives a chip is not compiled apart", "no @cold, no @noinline")
+            return kinds
         for each in kinds:
             if not isinstance(each, IntType | FloatType):
                 where = self.tree.returns or self.tree
-                self.fail(where, f"{named_type(each)} is no result type", "u1..u128, s1..s128, f64, tuple[u8, u8] or None")
+                wanted = "u1..u128, s1..s128, f64, tuple[u8, u8], a chip or None"
+                self.fail(where, f"{named_type(each)} is no result type", wanted)
         return kinds
 
     def _find_locals(self, tree: ast.FunctionDef) -> None:
@@ -63,9 +72,9 @@ class Checker(Flow):
                     kind = evaluate(ast.unparse(node.annotation), self.python, self.owner)
                 except Exception:
                     kind = None
-                if not isinstance(kind, IntType | FloatType):
+                if not isinstance(kind, IntType | FloatType) and not chip_class(kind):
                     text = ast.unparse(node.annotation)
-                    self.fail(node.annotation, f"{text} is no type of a variable", "u1..u128, s1..s128 or f64")
+                    self.fail(node.annotation, f"{text} is no type of a variable", "u1..u128, s1..s128, f64 or a chip")
                 if self.types.get(node.target.id, kind) is not kind:
                     self.fail(node, f"{node.target.id!r} has two types", "one annotation, at its first assignment")
                 self.types[node.target.id] = kind
@@ -90,9 +99,19 @@ class Checker(Flow):
             have = "no result" if not kinds else "1 result" if len(kinds) == 1 else f"{len(kinds)} results"
             plural = "1 value is" if len(given) == 1 else f"{len(given)} values are"
             self.fail(node, f"{plural} returned, the function has {have}", "-> u8, or -> tuple[u8, u8], with a type for each")
+        if kinds and chip_class(kinds[0]):
+            return self._return_chip(given[0], kinds[0])
         values = [self.cut(v, self.expr(v), k) for v, k in zip(given, kinds, strict=True)]
         self.state = None
         return [ir.Return(values)]
+
+    def _return_chip(self, node: ast.expr, kind: type) -> list[Any]:
+        chip = self.value(node)
+        if not isinstance(chip, ir.ChipRef) or not all(issubclass(c, kind) for c in classes_of(chip)):
+            self.fail(node, f"{describe(chip)} is returned, the result is a {kind.__name__}", f"a chip of class {kind.__name__}")
+        self.function.found = self.one_of(node, [chip], self.function.found)
+        self.state = None
+        return [ir.Return([chip])]
 
     def do_Raise(self, node: ast.Raise) -> list[Any]:
         call = node.exc

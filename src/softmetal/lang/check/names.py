@@ -51,7 +51,10 @@ class Names:
 
     def expr(self, node: ast.expr) -> ir.Expr:
         """Check an expression that must be a number."""
-        value = self.value(node)
+        return self.number(node, self.value(node))
+
+    def number(self, node: ast.expr, value: Value) -> ir.Expr:
+        """What an expression has given, which must be a number."""
         if isinstance(value, Static):
             return self._constant(node, value.value)
         if not isinstance(value, ir.Expr):
@@ -138,6 +141,8 @@ class Names:
             if name not in self.state:
                 self.fail(node, f"{name!r} may not be set here", f"a value for {name} on every way that leads here")
             found = self.state[name]
+            if isinstance(found, ir.ChipRef):
+                return found
             return self._checked(node, ir.Local(found, name))
         value = self.static(name)
         if value is MISSING:
@@ -177,6 +182,7 @@ class Names:
             return Part(chip, None, name, layout.memories[name])
         if name in layout.fields:
             field = layout.fields[name]
+            self._same_in_all(node, chip, field)
             if chip_class(field.type):
                 return self._sub_chip(chip, name, field.type, field.offset)
             if isinstance(field.type, ArrayType):
@@ -188,10 +194,22 @@ class Names:
             return Method(chip, *found)
         constant = getattr(chip.cls, name, MISSING)
         if isinstance(constant, int | tuple | bytes) and constant is not MISSING:
+            if any(getattr(c, name) != constant for c in chip.classes):
+                self.fail(node, f"{name} is not the same in all classes that this chip may be of", f"a method that gives {name}")
             return self.attribute(chip.cls, name)
         methods = [n for base in chip.cls.__mro__ for n in base.__dict__.get("__hw_methods__", {})]
         near = close_to(name, [*layout.fields, *layout.memories, *methods])
-        return self.fail(node, f"{chip.cls.__name__} has no field or method {name!r}", near or "a field the class annotates")
+        what = f"{chip.cls.__name__}{', which is all that is known of this chip,' if chip.classes else ''}"
+        return self.fail(node, f"{what} has no field or method {name!r}", near or "a field the class annotates")
+
+    def _same_in_all(self, node: ast.AST, chip: ir.ChipRef, field: Any) -> None:
+        """Refuse a field that does not lie in one place in all classes that a chip may be of."""
+        for cls in chip.classes:
+            if layout_of(cls).fields[field.name] != field:
+                self.fail(
+                    node, f"{field.name} lies elsewhere in {cls.__name__} than in {chip.cls.__name__}",
+                    f"one field {field.name}, in {chip.cls.__name__}",
+                )  # fmt: skip
 
     def _sub_chip(self, chip: ir.ChipRef, name: str, cls: type, offset: int) -> ir.ChipRef:
         place = None if chip.place is None else chip.place + offset

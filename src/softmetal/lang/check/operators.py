@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from softmetal.lang import ir, ranges
-from softmetal.lang.check.elements import Elements
+from softmetal.lang.check.choices import Choices
 from softmetal.lang.check.values import Static, Value, pure, source_text
 from softmetal.lang.ranges import BIT, LIMIT_BITS, Range
 
@@ -23,7 +23,7 @@ def not_zero(name: str) -> str:
     return f"{name} != 0"
 
 
-class Operators(Elements):
+class Operators(Choices):
     """The checker of operators."""
 
     def on_BinOp(self, node: ast.BinOp) -> Value:
@@ -126,22 +126,33 @@ class Operators(Elements):
         found = test.range
         assert found is not None
         if pure(test) and ranges.compare("!=", found, Range(0, 0)) is not None:
-            return self.expr(node.body if found.lo or found.hi else node.orelse)
+            return self._way(node.body if found.lo or found.hi else node.orelse)
         before = dict(self.state or {})
         self.assume(node.test, True)
-        a = self.expr(node.body) if self.state is not None else None
+        a = self._way(node.body) if self.state is not None else None
         self.state = dict(before)
         self.assume(node.test, False)
-        b = self.expr(node.orelse) if self.state is not None else None
+        b = self._way(node.orelse) if self.state is not None else None
         self.state = before
         if a is None or b is None:
             found_one = a or b
             assert found_one is not None
+            if isinstance(found_one, ir.ChipRef):
+                how = ir.ChipSelect(test, found_one, found_one)
+                return found_one if pure(test) else self.chosen(node, [found_one], how)
             return found_one if pure(test) else ir.Select(found_one.range, test, found_one, found_one)
+        if isinstance(a, ir.ChipRef) and isinstance(b, ir.ChipRef):
+            return self.chosen(node, [a, b], ir.ChipSelect(test, a, b))
+        a, b = self.number(node.body, a), self.number(node.orelse, b)
         if (a.range is None) != (b.range is None):
             self.fail(node, "one branch is a float, the other an integer", "f64(i) to convert the integer")
         both = None if a.range is None or b.range is None else a.range.join(b.range)
         return ir.Select(both, test, a, b)
+
+    def _way(self, node: ast.expr) -> Any:
+        """One of two expressions: a number or a chip."""
+        value = self.value(node)
+        return value if isinstance(value, ir.ChipRef) else self.number(node, value)
 
     def assume(self, test: ast.expr, truth: bool) -> None:
         """Narrow the locals by a test that is known to be true (or false). `state` is None where it cannot be."""
@@ -191,7 +202,7 @@ class Operators(Elements):
         if self.state is None or name not in self.state:
             return
         found = self.state[name]
-        if found is not None:
+        if isinstance(found, Range):
             left = ranges.narrow(op, found, other)
             if op == "!=" and other == ZERO:
                 self.state[not_zero(name)] = BIT

@@ -9,8 +9,10 @@ from typing import Any
 
 from softmetal.lang import ir
 from softmetal.lang.check.calls import Calls
+from softmetal.lang.check.dispatch import dispatcher, signature
 from softmetal.lang.check.function import Checker, named_type
-from softmetal.lang.check.values import Static, describe
+from softmetal.lang.check.values import Static, Way, chip_of, classes_of, describe
+from softmetal.lang.chip import Board, Chip
 from softmetal.lang.ranges import Range
 from softmetal.lang.source import HardwareError, annotation, tree_of
 from softmetal.lang.types import FloatType, IntType
@@ -23,6 +25,9 @@ class Program:
         self.functions: dict[Any, ir.Function] = {}
         self.outside = outside or {}
         """Functions that are compiled already, by their symbols: their bodies are not looked at."""
+        self.dispatchers: dict[Any, ir.Function] = {}
+        """Functions that call one of several methods, by the class that a chip is of."""
+        self.board = Board.of(Chip)
         self.busy: list[Any] = []
         self.names: dict[str, int] = {}
         self.constants: dict[tuple[str, str], Any] = {}
@@ -30,6 +35,7 @@ class Program:
 
     def root(self, cls: type) -> ir.ChipRef:
         """The board itself, as an argument."""
+        self.board = Board.of(cls)
         return ir.ChipRef(cls, "self", 0, "")
 
     def instance(
@@ -86,13 +92,15 @@ class Program:
             kind = annotation(function, owner, name)
             value = given[name]
             if isinstance(value, ir.ChipRef):
-                if kind is not None and isinstance(kind, type) and not issubclass(value.cls, kind):
+                if kind is not None and isinstance(kind, type) and not all(issubclass(c, kind) for c in classes_of(value)):
                     fail(f"{name} is a {kind.__name__}, {value.cls.__name__} is given", f"a chip of class {kind.__name__}")
                 if isinstance(kind, IntType | FloatType):
                     fail(f"{name} is a {kind}, a chip is given", "one of its fields")
-                chips.append((name, value))
                 chip_args.append(value)
-                key.append((name, value.cls, value.place, value.path))
+                if hasattr(function, "__shared__") and value.path != "":
+                    value = chip_of(classes_of(value), name)
+                chips.append((name, value))
+                key.append((name, value.cls, value.place, value.path, *value.classes))
             elif isinstance(value, Static):
                 fixed[name] = value.value
                 key.append((name, _identity(value.value)))
@@ -126,6 +134,29 @@ class Program:
             self.functions[found] = made
         return self.functions[found], chip_args, numbers
 
+    def dispatch(
+        self, where: Calls, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Any], named: Any
+    ) -> ir.Call:  # fmt: skip
+        """A call of one of several methods, by the class that a chip is of."""
+        first, *others = ways
+        for way in others:
+            if signature(way.function, way.owner) != signature(first.function, first.owner):
+                what = f"{first.function.__name__}() of {way.owner.__name__}"
+                where.fail(
+                    node, f"{what} has other parameters or results than that of {first.owner.__name__}",
+                    f"the same for all classes derived from {chip.cls.__name__}",
+                )  # fmt: skip
+        made: list[tuple[tuple[type, ...], ir.Function]] = []
+        chips: list[ir.ChipRef] = []
+        numbers: list[Any] = []
+        for way in ways:
+            one, chips, numbers = self.instance(way.function, way.owner, [chip_of(way.classes), *args], named, where, node)
+            made.append((way.classes, one))
+        key = tuple((classes, one.key) for classes, one in made)
+        if key not in self.dispatchers:
+            self.dispatchers[key] = dispatcher(chip, made)
+        return ir.Call(None, self.dispatchers[key], [chip, *chips[1:]], numbers)
+
 
 def _identity(value: Any) -> Any:
     if isinstance(value, partial):
@@ -158,6 +189,18 @@ class _Checker(Checker):
 
     def instance(self, function: Any, owner: type | None, args: list[Any], names: Any, node: ast.AST) -> Any:
         return self.program.instance(function, owner, args, names, self, node)
+
+    def dispatch(self, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Any], named: Any) -> ir.Call:
+        return self.program.dispatch(self, node, chip, ways, args, named)
+
+    def told_apart(self, node: ast.AST, classes: tuple[type, ...]) -> None:
+        seen: dict[int, type] = {}
+        for cls in dict.fromkeys(classes):
+            for place, _ in self.program.board.places(cls):
+                if place in seen:
+                    names = f"{seen[place].__name__} and {cls.__name__}"
+                    self.fail(node, f"chips {names} begin at one place, one inside the other", "a field before the one inside")
+                seen[place] = cls
 
     def used(self, home: Any, name: str, value: Any) -> None:
         if isinstance(value, int | float | tuple | bytes):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from softmetal.lang import ir
-from softmetal.lang.ranges import Range
 
 Value = Any  # an ir.Expr, an ir.ChipRef, or one of the following
-State = dict[str, Range | None] | None
-"""The ranges of the locals that are set (None: a float); None where nothing comes to."""
+State = dict[str, ir.Known] | None
+"""What is known of the locals that are set; None where nothing comes to."""
 
 
 class Static:
@@ -27,6 +27,14 @@ class Method:
         self.chip, self.function, self.owner = chip, function, owner
 
 
+class Way(NamedTuple):
+    """A method that a call means where a chip is of one of these classes, and the class that defines it."""
+
+    classes: tuple[type, ...]
+    function: Any
+    owner: type
+
+
 class Part:
     """An array field, a memory, or a memory seen as values of one type; not yet indexed."""
 
@@ -39,6 +47,23 @@ class Bound:
 
     def __init__(self, value: ir.Expr, name: str) -> None:
         self.value, self.name = value, name
+
+
+def classes_of(chip: ir.ChipRef) -> tuple[type, ...]:
+    """The classes of which a chip may be."""
+    return chip.classes or (chip.cls,)
+
+
+def common_base(classes: Iterable[type]) -> Any:
+    """The closest class that all of these are, or are derived from."""
+    first, *rest = classes
+    return next(base for base in first.__mro__ if all(issubclass(c, base) for c in rest))
+
+
+def chip_of(classes: Iterable[type], name: str = "", chosen: Any = None) -> ir.ChipRef:
+    """A chip that is known when running: of one of these classes, in a parameter or local, or `chosen`."""
+    kinds = tuple(sorted(set(classes), key=lambda c: (c.__module__, c.__qualname__)))
+    return ir.ChipRef(common_base(kinds), name, None, None, classes=kinds if len(kinds) > 1 else (), chosen=chosen)
 
 
 def describe(value: Value) -> str:
@@ -88,11 +113,15 @@ def pure(value: Any) -> bool:
     if isinstance(value, ir.MemoryLoad):
         return pure(value.chip) and pure(value.address)
     if isinstance(value, ir.ChipRef):
-        return (value.index is None or pure(value.index)) and (value.base is None or pure(value.base))
+        return all(part is None or pure(part) for part in (value.index, value.base, value.chosen))
+    if isinstance(value, ir.ChipSelect):
+        return pure(value.condition) and pure(value.a) and pure(value.b)
+    if isinstance(value, ir.ChipPick):
+        return pure(value.index) and all(map(pure, value.chips))
     return True
 
 
 def settled(chip: ir.ChipRef) -> bool:
     """Is it certain which chip this is, whatever runs meanwhile?"""
-    fixed = chip.index is None or isinstance(chip.index, ir.Const | ir.Local)
+    fixed = chip.chosen is None and (chip.index is None or isinstance(chip.index, ir.Const | ir.Local))
     return fixed and (chip.base is None or settled(chip.base))

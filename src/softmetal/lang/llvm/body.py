@@ -87,6 +87,9 @@ class Body(Values):
     def do_SetLocal(self, node: ir.SetLocal) -> None:
         self._set(node.name, self.value(node.value))
 
+    def do_SetChip(self, node: ir.SetChip) -> None:
+        self.emit(f"store ptr {self.pointer(node.chip)}, ptr {self.vars[node.name][0]}")
+
     def do_SetField(self, node: ir.SetField) -> None:
         value = self.value(node.value)
         pointer, kind = self.place(node.chip, node.field, node.index)
@@ -119,13 +122,13 @@ class Body(Values):
         self.store_as(self.memory(node.chip, node.memory, node.address), node.type, value, align=1)
 
     def do_Unpack(self, node: ir.Unpack) -> None:
-        results = self._call(node.call)
+        results = self.called(node.call)
         for name, value in zip(node.names, results, strict=True):
             self._set(name, value)
 
     def do_Do(self, node: ir.Do) -> None:
         if isinstance(node.value, ir.Call):
-            self._call(node.value)
+            self.called(node.value)
         else:
             self.value(node.value)
 
@@ -182,6 +185,15 @@ class Body(Values):
         bodies = [(label, body) for label, (_, body) in zip(labels, node.cases, strict=True)]
         self._ways([*bodies, (default, node.default)])
 
+    def do_ChipSwitch(self, node: ir.ChipSwitch) -> None:
+        """A chip's place says of which class it is."""
+        groups = [[place for cls in classes for place, _ in self.unit.board.places(cls)] for classes, _ in node.ways]
+        labels = [self.label("class") for _ in node.ways]
+        most = max(range(len(groups)), key=lambda i: len(groups[i]))
+        arms = " ".join(f"i64 {at}, label %{labels[i]}" for i, group in enumerate(groups) if i != most for at in group)
+        self.end(f"switch i64 {self.place_of(node.chip)}, label %{labels[most]} [{arms}]")
+        self._ways([(label, body) for label, (_, body) in zip(labels, node.ways, strict=True)])
+
     def _ways(self, bodies: list[tuple[str, list[Any]]]) -> None:
         """Blocks of which one runs, and the block where those that come to their end meet."""
         after = self.label("after")
@@ -196,7 +208,7 @@ class Body(Values):
             self.start(after)
 
     def do_Return(self, node: ir.Return) -> None:
-        self._return([self.value(v) for v in node.values])
+        self._return([(self.pointer(v), None) if isinstance(v, ir.ChipRef) else self.value(v) for v in node.values])
 
     def do_Raise(self, node: ir.Raise) -> None:
         values = [self.value(a) for a in node.args]

@@ -11,21 +11,36 @@ from typing import Any
 from softmetal.lang import ir
 from softmetal.lang.llvm.unit import Typed
 from softmetal.lang.llvm.writer import Writer
+from softmetal.lang.ranges import Range
 
 
 class Places(Writer):
     """Writes the places of a function's chips."""
 
+    vars: dict[str, tuple[str, ir.Known]]
+    """Each local's slot, and what it may be anywhere in the function."""
+
     def value(self, node: ir.Expr) -> Typed:
         """Emit an expression."""
+        raise NotImplementedError  # pragma: no cover - those of `values`
+
+    def test(self, node: ir.Expr) -> str:
+        """Emit an expression as an i1: is it other than 0?"""
+        raise NotImplementedError  # pragma: no cover - those of `values`
+
+    def called(self, node: ir.Call) -> list[Typed]:
+        """Emit a call; its results."""
         raise NotImplementedError  # pragma: no cover - those of `values`
 
     def chip(self, ref: ir.ChipRef) -> tuple[str, int]:
         """(pointer, bytes to add) of a chip."""
         if ref.place is not None:
             return "%root", ref.place
+        if ref.chosen is not None:
+            return self._chosen(ref.chosen), 0
         if ref.base is None:
-            return f'%"chip.{ref.parameter}"', 0
+            local = self.vars.get(ref.parameter)
+            return (self.new(f"load ptr, ptr {local[0]}") if local else f'%"chip.{ref.parameter}"'), 0
         pointer, offset = self.chip(ref.base)
         if ref.index is None:
             return pointer, offset + ref.offset
@@ -64,15 +79,49 @@ class Places(Writer):
         assert found is not None
         return self.new(f"getelementptr i8, ptr {base}, i64 {self.resize(text, found, 64)}")
 
+    def pointer(self, ref: ir.ChipRef) -> str:
+        """Pointer to a chip."""
+        return self.gep(*self.chip(ref))
+
+    def _chosen(self, how: ir.ChipSelect | ir.ChipPick | ir.Call) -> str:
+        """Pointer to a chip that is chosen here."""
+        if isinstance(how, ir.Call):
+            return self.called(how)[0][0]
+        if isinstance(how, ir.ChipSelect):
+            yes, no, after = self.label("yes"), self.label("no"), self.label("after")
+            self.branch(self.test(how.condition), yes, no)
+            arms = []
+            for label, each in ((yes, how.a), (no, how.b)):
+                self.start(label)
+                pointer = self.pointer(each)
+                arms.append(f"[ {pointer}, %{self.block_name} ]")
+                self.jump(after)
+            self.start(after)
+            return self.new(f"phi ptr {', '.join(arms)}")
+        places = tuple(chip.place for chip in how.chips if chip.place is not None)
+        if len(places) == len(how.chips):
+            text, found = self.value(ir.TableLoad(Range(min(places), max(places)), places, how.index))
+            assert found is not None
+            return self.new(f"getelementptr i8, ptr %root, i64 {self.resize(text, found, 64)}")
+        pointers = [self.pointer(chip) for chip in how.chips]
+        text, found = self.value(how.index)
+        assert found is not None
+        picked = pointers[0]
+        for number, pointer in enumerate(pointers[1 : found.hi + 1], 1):
+            here = self.new(f"icmp eq i64 {self.resize(text, found, 64)}, {number}")
+            picked = self.new(f"select i1 {here}, ptr {pointer}, ptr {picked}")
+        return picked
+
     def place_of(self, ref: ir.ChipRef) -> str:
         """The distance of a chip from the start of the state, as an i64."""
-        pointer = self.new(f"ptrtoint ptr {self.gep(*self.chip(ref))} to i64")
+        pointer = self.new(f"ptrtoint ptr {self.pointer(ref)} to i64")
         return self.new(f"sub i64 {pointer}, {self.new('ptrtoint ptr %root to i64')}")
 
     def _memory_of(self, ref: ir.ChipRef, name: str) -> str:
         """Pointer to a memory of a chip that is chosen when running: it follows from the chip's place."""
         board, place = self.unit.board, self.place_of(ref)
-        pairs = sorted((at, board.memories[path + name][0]) for at, path in board.places(ref.cls))
+        places = [place for cls in ref.classes or (ref.cls,) for place in board.places(cls)]
+        pairs = sorted((at, board.memories[path + name][0]) for at, path in places)
         (first, start), (last, end) = pairs[0], pairs[-1]
         steps = len(pairs) - 1
         chip_step, step = (last - first) // max(steps, 1), (end - start) // max(steps, 1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from softmetal.lang import ir
-from softmetal.lang.chip import Board, layout_of
+from softmetal.lang.chip import Board, chip_class, layout_of
 from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType
 
@@ -16,12 +16,16 @@ Typed = tuple[str, Range | None]
 
 
 def llvm_type(kind: Any) -> str:
-    """The LLVM type of a value of a hardware type in an expression."""
+    """The LLVM type of a value of a hardware type in an expression; a chip is a pointer."""
+    if chip_class(kind):
+        return "ptr"
     return "double" if isinstance(kind, FloatType) else f"i{type_range(kind).width}"
 
 
-def type_of(found: Range | None) -> str:
-    """The LLVM type of a value in this range."""
+def type_of(found: ir.Known) -> str:
+    """The LLVM type of a value of which this is known."""
+    if isinstance(found, ir.ChipRef):
+        return "ptr"
     return "double" if found is None else f"i{found.width}"
 
 

@@ -20,14 +20,13 @@ class Values(Places):
     def __init__(self, unit: Unit, function: ir.Function) -> None:
         super().__init__(unit)
         self.function = function
-        self.vars: dict[str, tuple[str, Range | None]] = {}
-        """Each local's slot, and what it may be anywhere in the function."""
+        self.vars = {}
         self.trap_block = ""
 
     def _set(self, name: str, value: Typed) -> None:
         slot, found = self.vars[name]
         text, had = value
-        if found is None or had is None:
+        if not isinstance(found, Range) or had is None:
             self.emit(f"store double {text}, ptr {slot}")
         else:
             self.emit(f"store i{found.width} {self.resize(text, had, found.width)}, ptr {slot}")
@@ -52,7 +51,7 @@ class Values(Places):
 
     def on_Local(self, node: ir.Local) -> Typed:
         slot, widest = self.vars[node.name]
-        if widest is None or node.range is None:
+        if not isinstance(widest, Range) or node.range is None:
             return self.new(f"load double, ptr {slot}"), None
         if node.range.single:
             return str(node.range.lo), node.range
@@ -277,10 +276,11 @@ class Values(Places):
         return self._narrow(made, both.width, node.range), node.range
 
     def on_Call(self, node: ir.Call) -> Typed:
-        return self._call(node)[0]
+        return self.called(node)[0]
 
-    def _call(self, node: ir.Call) -> list[Typed]:
-        chips = [self.gep(*self.chip(c)) for c in node.chips if c.place is None]
+    def called(self, node: ir.Call) -> list[Typed]:
+        pairs = zip(node.chips, node.function.chips, strict=True)
+        chips = [self.pointer(given) for given, (_, wanted) in pairs if wanted.place is None]
         args = []
         for value, (_, kind) in zip(node.args, node.function.params, strict=True):
             text, found = self.value(value)
