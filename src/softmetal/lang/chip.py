@@ -26,7 +26,7 @@ from softmetal.lang.marks import cold, host, noinline, reads, shared, writes
 from softmetal.lang.source import annotation, field_error, remembered
 from softmetal.lang.traps import Trap, Unanswered, trap_class, trap_fields
 from softmetal.lang.types import ArrayType, FloatType, HwType, IntType, MemoryType
-from softmetal.lang.views import Array, Memory
+from softmetal.lang.views import Array, Grid, Memory
 
 MAILBOX = PAGE
 """Bytes between block and memories where compiled code leaves what it has to tell; not part of the state."""
@@ -120,6 +120,8 @@ class Chip:
                     setattr(cls, name, _Method(made, cls))
 
     def __class_getitem__(cls, length: int) -> ArrayType:
+        if not isinstance(length, int) or length < 1:
+            raise TypeError(f"{cls.__name__}[{length!r}]: the length of an array of chips is one whole number, 1 or more")
         return ArrayType(cls, length)
 
     def __init__(self, *, room: int = 0, in_file: bool = False) -> None:
@@ -341,7 +343,8 @@ def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) 
             own[name] = subs
         elif isinstance(kind, ArrayType):
             start = field.offset // kind.element.size
-            own[name] = Array(own[_view(kind.element.format)][start : start + kind.length], kind)
+            view = own[_view(kind.element.format)][start : start + kind.length]
+            own[name] = Grid(view, kind) if kind.columns else Array(view, kind)
     for name, kind in layout.memories.items():
         at = board.memories[path + name][0]
         own[name] = Memory(mapping.view[at : at + kind.length])
@@ -356,12 +359,15 @@ def power_on(chip: Chip) -> None:
         if field.power_on is not None:
             if isinstance(field.type, ArrayType):
                 values = field.power_on
-                chip.__dict__[name][:] = values if isinstance(values, Sequence) else [values] * field.type.length
+                view = chip.__dict__[name]
+                for i, row in enumerate(view if field.type.columns else [view]):
+                    given = values[i] if field.type.columns and isinstance(values, Sequence) else values
+                    row[:] = given if isinstance(given, Sequence) else [given] * len(row)
             else:
                 setattr(chip, name, field.power_on)
 
 
 __all__ = [
-    "Array", "Board", "Chip", "Entry", "HwType", "Mapping", "Memory", "Trap", "Unanswered",
+    "Array", "Board", "Chip", "Entry", "Grid", "HwType", "Mapping", "Memory", "Trap", "Unanswered",
     "cold", "host", "layout", "layout_of", "method_of", "noinline", "reads", "shared", "trap_class", "trap_fields", "writes",
 ]  # fmt: skip

@@ -188,6 +188,26 @@ class CopyChip:
 
 
 @dataclass(slots=True)
+class Span:
+    """`count` elements of an array (or bytes of a memory: then there is no field) from `start` on."""
+
+    chip: ChipRef
+    field: Field | None
+    memory: str
+    start: Expr
+    count: int
+    element: Any
+
+
+@dataclass(slots=True)
+class CopySpan:
+    """The elements of one span become those of another, as if they were copied elsewhere first. No part has an effect."""
+
+    to: Span
+    source: Span
+
+
+@dataclass(slots=True)
 class SetMemory:
     chip: ChipRef
     memory: str

@@ -23,7 +23,7 @@ class Array(Sequence[Any]):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
-            for i, v in zip(range(*index.indices(self.length)), value, strict=True):
+            for i, v in zip(range(*index.indices(self.length)), list(value), strict=True):
                 self.view[i] = self.cut(v)
         elif index < 0:
             raise IndexError(f"index {index} is outside the array")
@@ -38,6 +38,33 @@ class Array(Sequence[Any]):
 
     def __repr__(self) -> str:
         return repr(list(self))
+
+
+class Grid(Sequence[Array]):
+    """The golden view of an array of two dimensions: `grid[y, x]` is an element, `grid[y]` a row, which is an array."""
+
+    def __init__(self, view: memoryview, kind: ArrayType) -> None:
+        self.kind = kind
+        self.rows = [Array(view[at : at + kind.columns], kind.row) for at in range(0, kind.length, kind.columns)]
+
+    def __getitem__(self, index: Any) -> Any:
+        y, *x = index if isinstance(index, tuple) else (index,)
+        if isinstance(y, int) and y < 0:
+            raise IndexError(f"index {y} is outside the rows")
+        return self.rows[y][x[0]] if x else self.rows[y]
+
+    def __setitem__(self, index: tuple[int, int], value: Any) -> None:
+        y, x = index
+        self[y][x] = value
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __repr__(self) -> str:
+        return repr(self.rows)
 
 
 class _Wide:
@@ -75,7 +102,7 @@ class Memory:
 
     def __setitem__(self, address: Any, value: Any) -> None:
         if isinstance(address, slice):
-            self.view[address] = value
+            self.view[address] = value if isinstance(value, bytes | bytearray | memoryview) else bytes(value)
         elif address < 0:
             raise IndexError(f"address {address:#x} is outside the memory")
         else:

@@ -134,6 +134,9 @@ class Expressions:
             name = self.pick(list(at[1].arrays))
             kind, count = at[1].arrays[name]
             return Int(f"{at[0]}.{name}[{self.below(count, depth)}]", *span_of(kind))
+        if how == 12 and self.chance(30) and (at := self.chip(want=lambda w: w.grids, depth=depth)):
+            text, kind = self.cell(*at, depth)
+            return Int(text, *span_of(kind))
         if how == 7 and (at := self.chip(want=lambda w: w.memories, depth=depth)):
             text, kind = self.place(*at, depth)
             return Int(text, *span_of(kind))
@@ -147,6 +150,13 @@ class Expressions:
             return Int(name, value, value)
         value = self.number()
         return Int(str(value) if value >= 0 else f"({value})", value, value)
+
+    def cell(self, chip: str, world: World, depth: int) -> tuple[str, str]:
+        """(text, type) of an element of an array of two dimensions."""
+        name = self.pick(list(world.grids))
+        kind, rows, columns = world.grids[name]
+        form = self.pick(("{}.{}[{}, {}]", "{}.{}[{}][{}]"))
+        return form.format(chip, name, self.below(rows, depth), self.below(columns, depth)), kind
 
     def place(self, chip: str, world: World, depth: int) -> tuple[str, str]:
         """(text, type) of a value in a memory."""

@@ -40,8 +40,9 @@ def scramble(chip: Any, cls: type, rng: random.Random) -> None:
         if isinstance(kind, MemoryType):
             getattr(place, last)[0 : kind.length] = rng.randbytes(kind.length)
         elif isinstance(kind, ArrayType):
-            for i in range(kind.length):
-                getattr(place, last)[i] = some(kind.element, rng)
+            whole = getattr(place, last)
+            for part in whole if kind.columns else [whole]:
+                part[:] = [some(kind.element, rng) for _ in part]
         else:
             assert isinstance(kind, FloatType) or kind.bits
             setattr(place, last, some(kind, rng))

@@ -40,9 +40,12 @@ class Maker(Expressions):
         return True
 
     def statement(self) -> bool:
-        how = self.rng.randrange(36)
+        how = self.rng.randrange(38)
         if how >= 34:
-            self.chip_local()
+            if how < 36:
+                self.chip_local()
+            else:
+                self.copy()
             return True
         if how < 6:
             self.local()
@@ -84,7 +87,9 @@ class Maker(Expressions):
 
     def target(self) -> tuple[str, str]:
         """(text, type) of something to assign that is no local."""
-        how = self.rng.randrange(10)
+        how = self.rng.randrange(11)
+        if how == 10 and (at := self.chip(want=lambda w: w.grids, depth=2)):
+            return self.cell(*at, 2)
         if how < 3 and (at := self.chip(want=lambda w: w.arrays, depth=2)):
             name = self.pick(list(at[1].arrays))
             kind, count = at[1].arrays[name]
@@ -110,6 +115,36 @@ class Maker(Expressions):
         if self.chance(15):
             return self.cap(self.int(depth - 1), 53).text
         return self.float(depth)
+
+    def copy(self) -> None:
+        """A copy of some elements."""
+        spans = [self.span(0) for _ in range(8)]
+        pairs = [(a, b) for a in spans for b in spans if a and b and a[1] == b[1] and a is not b]
+        if pairs:
+            (to, _, have), (source, _, most) = self.pick(pairs)
+            count = self.rng.randrange(1, min(have, most) + 1)
+            starts = []
+            for length in (have, most):
+                inside = [n for n, (lo, hi) in self.ints.items() if lo >= 0 and hi <= length - count]
+                starts.append(self.pick(inside) if inside else str(self.rng.randrange(length - count + 1)))
+            ends = [f"{s} + {count}" if not s.isdigit() else str(int(s) + count) for s in starts]
+            self.emit(f"{to}[{starts[0]}:{ends[0]}] = {source}[{starts[1]}:{ends[1]}]")
+
+    def span(self, depth: int) -> tuple[str, str, int] | None:
+        """(text, type, length) of something of which slices are copied."""
+        how = self.rng.randrange(5)
+        if how < 2 and (at := self.chip(want=lambda w: w.memories, depth=depth)):
+            name = self.pick(list(at[1].memories))
+            return f"{at[0]}.{name}", "u8", at[1].memories[name]
+        if how == 2 and (at := self.chip(want=lambda w: w.grids, depth=depth)):
+            name = self.pick(list(at[1].grids))
+            kind, rows, columns = at[1].grids[name]
+            return f"{at[0]}.{name}[{self.below(rows, depth)}]", kind, columns
+        at = self.chip(want=lambda w: w.arrays, depth=depth)
+        if at is None:
+            return None
+        name = self.pick(list(at[1].arrays))
+        return f"{at[0]}.{name}", *at[1].arrays[name]
 
     def chip_local(self) -> None:
         """A new local that stands for a chip, or another chip for one."""

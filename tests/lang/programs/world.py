@@ -164,6 +164,7 @@ class World:
     floats: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, tuple[str, int]] = field(default_factory=dict)
     float_arrays: dict[str, tuple[str, int]] = field(default_factory=dict)
+    grids: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     memories: dict[str, int] = field(default_factory=dict)
     subs: dict[str, World] = field(default_factory=dict)
     sub_arrays: dict[str, tuple[World, int]] = field(default_factory=dict)
@@ -175,6 +176,7 @@ class World:
         lines = [f"class {self.name}({bases}):", "    SIZE = 6", "    NEGATIVE = -129", "    STEPS = (5, -7, 300)"]
         lines += [f"    {n}: {k}" for n, k in {**self.ints, **self.floats}.items()]
         lines += [f"    {n}: {k}[{c}]" for n, (k, c) in {**self.arrays, **self.float_arrays}.items()]
+        lines += [f"    {n}: {k}[{y}, {x}]" for n, (k, y, x) in self.grids.items()]
         lines += [f"    {n}: memory[{c}]" for n, c in self.memories.items()]
         lines += [f"    {n}: {w.name}" for n, w in self.subs.items()]
         lines += [f"    {n}: {w.name}[{c}]" for n, (w, c) in self.sub_arrays.items()]
@@ -192,6 +194,9 @@ def make_world(rng: random.Random, name: str, size: int) -> World:
         world.floats[f"x{i}"] = rng.choice(("f64", "f32", "f64"))
         world.arrays[f"a{i}"] = rng.choice(kinds), rng.choice((1, 2, 3, 4, 7, 8, 16))
     world.float_arrays["xs"] = rng.choice(("f64", "f32")), rng.choice((1, 2, 3))
+    if rng.randrange(100) < 50:
+        world.grids["cells"] = rng.choice(("u8", rng.choice(kinds))), rng.choice((1, 2, 3, 5)), rng.choice((1, 4, 7))
+    world.arrays["bytes"] = "u8", rng.choice((4, 9, 16))
     if rng.randrange(100) < 70:
         world.memories["ram"] = rng.choice((1, 3, 8, 16, 33, 64, 5000))
     return world

@@ -89,22 +89,4 @@ chip.py:12:9: error: a is u8[6], not a number
             ^~~~~~
   write instead: a[i] or one of its fields
 """),
-    "slice": ("""\
-    def f(self) -> u8:
-        return self.a[1:3]
-""", """\
-chip.py:12:16: error: a slice is not hardware Python
-            return self.a[1:3]
-                   ^~~~~~~~~~~
-  write instead: a loop over single elements
-"""),
-    "slice store": ("""\
-    def f(self) -> None:
-        self.a[0:2] = 0
-""", """\
-chip.py:12:9: error: a slice is not hardware Python
-            self.a[0:2] = 0
-            ^~~~~~~~~~~
-  write instead: a loop over single elements
-"""),
 }  # fmt: skip

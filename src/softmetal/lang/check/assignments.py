@@ -6,15 +6,15 @@ import ast
 from typing import Any
 
 from softmetal.lang import ir
-from softmetal.lang.check.calls import Calls
 from softmetal.lang.check.operators import OPERATORS, not_zero
+from softmetal.lang.check.slices import Slices
 from softmetal.lang.check.values import Part, chip_of, classes_of, describe
 from softmetal.lang.chip import chip_class, layout_of, shared_size
 from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType, IntType
 
 
-class Assignments(Calls):
+class Assignments(Slices):
     """The checker of assignments."""
 
     types: dict[str, Any]
@@ -52,6 +52,8 @@ class Assignments(Calls):
     def _assign(self, node: ast.stmt, targets: list[Any], source: ast.expr) -> list[Any]:
         if len(targets) == 1 and isinstance(targets[0], ast.Tuple):
             return self._unpack(node, targets[0], source)
+        if isinstance(targets[0], ast.Subscript) and isinstance(targets[0].slice, ast.Slice) and len(targets) == 1:
+            return [self.copy_slice(node, targets[0], source)]
         value = self.value(source)
         if not (isinstance(value, ir.ChipRef) and all(isinstance(t, ast.Name) for t in targets)):
             value = self.number(source, value)
@@ -134,6 +136,8 @@ class Assignments(Calls):
                 return ir.SetMemory(place.chip, place.memory, place.type, place.address, cut)
             if isinstance(place, ir.ChipRef):
                 self.fail(target, "a chip cannot be assigned", "its fields")
+            if isinstance(place, Part):
+                self.fail(target, f"a row of {place.name} cannot be assigned", f"an element: {ast.unparse(target)}[x]")
             self.function.stores.add((base.chip.place if base.chip.place is not None else base.chip.cls, base.name))
             return ir.SetField(place.chip, place.field, place.index, self.cut(source, value, place.field.type.element))
         return self.fail(target, "this cannot be assigned", "a variable, a field, an element")
@@ -208,13 +212,22 @@ class Assignments(Calls):
         if not isinstance(target, ast.Subscript):
             return target
         inner, index = self._indexed_once(target.value, made), target.slice
-        if not isinstance(index, ast.Constant | ast.Name | ast.Slice):
-            name = f"index.{index.lineno}.{index.col_offset}"
-            made.append(self.set_local(index, name, self.integer(index)[0]))
-            self.assigned.add(name)
-            index = ast.copy_location(ast.Name(name, ast.Load()), index)
-            index.text = ast.unparse(target.slice)  # type: ignore[attr-defined] # which errors show
+        if isinstance(index, ast.Tuple):
+            index = ast.copy_location(ast.Tuple([self._index_once(each, made) for each in index.elts], ast.Load()), index)
+        else:
+            index = self._index_once(index, made)
         return ast.copy_location(ast.Subscript(inner, index, target.ctx), target)
+
+    def _index_once(self, index: ast.expr, made: list[Any]) -> ast.expr:
+        """An index, in a local where it may take effort or have effects."""
+        if isinstance(index, ast.Constant | ast.Name | ast.Slice):
+            return index
+        name = f"index.{index.lineno}.{index.col_offset}"
+        made.append(self.set_local(index, name, self.integer(index)[0]))
+        self.assigned.add(name)
+        found = ast.copy_location(ast.Name(name, ast.Load()), index)
+        found.text = ast.unparse(index)  # type: ignore[attr-defined] # which errors show
+        return found
 
 
 def _as_load(target: ast.expr) -> ast.expr:

@@ -36,10 +36,13 @@ class Way(NamedTuple):
 
 
 class Part:
-    """An array field, a memory, or a memory seen as values of one type; not yet indexed."""
+    """An array field, a row of one, a memory, or a memory seen as values of one type; not yet indexed.
 
-    def __init__(self, chip: ir.ChipRef, field: Any, name: str, kind: Any) -> None:
-        self.chip, self.field, self.name, self.kind = chip, field, name, kind
+    `start` is where a row begins, in elements from the start of the array.
+    """
+
+    def __init__(self, chip: ir.ChipRef, field: Any, name: str, kind: Any, start: ir.Expr | None = None) -> None:
+        self.chip, self.field, self.name, self.kind, self.start = chip, field, name, kind, start
 
 
 class Bound:
@@ -75,7 +78,7 @@ def describe(value: Value) -> str:
     if isinstance(value, Method):
         return f"the method {value.function.__name__}"
     if isinstance(value, Part):
-        return f"{value.name}: {value.kind!r}"
+        return f"{value.name}.{value.kind[0]}" if isinstance(value.kind, tuple) else f"{value.name}: {value.kind!r}"
     if isinstance(value, Bound):
         return f"the method {value.name}"
     return "a float" if value.range is None else "an integer"

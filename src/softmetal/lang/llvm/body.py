@@ -106,6 +106,11 @@ class Body(Values):
         self.emit(f"call void {copy}(ptr {to}, ptr {source}, i64 {node.size}, i1 false)")
         self._kept_in(node.chip, node.size, to_memory=False)
 
+    def do_CopySpan(self, node: ir.CopySpan) -> None:
+        copy = self.unit.intrinsic("llvm.memmove.p0.p0.i64", "void", "ptr", "ptr", "i64", "i1")
+        source, to = self.span(node.source), self.span(node.to)
+        self.emit(f"call void {copy}(ptr {to}, ptr {source}, i64 {node.to.count * node.to.element.size}, i1 false)")
+
     def _kept_in(self, ref: ir.ChipRef, size: int, to_memory: bool) -> None:
         """Bring kept fields of a chip to where they rest, or back."""
         if ref.place is None:

@@ -79,6 +79,12 @@ class Places(Writer):
         assert found is not None
         return self.new(f"getelementptr i8, ptr {base}, i64 {self.resize(text, found, 64)}")
 
+    def span(self, span: ir.Span) -> str:
+        """Pointer to the first of some elements."""
+        if span.field is None:
+            return self.memory(span.chip, span.memory, span.start)
+        return self.place(span.chip, span.field, span.start)[0]
+
     def pointer(self, ref: ir.ChipRef) -> str:
         """Pointer to a chip."""
         return self.gep(*self.chip(ref))
