@@ -14,104 +14,22 @@ and every field and every memory byte of a board is at a distance from its start
 from __future__ import annotations
 
 import inspect
-import struct
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from softmetal.lang.bus import bus_methods
 from softmetal.lang.golden import golden
 from softmetal.lang.mapping import PAGE, Mapping
+from softmetal.lang.marks import cold, host, noinline, reads, shared, writes
 from softmetal.lang.source import annotation, field_error, remembered
-from softmetal.lang.types import SIGNED, UNSIGNED, ArrayType, FloatType, HwType, IntType, MemoryType, u1, u32
+from softmetal.lang.traps import Trap, Unanswered, trap_class, trap_fields
+from softmetal.lang.types import ArrayType, FloatType, HwType, IntType, MemoryType
+from softmetal.lang.views import Array, Grid, Memory
 
 MAILBOX = PAGE
 """Bytes between block and memories where compiled code leaves what it has to tell; not part of the state."""
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def host(function: F) -> F:
-    """Mark a method of a chip as host code: Python that inspects or loads the chip, never compiled."""
-    function.__host__ = True  # type: ignore[attr-defined]
-    return function
-
-
-def cold(function: F) -> F:
-    """Mark a method or function as rarely run: it is kept out of the way of the code that calls it."""
-    function.__cold__ = True  # type: ignore[attr-defined]
-    return function
-
-
-def noinline(function: F) -> F:
-    """Mark a method or function to be compiled once and called: what is large, often run, and called from many places."""
-    function.__noinline__ = True  # type: ignore[attr-defined]
-    return function
-
-
-def reads(offset: int) -> Callable[[F], F]:
-    """Mark a method as what answers a bus read at `offset` inside the chip."""
-    return _register("__reads__", offset)
-
-
-def writes(offset: int) -> Callable[[F], F]:
-    """Mark a method as what takes a bus write at `offset` inside the chip; its one parameter is the value."""
-    return _register("__writes__", offset)
-
-
-def _register(mark: str, offset: int) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        setattr(function, mark, (*getattr(function, mark, ()), offset))
-        return function
-
-    return decorate
-
-
-class Trap(Exception):
-    """What leaves an instruction before its end. Subclasses annotate integer fields: `raise IllegalInstruction(bits)`."""
-
-    def __init__(self, *values: int) -> None:
-        names = trap_fields(type(self))
-        if len(values) != len(names):
-            raise TypeError(f"{type(self).__name__} takes {len(names)} values: {', '.join(names)}")
-        self.values = tuple(kind(v) for kind, v in zip(names.values(), values, strict=True))
-        for name, value in zip(names, self.values, strict=True):
-            setattr(self, name, value)
-        super().__init__(*self.values)
-
-    def __str__(self) -> str:
-        fields = [f"{n} {v if v < 10 else hex(v)}" for n, v in zip(trap_fields(type(self)), self.values, strict=True)]
-        return f"{type(self).__name__}: {', '.join(fields)}" if fields else type(self).__name__
-
-
-@remembered
-def trap_fields(cls: type[Trap]) -> dict[str, IntType]:
-    """The integer fields of a trap class, in order."""
-    found: dict[str, IntType] = {}
-    for base in reversed(cls.__mro__):
-        found |= {n: t for n, t in inspect.get_annotations(base, eval_str=True).items() if isinstance(t, IntType)}
-    return found
-
-
-class Unanswered(Trap):
-    """An access to a chip, at an offset where nothing is modelled."""
-
-    offset: u32  # type: ignore[valid-type]
-    write: u1  # type: ignore[valid-type]
-
-    def __str__(self) -> str:
-        return f"nothing answers a bus {'write' if self.values[1] else 'read'} at offset {self.values[0]:#x}"
-
-
-def trap_class(module: str, name: str) -> type[Trap]:
-    """The trap class of a name that a compiled unit remembers."""
-    found: Any = sys.modules[module]
-    for part in name.split("."):
-        found = getattr(found, part)
-    kind: type[Trap] = found
-    return kind
 
 
 class _Method:
@@ -202,6 +120,8 @@ class Chip:
                     setattr(cls, name, _Method(made, cls))
 
     def __class_getitem__(cls, length: int) -> ArrayType:
+        if not isinstance(length, int) or length < 1:
+            raise TypeError(f"{cls.__name__}[{length!r}]: the length of an array of chips is one whole number, 1 or more")
         return ArrayType(cls, length)
 
     def __init__(self, *, room: int = 0, in_file: bool = False) -> None:
@@ -335,6 +255,25 @@ class Board:
         """Offset of the mailbox."""
         return self.block_size
 
+    def places(self, cls: type) -> list[tuple[int, str]]:
+        """Where the chips of just this class lie: offset from the start of the state, and path; in order."""
+        return _chips_of(self.cls).get(cls, [])
+
+
+@remembered
+def _chips_of(board: type) -> dict[type, list[tuple[int, str]]]:
+    """Offset and path of every chip of a board, by class."""
+    found: dict[type, list[tuple[int, str]]] = {}
+
+    def walk(cls: type, path: str, base: int) -> None:
+        found.setdefault(cls, []).append((base, path))
+        for name, field in layout_of(cls).fields.items():
+            for index, sub, offset in _sub_chips(field):
+                walk(sub, f"{path}{name}{index}.", base + offset)
+
+    walk(board, "", 0)
+    return found
+
 
 def _memories(cls: type, path: str) -> Iterator[tuple[str, MemoryType]]:
     layout = layout_of(cls)
@@ -404,7 +343,8 @@ def _attach(chip: Chip, mapping: Mapping, offset: int, path: str, board: Board) 
             own[name] = subs
         elif isinstance(kind, ArrayType):
             start = field.offset // kind.element.size
-            own[name] = Array(own[_view(kind.element.format)][start : start + kind.length], kind)
+            view = own[_view(kind.element.format)][start : start + kind.length]
+            own[name] = Grid(view, kind) if kind.columns else Array(view, kind)
     for name, kind in layout.memories.items():
         at = board.memories[path + name][0]
         own[name] = Memory(mapping.view[at : at + kind.length])
@@ -419,88 +359,15 @@ def power_on(chip: Chip) -> None:
         if field.power_on is not None:
             if isinstance(field.type, ArrayType):
                 values = field.power_on
-                chip.__dict__[name][:] = values if isinstance(values, Sequence) else [values] * field.type.length
+                view = chip.__dict__[name]
+                for i, row in enumerate(view if field.type.columns else [view]):
+                    given = values[i] if field.type.columns and isinstance(values, Sequence) else values
+                    row[:] = given if isinstance(given, Sequence) else [given] * len(row)
             else:
                 setattr(chip, name, field.power_on)
 
 
-class Array(Sequence[Any]):
-    """The golden view of an array field."""
-
-    def __init__(self, view: memoryview, kind: ArrayType) -> None:
-        self.view, self.cut, self.length = view, kind.element, kind.length
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, int) and index < 0:
-            raise IndexError(f"index {index} is outside the array")
-        found = self.view[index]
-        return list(found) if isinstance(index, slice) else found
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(index, slice):
-            for i, v in zip(range(*index.indices(self.length)), value, strict=True):
-                self.view[i] = self.cut(v)
-        elif index < 0:
-            raise IndexError(f"index {index} is outside the array")
-        else:
-            self.view[index] = self.cut(value)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
-
-    def __repr__(self) -> str:
-        return repr(list(self))
-
-
-class _Wide:
-    """A memory seen as values of one type, at byte addresses."""
-
-    def __init__(self, view: memoryview, kind: IntType) -> None:
-        self.view, self.cut, self.format = view, kind, struct.Struct("<" + kind.format)
-        self.last = len(view) - kind.size
-
-    def __getitem__(self, address: int) -> int:
-        if not 0 <= address <= self.last:
-            raise IndexError(f"address {address:#x} is outside the memory")
-        value: int = self.format.unpack_from(self.view, address)[0]
-        return value
-
-    def __setitem__(self, address: int, value: int) -> None:
-        if not 0 <= address <= self.last:
-            raise IndexError(f"address {address:#x} is outside the memory")
-        self.format.pack_into(self.view, address, self.cut(value))
-
-
-class Memory:
-    """The golden view of a memory: bytes by index, wider values through `u16`, `s32`, `u64`..."""
-
-    def __init__(self, view: memoryview) -> None:
-        self.view = view
-        for bits in (8, 16, 32, 64):
-            setattr(self, f"u{bits}", _Wide(view, UNSIGNED[bits]))
-            setattr(self, f"s{bits}", _Wide(view, SIGNED[bits]))
-
-    def __getitem__(self, address: Any) -> Any:
-        if isinstance(address, int) and address < 0:
-            raise IndexError(f"address {address:#x} is outside the memory")
-        return self.view[address]
-
-    def __setitem__(self, address: Any, value: Any) -> None:
-        if isinstance(address, slice):
-            self.view[address] = value
-        elif address < 0:
-            raise IndexError(f"address {address:#x} is outside the memory")
-        else:
-            self.view[address] = value & 0xFF
-
-    def __len__(self) -> int:
-        return len(self.view)
-
-
 __all__ = [
-    "Board", "Chip", "Entry", "HwType", "Mapping", "Memory", "Trap", "Unanswered",
-    "host", "layout", "layout_of", "method_of", "reads", "writes",
+    "Array", "Board", "Chip", "Entry", "Grid", "HwType", "Mapping", "Memory", "Trap", "Unanswered",
+    "cold", "host", "layout", "layout_of", "method_of", "noinline", "reads", "shared", "trap_class", "trap_fields", "writes",
 ]  # fmt: skip

@@ -38,6 +38,8 @@ class ChipRef:
     """A chip: a parameter's, or one at `offset` bytes inside another, or an element of an array of chips.
 
     `place` is its offset from the start of the state where that is known when compiling, `path` its name on the board.
+    Where they are not, the chip is found when running: it is the parameter's or local's of that name, or lies in `base`, or is
+    `chosen`. Then it may be of one of several `classes`, all derived from `cls`; none are named where it is just a `cls`.
     """
 
     cls: type
@@ -48,6 +50,29 @@ class ChipRef:
     offset: int = 0
     index: Expr | None = None
     step: int = 0
+    classes: tuple[type, ...] = ()
+    chosen: ChipSelect | ChipPick | Call | None = None
+
+
+@dataclass(slots=True)
+class ChipSelect:
+    """`a if condition else b`, of chips."""
+
+    condition: Expr
+    a: ChipRef
+    b: ChipRef
+
+
+@dataclass(slots=True)
+class ChipPick:
+    """`(a, b, c)[index]`, of chips."""
+
+    chips: list[ChipRef]
+    index: Expr
+
+
+Known = Range | ChipRef | None
+"""What is known of a local: an integer's range; None for a float; the chip that it stands for."""
 
 
 @dataclass(slots=True)
@@ -138,6 +163,14 @@ class SetLocal:
 
 
 @dataclass(slots=True)
+class SetChip:
+    """A local that stands for a chip."""
+
+    name: str
+    chip: ChipRef
+
+
+@dataclass(slots=True)
 class SetField:
     chip: ChipRef
     field: Field
@@ -152,6 +185,26 @@ class CopyChip:
     chip: ChipRef
     source: ChipRef
     size: int
+
+
+@dataclass(slots=True)
+class Span:
+    """`count` elements of an array (or bytes of a memory: then there is no field) from `start` on."""
+
+    chip: ChipRef
+    field: Field | None
+    memory: str
+    start: Expr
+    count: int
+    element: Any
+
+
+@dataclass(slots=True)
+class CopySpan:
+    """The elements of one span become those of another, as if they were copied elsewhere first. No part has an effect."""
+
+    to: Span
+    source: Span
 
 
 @dataclass(slots=True)
@@ -204,8 +257,16 @@ class Switch:
 
 
 @dataclass(slots=True)
+class ChipSwitch:
+    """What happens for a chip of each of some classes; it is of one of them."""
+
+    chip: ChipRef
+    ways: list[tuple[tuple[type, ...], list[Any]]]
+
+
+@dataclass(slots=True)
 class Return:
-    values: list[Expr]
+    values: list[Any]  # Expr; a ChipRef where the result is a chip
 
 
 @dataclass(slots=True)
@@ -251,7 +312,8 @@ class Function:
     chips: list[tuple[str, ChipRef]] = field(default_factory=list)
     params: list[tuple[str, Any]] = field(default_factory=list)  # name, IntType or FloatType
     results: list[Any] = field(default_factory=list)
-    locals: dict[str, Range | None] = field(default_factory=dict)
+    found: tuple[type, ...] = ()  # what a result that is a chip may be
+    locals: dict[str, Known] = field(default_factory=dict)
     body: list[Any] = field(default_factory=list)
     traps: bool = False
     raises: list[type] = field(default_factory=list)

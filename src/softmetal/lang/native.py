@@ -9,11 +9,11 @@ from typing import Any
 from softmetal.lang import ir
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
-from softmetal.lang.chip import Board, Chip, method_of, trap_class, trap_fields
-from softmetal.lang.infer import type_range
+from softmetal.lang.chip import Board, Chip, chip_class, method_of, trap_class, trap_fields
 from softmetal.lang.llvm import Unit, Writer, emit
 from softmetal.lang.llvm.target import compile_ir
 from softmetal.lang.loader import Library
+from softmetal.lang.ranges import type_range
 from softmetal.lang.source import HardwareError, tree_of
 from softmetal.lang.types import FloatType, IntType
 
@@ -96,7 +96,7 @@ class Native:
         if found is None:
             raise AttributeError(f"{self._cls.__name__} has no method {name!r}")
         if name not in self._chosen:
-            raise AttributeError(f"{self._cls.__name__}.{name}() is not compiled: it takes chips, or was not asked for")
+            raise AttributeError(f"{self._cls.__name__}.{name}() is not compiled: it takes or gives chips, or was not asked for")
         params, results = signature(*found)
         address = self._library.address(f"call.{name}")
         call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * len(params))(address)
@@ -117,9 +117,10 @@ class Native:
 
 
 def _public(cls: type) -> list[str]:
-    """The methods that Python can call: those that take numbers only."""
+    """The methods that Python can call: those that take and give numbers only."""
     names = dict.fromkeys(n for base in cls.__mro__ for n in base.__dict__.get("__hw_methods__", {}) if not n.startswith("_"))
-    return [n for n in names if (found := method_of(cls, n)) and not any(map(_is_no_number, signature(*found)[0]))]
+    kinds = {n: signature(*found) for n in names if (found := method_of(cls, n))}
+    return [n for n, (params, results) in kinds.items() if not (any(map(_is_no_number, params)) or any(map(chip_class, results)))]
 
 
 def _is_no_number(kind: Any) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from softmetal.lang.types import IntType
 
 LIMIT_BITS = 256
 """The widest value that hardware Python computes with."""
@@ -51,6 +53,11 @@ class Range(NamedTuple):
 
 
 BIT = Range(0, 1)
+
+
+def type_range(kind: Any) -> Any:
+    """The range of an integer type; None for a float type."""
+    return Range(kind.lo, kind.hi) if isinstance(kind, IntType) else None
 
 
 def clip(lo: int, hi: int) -> Range:

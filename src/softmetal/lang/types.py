@@ -16,16 +16,20 @@ NAN = float("nan")
 
 
 class HwType:
-    """A type that a field may have. `T[n]` is an array of `n` of them."""
+    """A type that a field may have. `T[n]` is an array of `n` of them, `T[rows, columns]` one of two dimensions."""
 
     name: str
     size: int
     """Bytes at rest."""
 
-    def __getitem__(self, length: int) -> ArrayType:
-        if not isinstance(length, int) or length < 1:
-            raise TypeError(f"{self.name}[{length!r}]: an array's length is a whole number, 1 or more")
-        return ArrayType(self, length)
+    def __getitem__(self, length: int | tuple[int, int]) -> ArrayType:
+        sizes = length if isinstance(length, tuple) else (length,)
+        if not 1 <= len(sizes) <= 2:
+            raise TypeError(f"{self.name}[{', '.join(map(repr, sizes))}]: an array has one or two dimensions")
+        if not all(isinstance(size, int) and size >= 1 for size in sizes):
+            text = ", ".join(map(repr, sizes))
+            raise TypeError(f"{self.name}[{text}]: an array's length is a whole number, 1 or more")
+        return ArrayType(self, length) if isinstance(length, int) else ArrayType(self, length[0] * length[1], length[1])
 
     def __repr__(self) -> str:
         return self.name
@@ -77,14 +81,30 @@ class FloatType(HwType):
 
 @dataclass(frozen=True, repr=False, eq=True)
 class ArrayType(HwType):
-    """A fixed number of values of one type, or of sub-chips of one class, one after the other."""
+    """A fixed number of values of one type, or of sub-chips of one class, one after the other.
+
+    `length` is how many there are in all. An array of two dimensions holds its rows one after the other, each of `columns`
+    elements; `columns` is 0 where there is one dimension.
+    """
 
     element: Any  # IntType, FloatType or a Chip class
     length: int
+    columns: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of an array of two dimensions."""
+        return self.length // self.columns
+
+    @property
+    def row(self) -> ArrayType:
+        """The type of a row."""
+        return ArrayType(self.element, self.columns)
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        return f"{getattr(self.element, 'name', None) or self.element.__name__}[{self.length}]"
+        size = f"{self.rows}, {self.columns}" if self.columns else str(self.length)
+        return f"{getattr(self.element, 'name', None) or self.element.__name__}[{size}]"
 
     @property
     def size(self) -> int:  # type: ignore[override]

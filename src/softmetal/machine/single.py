@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -150,7 +151,7 @@ class Single:
                     memories[entry.path] = bytes(value[0 : min(len(value), WINDOW)])
             elif isinstance(entry.type, ArrayType):
                 names = self.isa.registers.get(entry.path, ())
-                for i, each in enumerate(value):
+                for i, each in enumerate(itertools.chain(*value) if entry.type.columns else value):
                     label = names[i] if i < len(names) else f"{entry.path}[{i}]"
                     seen[label] = number_text(each, entry.type.element)
             else:

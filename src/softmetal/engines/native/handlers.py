@@ -16,9 +16,8 @@ from softmetal.engines.native.interpreter import FLOWED, KEPT, Interpreter
 from softmetal.isa.table import Insn, Isa
 from softmetal.lang import ir
 from softmetal.lang.chip import Board
-from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Writer, llvm_type
-from softmetal.lang.ranges import Range
+from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import u64
 
 SIGNATURE = "ptr align 4096 %root, ptr align 16 %ip, i64 %budget"

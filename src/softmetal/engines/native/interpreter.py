@@ -9,10 +9,10 @@ from softmetal.isa.table import Isa, parameters_of
 from softmetal.lang import ir
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Field, layout_of, method_of
-from softmetal.lang.infer import type_range
 from softmetal.lang.llvm import Unit, Writer
 from softmetal.lang.llvm.unit import Typed
 from softmetal.lang.native import method_instance
+from softmetal.lang.ranges import type_range
 from softmetal.lang.types import IntType
 
 KEPT = ("pc", "next_pc", "count")

@@ -9,8 +9,8 @@ An engine may keep some 8-byte fields of the core in registers (`kept`: offset i
 function that touches one of them gets `%kept`, a pointer to such slots, and uses them instead of the state. `marks`
 (offset -> slot) names kept fields of which it wants to know, by a 1 in the slot, that they were assigned.
 
-`unit` holds a piece of IR and names its functions, `writer` writes instructions, `body` a function, `emit` the whole. `target` is
-LLVM itself.
+`unit` holds a piece of IR and names its functions, `writer` writes instructions, `places` where things lie, `values` expressions,
+`body` a function, `emit` the whole. `target` is LLVM itself.
 """
 
 from softmetal.lang.llvm.emit import emit

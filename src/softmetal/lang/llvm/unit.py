@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from softmetal.lang import ir
-from softmetal.lang.chip import Board, layout_of
-from softmetal.lang.infer import type_range
-from softmetal.lang.ranges import Range
+from softmetal.lang.chip import Board, chip_class, layout_of
+from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType
 
 Typed = tuple[str, Range | None]
@@ -17,12 +16,16 @@ Typed = tuple[str, Range | None]
 
 
 def llvm_type(kind: Any) -> str:
-    """The LLVM type of a value of a hardware type in an expression."""
+    """The LLVM type of a value of a hardware type in an expression; a chip is a pointer."""
+    if chip_class(kind):
+        return "ptr"
     return "double" if isinstance(kind, FloatType) else f"i{type_range(kind).width}"
 
 
-def type_of(found: Range | None) -> str:
-    """The LLVM type of a value in this range."""
+def type_of(found: ir.Known) -> str:
+    """The LLVM type of a value of which this is known."""
+    if isinstance(found, ir.ChipRef):
+        return "ptr"
     return "double" if found is None else f"i{found.width}"
 
 
@@ -46,6 +49,7 @@ class Unit:
         self.exported: dict[str, ir.Outside] = {}
         """Functions of this unit that others may call, by their symbols."""
         self._symbols: set[str] = set()
+        self._lookups: dict[tuple[tuple[int, int], ...], str] = {}
         self._numbered: set[ir.Function] = set()
         self._touching: dict[ir.Function, bool] = {}
         self._changing: dict[ir.Function, bool] = {}
@@ -123,6 +127,21 @@ class Unit:
         if line not in self.declared:
             self.declared.add(line)
         return f"@{name}"
+
+    def lookup(self, pairs: tuple[tuple[int, int], ...]) -> str:
+        """A function from the first number of each pair to the second, both i64; it is asked for no other. Its name."""
+        if pairs not in self._lookups:
+            name = self._lookups[pairs] = f"@lookup.{len(self._lookups)}"
+            arms = " ".join(f"i64 {key}, label %to{i}" for i, (key, _) in enumerate(pairs[1:]))
+            lines = [
+                f"define internal i64 {name}(i64 %key) nounwind memory(none) {{",
+                f"  switch i64 %key, label %first [{arms}]",
+            ]
+            lines += ["first:", f"  ret i64 {pairs[0][1]}"]
+            for i, (_, value) in enumerate(pairs[1:]):
+                lines += [f"to{i}:", f"  ret i64 {value}"]
+            self.parts.append("\n".join([*lines, "}\n"]))
+        return self._lookups[pairs]
 
     def table(self, values: tuple[int, ...]) -> tuple[str, Range]:
         """A constant table; its name and the range of its values."""

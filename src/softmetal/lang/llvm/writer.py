@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.lang import ir
-from softmetal.lang.infer import type_range
 from softmetal.lang.llvm.unit import Typed, Unit, llvm_type
-from softmetal.lang.ranges import Range
+from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType, IntType
 
 NAN_BITS = "0x7FF8000000000000"
