@@ -131,5 +131,5 @@ def test_a_core_that_has_not_what_it_promises_is_refused() -> None:
     class Old(Wide):
         decoding = 16
 
-    with pytest.raises(TypeError, match=r"Old.decoding is 16: give Ahead\(...\), ByFrame\(...\), or nothing"):
+    with pytest.raises(TypeError, match=r"Old.decoding is 16: give Ahead\(...\), ByFrame\(...\), Itself\(\), or nothing"):
         new_board(isa, Old)
