@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -15,6 +16,8 @@ from softmetal.machine.machine import Machine
 
 def kind_of(board: str) -> type[Computer]:
     """A board's computer. Raises SystemExit, with one line, where there is none."""
+    if ":" in board and os.getcwd() not in sys.path:  # a module of the user's lies where the user is
+        sys.path.insert(0, os.getcwd())
     try:
         return named(board)
     except LoadError as error:

@@ -290,7 +290,7 @@ class Session:
                     say("the guest resets" if self._resets < MOST_RESETS else "the guest resets again and again")
                 self.machine.reset()
             case Stop.IDLE:
-                say("the guest waits for what will never come: all its CPUs are idle, no timer is set, the input has ended")
+                say(machine.computer.why_idle(machine.board))
                 return GUEST_FAILED
         return None
 

@@ -199,6 +199,10 @@ class Computer(ABC):
         """What the guest said when it FAILED."""
         return 1
 
+    def why_idle(self, board: Any) -> str:
+        """Why nothing will ever happen again, as a line for the user: all CPUs wait, and no timer is set."""
+        return "the guest waits for what will never come: all its CPUs are idle, no timer is set, the input has ended"
+
     def failure(self, output: bytes | bytearray, whole: bool) -> str:
         """What the console's output says of a guest that has given up without ending, as a line for the user; "" if nothing.
         `whole`: the guest has stopped, no more will come."""

@@ -118,6 +118,9 @@ class Sbc(Computer):
     def idle(self, board: Any) -> bool:
         return bool(board.jammed)
 
+    def why_idle(self, board: Any) -> str:
+        return f"the processor is jammed by the instruction at ${board.at:04x}: only a reset starts it again"
+
     def serve(self, machine: Machine) -> bool:
         board = machine.board
         _drain(machine)
