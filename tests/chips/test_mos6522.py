@@ -474,8 +474,9 @@ def test_timer_2_s_low_byte_goes_round_while_it_makes_the_shift_clock(via):
 
 def test_the_free_running_mode_shifts_without_end_and_without_flag(via):
     via.write(ACR, 0x10).tick().write(T2CL, 0).tick().write(T2CH, 0).tick().write(SR, 0x0F)
-    clock = seen(via, lambda v: v.cb1_out, 200)
-    assert clock[3:].count(0) > 90
+    clock = seen(via, lambda v: (v.cb1_out, v.cb2_out), 202)
+    byte = [0, 0, 0, 0, 1, 1, 1, 1]
+    assert clock[2:] == [(level, bit) for bit in byte * 7 for level in (0, 0, 1, 1)][:200]  # an edge every N + 2 cycles
     assert flags(via) & ON_SR == 0
 
 
@@ -521,6 +522,9 @@ def test_a_shift_register_that_is_off_still_shifts_with_cb1_s_rising_edges(via):
     via.cb2 = 0
     pulse(pulse(via, "cb1"), "cb1")
     assert (via.read(SR), flags(via) & ON_SR) == (0x3C, 0)
+    for _ in range(8):
+        pulse(via, "cb1")
+    assert (via.read(SR), flags(via) & ON_SR) == (0, 0)
 
 
 def test_what_the_chip_drives_on_cb1_and_cb2_sets_none_of_their_flags(via):
