@@ -474,8 +474,9 @@ def test_timer_2_s_low_byte_goes_round_while_it_makes_the_shift_clock(via):
 
 def test_the_free_running_mode_shifts_without_end_and_without_flag(via):
     via.write(ACR, 0x10).tick().write(T2CL, 0).tick().write(T2CH, 0).tick().write(SR, 0x0F)
-    clock = seen(via, lambda v: v.cb1_out, 200)
-    assert clock[3:].count(0) > 90
+    clock = seen(via, lambda v: (v.cb1_out, v.cb2_out), 202)
+    byte = [0, 0, 0, 0, 1, 1, 1, 1]
+    assert clock[2:] == [(level, bit) for bit in byte * 7 for level in (0, 0, 1, 1)][:200]  # an edge every N + 2 cycles
     assert flags(via) & ON_SR == 0
 
 
@@ -484,8 +485,8 @@ def test_shifting_in_by_cb1_flags_every_eight_pulses(via):
     for byte in (0x96, 0x3C):
         for bit in range(7, -1, -1):
             via.cb2 = byte >> bit & 1
-            assert flags(via) & ON_SR == 0
-            pulse(via, "cb1")
+            assert flags(edge(via, "cb1", 0)) & ON_SR == 0
+            edge(via, "cb1", 1)
         assert flags(via) & ON_SR
         assert via.read(SR) == byte
 
@@ -521,12 +522,15 @@ def test_a_shift_register_that_is_off_still_shifts_with_cb1_s_rising_edges(via):
     via.cb2 = 0
     pulse(pulse(via, "cb1"), "cb1")
     assert (via.read(SR), flags(via) & ON_SR) == (0x3C, 0)
+    for _ in range(8):
+        pulse(via, "cb1")
+    assert (via.read(SR), flags(via) & ON_SR) == (0, 0)
 
 
-def test_the_clock_that_the_chip_drives_on_cb1_sets_cb1_s_flag(via):
-    ticks(via.write(ACR, 0x18).tick().write(SR, 0xFF), 1)
-    assert flags(via) & ON_CB1 == 0
-    assert flags(ticks(via, 1)) & ON_CB1
+def test_what_the_chip_drives_on_cb1_and_cb2_sets_none_of_their_flags(via):
+    for edge_of_cb1_and_cb2 in (0x00, 0x50):
+        via.write(PCR, edge_of_cb1_and_cb2).write(ACR, 0x18).tick().write(SR, 0xA5)
+        assert flags(ticks(via, 20)) == ON_SR
 
 
 # --- the whole

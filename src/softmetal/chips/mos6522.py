@@ -3,12 +3,11 @@
 Sources: MOS Technology MCS6522 preliminary data sheet (November 1977); Synertek SY6522 data sheet; Rockwell R6522 data sheet,
 for what the first leaves open. Where real chips are known to differ from all of them, the chips are followed: measurements on
 BBC Micros (stardot.org.uk forums, topics 16081, 16251, 16252: timer 1 reloads in one-shot mode too, a write of T1L-H clears the
-flag, ACR does not arm a timer, a time-out wins over an access that clears its flag) and those that VICE's `viavarious` programs
-hold, of a VIC-20 and a 1541C (`tests/conform/test_6522_measured.py`). The cycles of the shift register and of timer 2 while it
-drives that are those of VICE's `viacore.c`, whose authors compared them with drives; no measurement of them has been run here.
-The sheets differ: IER's bit 7 reads as 0 in MOS's and 1 in Rockwell's, which chips do; PB7 is timer 1's with ACR's bit 7 here,
-which MOS and Rockwell grant only together with DDRB's bit 7. That the shift register also shifts by CB1 where it is off is
-Rockwell's alone. CB1's and CB2's flags come from their pins, so the clock and the bits that the chip drives there set them too.
+flag, ACR does not arm a timer, a time-out wins over an access that clears its flag) and those that VICE's test programs hold, of
+a VIC-20 and a 1541C (`tests/conform/test_6522_measured.py`: timers, PB7, the shift register's cycles; what the chip drives on CB1
+sets no flag). The sheets differ: IER's bit 7 reads as 0 in MOS's and 1 in Rockwell's, which chips do; PB7 is timer 1's with ACR's
+bit 7 here, which MOS and Rockwell grant only together with DDRB's bit 7. That the shift register also shifts by CB1 where it is
+off is Rockwell's alone.
 Not modelled: the edge of CB1 that real chips lose where it falls together with phi2's; pins that two drive against each other,
 but for a port A pin that the outside pulls low; the time inside a cycle.
 """
@@ -163,12 +162,12 @@ class Mos6522(Device):
         if self.cb1 != self.cb1_was:
             self.cb1_was = self.cb1
             if not self.drives_cb1():
-                self.cb1_edge(self.cb1)
+                self.cb1_edge()
                 self.shift_by_cb1()
         if self.cb2 != self.cb2_was:
             self.cb2_was = self.cb2
-            if self.acr & SHIFT_OUT == 0:
-                self.cb2_edge(self.cb2)
+            if self.acr & SHIFT_OUT == 0 and self.pcr & 0x80 == 0 and self.cb2 == self.pcr >> 6 & 1:
+                self.flag(ON_CB2)
 
     def ca1_edge(self) -> None:
         """CA1 has changed."""
@@ -179,19 +178,14 @@ class Mos6522(Device):
             if self.pcr & 0x0E == 0x08:
                 self.ca2_level = 1
 
-    def cb1_edge(self, level: u1) -> None:
-        """CB1 has changed, driven from outside or by the shift register."""
-        if level == self.pcr >> 4 & 1:
+    def cb1_edge(self) -> None:
+        """CB1 has changed."""
+        if self.cb1 == self.pcr >> 4 & 1:
             if self.ifr & ON_CB1 == 0:
                 self.irb = self.pins_b()
             self.flag(ON_CB1)
             if self.pcr & 0xE0 == 0x80:
                 self.cb2_level = 1
-
-    def cb2_edge(self, level: u1) -> None:
-        """CB2 has changed, driven from outside or by the shift register."""
-        if self.pcr & 0x80 == 0 and level == self.pcr >> 6 & 1:
-            self.flag(ON_CB2)
 
     def drive(self) -> None:
         """Set the output pins."""
@@ -237,7 +231,6 @@ class Mos6522(Device):
                 self.shift_out()
             elif rises and self.acr & SHIFT_OUT == 0:
                 self.sr = self.sr << 1 | self.cb2
-            self.cb1_edge(rises)
             if self.edges == EDGES:
                 self.end_of_byte()
         if self.shifts_by_phi2() and self.edges < EDGES:
@@ -256,11 +249,8 @@ class Mos6522(Device):
 
     def shift_out(self) -> None:
         """The upper bit goes to CB2, and comes in again below."""
-        bit = self.sr >> 7
-        self.sr = self.sr << 1 | bit
-        if self.shift_bit != bit:
-            self.shift_bit = bit
-            self.cb2_edge(bit)
+        self.shift_bit = self.sr >> 7
+        self.sr = self.sr << 1 | self.shift_bit
 
     def end_of_byte(self) -> None:
         """Eight bits are through: under control of CB1 or in the free-running mode, more follow."""
