@@ -38,6 +38,7 @@ from softmetal.chips.virtio.console import VirtioConsole
 from softmetal.chips.virtio.entropy import VirtioEntropy
 from softmetal.chips.virtio.gpu import VirtioGpu
 from softmetal.chips.virtio.input import VirtioInput
+from softmetal.chips.virtio.mmio import VirtioDevice
 from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.p9 import MOST_MESSAGE, Virtio9p
 from softmetal.chips.vmgenid import Vmgenid
@@ -93,7 +94,7 @@ SLOT_IRQ = (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19)
 
 
 class Slot(IntEnum):
-    """What is in a slot of the virtio bus."""
+    """What is in a slot of the virtio bus; the place in the table of `RiscvVirt.device`."""
 
     EMPTY = 0
     DISK = 1  # to 4
@@ -145,7 +146,8 @@ class RiscvVirt(PrivilegedHart, Dma):
     rtc: GoldfishRtc
     finisher: TestFinisher
     vmgenid: Vmgenid
-    slots: u8[SLOTS]
+    slots: u8[SLOTS]  # what is in each: a Slot
+    empty: VirtioDevice
     disks: VirtioBlk[4]
     shares: Virtio9p[4]
     net: VirtioNet
@@ -307,33 +309,20 @@ class RiscvVirt(PrivilegedHart, Dma):
         if self.uart.calls != 0 or self.finisher.finished != 0:
             self.wanted = 1
 
+    def device(self, slot: u4) -> VirtioDevice:
+        """What is in a slot: this is what `Slot` means."""
+        return (
+            self.empty,
+            self.disks[0], self.disks[1], self.disks[2], self.disks[3],
+            self.shares[0], self.shares[1], self.shares[2], self.shares[3],
+            self.net, self.console, self.entropy, self.keyboard, self.tablet, self.gpu,
+            self.empty,
+        )[u4(self.slots[slot])]  # fmt: skip
+
     @cold
     def wire_slot(self, slot: u4, offset: u32, write: u1) -> None:
         """Carry the lines of the device in a slot to where they go, after an access (or what an access began)."""
-        kind = self.slots[slot]
-        match kind:
-            case 1 | 2 | 3 | 4:
-                self.carry(self.disks[kind - 1 & 3], slot, offset, write)
-            case 5 | 6 | 7 | 8:
-                self.carry(self.shares[kind - 5 & 3], slot, offset, write)
-            case Slot.NET:
-                self.carry(self.net, slot, offset, write)
-            case Slot.CONSOLE:
-                self.carry(self.console, slot, offset, write)
-            case Slot.ENTROPY:
-                self.carry(self.entropy, slot, offset, write)
-            case Slot.KEYBOARD:
-                self.carry(self.keyboard, slot, offset, write)
-            case Slot.TABLET:
-                self.carry(self.tablet, slot, offset, write)
-            case Slot.GPU:
-                self.carry(self.gpu, slot, offset, write)
-            case _:  # what finds an empty slot looks no further
-                self.unmodelled.note(write or offset > 12, VIRTIO + SLOT_SPAN * slot + offset, write)
-
-    @cold
-    def carry(self, device: Device, slot: u4, offset: u32, write: u1) -> None:
-        """Carry the lines of a device in a slot to where they go."""
+        device = self.device(slot)
         bit: u64 = 1 << SLOT_IRQ[slot]
         self.levels = self.levels | bit if device.irq else self.levels & ~bit
         self.plic.update(self.levels)
@@ -391,24 +380,8 @@ class RiscvVirt(PrivilegedHart, Dma):
                 if self.held & bit and not self.owing:
                     self.held &= ~bit
                     self.virtio_write(slot, NOTIFY, queue, 4)
-            match self.slots[slot]:
-                case Slot.NET:
-                    self.net.poll(self)
-                    self.net.resume(self)
-                case Slot.CONSOLE:
-                    self.console.poll(self)
-                    self.console.resume(self)
-                case Slot.ENTROPY:
-                    self.entropy.resume(self)
-                case Slot.KEYBOARD:
-                    self.keyboard.poll(self)
-                case Slot.TABLET:
-                    self.tablet.poll(self)
-                case Slot.GPU:
-                    self.gpu.resume(self)
-                case _:
-                    pass
             if self.slots[slot] != Slot.EMPTY:
+                self.device(slot).attend(self)
                 self.wire_slot(slot, NOTIFY, 1)
 
     def disk_done(self, disk: u2, request: u6, status: u8, written: u32) -> None:
@@ -546,55 +519,16 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     @cold
     def virtio_read(self, slot: u4, offset: u32, size: u4) -> u64:
-        value: u64 = 0
-        kind = self.slots[slot]
-        match kind:
-            case 1 | 2 | 3 | 4:
-                value = self.disks[kind - 1 & 3].read(offset, size)
-            case 5 | 6 | 7 | 8:
-                value = self.shares[kind - 5 & 3].read(offset, size)
-            case Slot.NET:
-                value = self.net.read(offset, size)
-            case Slot.CONSOLE:
-                value = self.console.read(offset, size)
-            case Slot.ENTROPY:
-                value = self.entropy.read(offset, size)
-            case Slot.KEYBOARD:
-                value = self.keyboard.read(offset, size)
-            case Slot.TABLET:
-                value = self.tablet.read(offset, size)
-            case Slot.GPU:
-                value = self.gpu.read(offset, size)
-            case _:  # a slot without a device
-                value = 0x74726976 if offset == 0 else 2 if offset == 4 else 0
+        value = self.device(slot).read(offset, size)
         self.wire_slot(slot, offset, 0)
         return value
 
     @cold
     def virtio_write(self, slot: u4, offset: u32, value: u64, size: u4) -> None:
-        kind = self.slots[slot]
-        if self.owing and offset == NOTIFY and size == 4 and value < 2 and kind != Slot.EMPTY:
+        if self.owing and offset == NOTIFY and size == 4 and value < 2 and self.slots[slot] != Slot.EMPTY:
             self.held |= 1 << 2 * slot + u1(value)
             return
-        match kind:
-            case 1 | 2 | 3 | 4:
-                self.disks[kind - 1 & 3].write(self, offset, value, size)
-            case 5 | 6 | 7 | 8:
-                self.shares[kind - 5 & 3].write(self, offset, value, size)
-            case Slot.NET:
-                self.net.write(self, offset, value, size)
-            case Slot.CONSOLE:
-                self.console.write(self, offset, value, size)
-            case Slot.ENTROPY:
-                self.entropy.write(self, offset, value, size)
-            case Slot.KEYBOARD:
-                self.keyboard.write(self, offset, value, size)
-            case Slot.TABLET:
-                self.tablet.write(self, offset, value, size)
-            case Slot.GPU:
-                self.gpu.write(self, offset, value, size)
-            case _:
-                pass
+        self.device(slot).write(self, offset, value, size)
         self.wire_slot(slot, offset, 1)
 
     # -- memory, as devices see it

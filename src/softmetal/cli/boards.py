@@ -95,7 +95,7 @@ class Wanted:
         """An image that is written is one disk only."""
         path = spec.removesuffix(",ro").removesuffix(",overlay").removesuffix(",commit").removesuffix(",raw")
         for disk in self.disks:
-            written = not spec.endswith((",ro", ",overlay")) or disk.commits or not (disk.read_only or hasattr(disk, "overlay"))
+            written = not spec.endswith((",ro", ",overlay")) or disk.commits or not (disk.read_only or disk.overlaid)
             if written and os.path.exists(path) and os.path.samefile(disk.name, path):
                 raise LoadError(f"disk {path}: given twice; that needs ,ro or ,overlay at each")
 

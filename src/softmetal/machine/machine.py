@@ -51,6 +51,8 @@ class Observer(Protocol):
     """Who follows a run: hears of each input, and of the moment when the position is `next`."""
 
     next: int
+    follows_back: bool
+    """May the machine go back while it observes?"""
 
     def entered(self, item: Input) -> None:
         """Something has come from outside."""
@@ -373,7 +375,7 @@ class Machine:
 
     def restore(self, snap: MachineSnapshot) -> None:
         """Go back to a snapshot of this machine, or forward to one. Raises MachineError while a recording is written."""
-        if any(not getattr(o, "follows_back", False) for o in self.observers):
+        if any(not o.follows_back for o in self.observers):
             raise MachineError("a recording is written, which cannot go back: end it first")
         with self.whole():
             saving.restore(self, snap)
@@ -414,10 +416,10 @@ class Machine:
     def commit(self, disk: int = 0) -> int:
         """Write what an overlay disk holds into its image; how many bytes that were. What the timeline and snapshots know of
         the time before is lost. Raises MachineError, OSError."""
-        if any(not getattr(o, "follows_back", False) for o in self.observers):
+        if any(not o.follows_back for o in self.observers):
             raise MachineError("a recording is written, whose disks must stay as they are: end it first")
         disks = self.computer.disks
-        if not 0 <= disk < len(disks) or not hasattr(disks[disk], "commit"):
+        if not 0 <= disk < len(disks) or not disks[disk].overlaid:
             raise MachineError(f"disk {disk}: there is no overlay to commit; disks that have one are given as FILE,overlay")
         with self.whole():
             written: int = disks[disk].commit()

@@ -66,9 +66,11 @@ class Checkpoint:
 class Recorder:
     """Writes a recording of a machine from here on, until `close`."""
 
+    follows_back = False
+
     def __init__(self, machine: Machine, path: str, every: int) -> None:
         for disk in machine.computer.disks:
-            if disk.commits or (not disk.read_only and not hasattr(disk, "overlay")):
+            if disk.commits or (not disk.read_only and not disk.overlaid):
                 raise RecordingError(
                     f"disk {disk.name}: its file is written, a replay would find it changed; use {disk.name},overlay"
                 )

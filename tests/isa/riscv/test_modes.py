@@ -13,8 +13,8 @@ import pytest
 from softmetal.computers.riscv_virt import translation
 from softmetal.isa.assembler import assemble
 from softmetal.isa.riscv import isa
-from softmetal.isa.riscv.hart import ILLEGAL, LOAD_ACCESS, STORE_ACCESS
-from softmetal.isa.riscv.privileged.state import FETCH_PAGE, LOAD_PAGE, MACHINE, STORE_PAGE, SUPERVISOR, USER
+from softmetal.isa.riscv.hart import FETCH_PAGE, ILLEGAL, LOAD_ACCESS, LOAD_PAGE, STORE_ACCESS, STORE_PAGE
+from softmetal.isa.riscv.privileged.state import MACHINE, SUPERVISOR, USER
 from tests.conform.privileged_harness import RAM
 from tests.isa.riscv.test_pmp import ALL, AREA, AROUND, NAPOT, R, W, guest, runners, trap_of
 
@@ -142,7 +142,7 @@ def test_a_fence_by_address_forgets_all_pages_of_a_napot_entry(guest):
 def test_a_debugger_finds_the_page_of_a_napot_entry(guest):
     span = AREA & ~0xFFFF
     core = guest.run([ALL], SUPERVISOR, "nop", tables([page(span | 0x8000, N)] * 16))
-    assert translation._walk(memoryview(bytes(core.ram[: 1 << 20])), core.satp, BEYOND + 0x7008) == span + 0x7008
+    assert translation.walk(core, core.satp, BEYOND + 0x7008) == span + 0x7008
 
 
 @pytest.mark.parametrize("kind", range(4))

@@ -33,6 +33,9 @@ class VirtioEntropy(VirtioDevice):
     def notify(self, bus: Dma, queue: u1) -> None:
         self.resume(bus)
 
+    def attend(self, bus: Dma) -> None:
+        self.resume(bus)
+
     def resume(self, bus: Dma) -> None:
         """Fill what is offered; `calls` is up where that was too much for one time."""
         budget: u16 = self.QUEUE_SIZE

@@ -141,6 +141,9 @@ class VirtioGpu(VirtioDevice):
     def notify(self, bus: Dma, queue: u1) -> None:
         self.obey_all(bus, queue)
 
+    def attend(self, bus: Dma) -> None:
+        self.resume(bus)
+
     def resume(self, bus: Dma) -> None:
         """Go on where `calls` was raised because there was much to copy."""
         self.calls = 0

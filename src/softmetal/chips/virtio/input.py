@@ -136,6 +136,9 @@ class VirtioInput(VirtioDevice):
         else:
             self.switch_leds(bus)
 
+    def attend(self, bus: Dma) -> None:
+        self.poll(bus)
+
     def poll(self, bus: Dma) -> None:
         """Move events into the driver's buffers, one into each."""
         if self.calls:

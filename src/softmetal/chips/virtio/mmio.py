@@ -109,6 +109,9 @@ class VirtioDevice(Device):
     def notify(self, bus: Dma, queue: u1) -> None:
         """The driver says that a queue has something for the device."""
 
+    def attend(self, bus: Dma) -> None:
+        """The host has fed or drained the device's ports: go on with what waited for that."""
+
     def reset_device(self) -> None:
         """Go back to how the device was before any driver came."""
 

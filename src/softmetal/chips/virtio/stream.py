@@ -23,6 +23,10 @@ class StreamDevice(VirtioDevice):
         """Move what the chain in `sent` holds to the outside. Has all of it gone?"""
         return 1
 
+    def attend(self, bus: Dma) -> None:
+        self.poll(bus)
+        self.resume(bus)
+
     def poll(self, bus: Dma) -> None:
         """Move what came from outside into the driver's buffers."""
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.boards.riscv_virt import DEVICES, SLOT_IRQ, SLOT_SPAN, SLOTS, SOURCES, STORM, VIRTIO, Slot
-
-CAUSES = {
-    1: "supervisor software interrupt", 3: "machine software interrupt", 5: "supervisor timer interrupt",
-    7: "machine timer interrupt", 9: "supervisor external interrupt", 11: "machine external interrupt",
-}  # fmt: skip
+from softmetal.isa.riscv.privileged.state import INTERRUPTS, MEI, SEI
 
 
 def device_at(board: Any, address: int) -> str:
@@ -27,8 +23,8 @@ def storm(board: Any) -> str:
     """What to say of a hart that takes the same interrupt again and again, and gets no further."""
     hart = next(i for i in range(board.harts) if board.storms >> i & 1)
     due = board.storm_due[hart]
-    causes = [name for bit, name in CAUSES.items() if due >> bit & 1]
-    if due >> 9 & 1 or due >> 11 & 1:
+    causes = [name for bit, name in INTERRUPTS.items() if due & bit]
+    if due & (SEI | MEI):
         sources = [s for s in range(1, 64) if board.levels >> s & 1]
         causes += [f"source {s} of the PLIC ({_source(board, s)}) is up" for s in sources]
     return (

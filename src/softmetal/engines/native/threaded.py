@@ -303,7 +303,7 @@ count:
 }}
 """
 
-    def finish_run(self) -> str:
+    def finish_run(self, end: str = "ret i64 0") -> str:
         """The end of `decode.run`: count `total` records of the work list (and `base` behind them), and fuse what can be."""
         return f"""  br label %each
 each:
@@ -331,7 +331,7 @@ finish:
   %told = load i64, ptr %tellat
   %tell = add i64 %told, 1
   store i64 %tell, ptr %tellat
-  ret i64 0"""
+  {end}"""
 
     # -- the frame
 

@@ -23,6 +23,8 @@ class Disk(ABC):
 
     read_only = False
     commits = False
+    overlaid = False
+    """Are its writes kept in memory, so that it can go back?"""
     """Is what was written put into its image in the end?"""
     raw = False
     """Was it opened as raw, whatever it begins like?"""
@@ -118,6 +120,8 @@ class Disk(ABC):
 
 class OverlayDisk(Disk):
     """`FILE,overlay`: writes stay in memory and are gone in the end."""
+
+    overlaid = True
 
     def __init__(self, base: Base) -> None:
         super().__init__(base)

@@ -25,7 +25,8 @@ LOAD_MISALIGNED = 4
 LOAD_ACCESS = 5
 STORE_MISALIGNED = 6
 STORE_ACCESS = 7
-ECALL_U = 8
+ECALL_U, ECALL_S, ECALL_M = 8, 9, 11
+FETCH_PAGE, LOAD_PAGE, STORE_PAGE = 12, 13, 15
 
 INVALIDATE, CLEAN, ZERO = 0, 1, 2
 """What is done to a cache block; to clean and to flush it is one permission."""

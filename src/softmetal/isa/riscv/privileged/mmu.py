@@ -20,17 +20,14 @@ Not modelled: big-endian memory.
 from __future__ import annotations
 
 from softmetal.isa.debug import READ, WRITE, Hooked
-from softmetal.isa.riscv.hart import FETCH_ACCESS, LOAD_ACCESS, STORE_ACCESS, RiscvTrap
+from softmetal.isa.riscv.hart import FETCH_ACCESS, FETCH_PAGE, LOAD_ACCESS, LOAD_PAGE, STORE_ACCESS, STORE_PAGE, RiscvTrap
 from softmetal.isa.riscv.privileged.csr import PBMTE, PPN, Csrs
 from softmetal.isa.riscv.privileged.pmp import OFFSET, PAGE
 from softmetal.isa.riscv.privileged.state import (
-    FETCH_PAGE,
-    LOAD_PAGE,
     MACHINE,
     MOST_RAM,
     RAM_BASE,
     REACH,
-    STORE_PAGE,
     SUPERVISOR,
     USER,
     Frame,
@@ -48,6 +45,8 @@ LOAD, STORE, FETCH, BLOCK = 0, 1, 2, 3
 V, R, W, X, U, A, D = 1, 2, 4, 8, 16, 64, 128
 N, RESERVED = 1 << 63, 0x7F << 54
 """Bits of a page table entry."""
+NO_PAGE, REFUSED = 0, 1
+"""What `Mmu.leaf` finds where there is no entry for an address."""
 
 
 class CodeWrite(Trap):
@@ -414,47 +413,67 @@ class Mmu(Hooked, Csrs):
             if address > REACH:
                 raise RiscvTrap(self.refusal(kind), address)
             return address, 0
-        levels: u3 = max(3, min(5, scheme - 5))
+        at, shift = self.leaf(self.satp, address, 1)
+        if at < RAM_BASE:
+            raise RiscvTrap(self.refusal(kind) if at == REFUSED else self.fault(kind), address)
+        place: Place = at - RAM_BASE
+        entry = self.ram.u64[place]
+        self.check_leaf(address, entry, kind, mode)
+        physical, low = self.mapped(entry, shift, address)
+        if low == 0:
+            raise RiscvTrap(self.fault(kind), address)
+        used = entry | A | (D if kind == STORE else 0)
+        if used != entry:
+            if self.allowed(at, 8, 2, SUPERVISOR) == 0:
+                raise RiscvTrap(self.refusal(kind), address)
+            if self.code.fetched[place >> 12] != 0:
+                self.forget_code(place >> 12)
+            self.ram.u64[place] = used
+        return physical, low > OFFSET
+
+    def leaf(self, satp: u64, address: u64, protected: u1) -> tuple[u64, u6]:
+        """Walk the page tables, and change nothing: the physical address of the entry of a page, and log2 of the page's size.
+
+        Instead of the address, NO_PAGE: there is none, or REFUSED: a table is not in memory, or (`protected`) may not be read.
+        """
+        levels: u3 = max(3, min(5, (satp >> 60) - 5))
         top: u6 = 9 * levels + 11
         sign = s64(address) >> top
         if sign != 0 and sign != -1:
-            raise RiscvTrap(self.fault(kind), address)
-        table: u64 = (self.satp & PPN) << 12
+            return NO_PAGE, 0
+        table: u64 = (satp & PPN) << 12
         shift: u6 = 9 * levels + 3
         for _level in range(5):
             at = table + (address >> shift & 511) * 8
-            if at < RAM_BASE or at - RAM_BASE >= self.ram_size or self.allowed(at, 8, 1, SUPERVISOR) == 0:
-                raise RiscvTrap(self.refusal(kind), address)
-            place: Place = at - RAM_BASE
-            entry = self.ram.u64[place]
+            if at < RAM_BASE or at - RAM_BASE >= self.ram_size:
+                return REFUSED, 0
+            if protected and self.allowed(at, 8, 1, SUPERVISOR) == 0:
+                return REFUSED, 0
+            entry = self.ram.u64[Place(at - RAM_BASE)]
             if entry & V == 0 or entry & RESERVED != 0 or entry & (R | W) == W:
-                raise RiscvTrap(self.fault(kind), address)
+                return NO_PAGE, 0
             if entry & (R | X) != 0:
-                self.check_leaf(address, entry, kind, mode)
-                low: u64 = (1 << shift) - 1
-                page: u64 = (entry >> 10 & PPN) << 12
-                if entry & N != 0:  # one of 16 entries for the same 64 KiB
-                    if shift != 12 or page >> 12 & 15 != 8:
-                        raise RiscvTrap(self.fault(kind), address)
-                    low = 0xFFFF
-                    page = page & ~0xFFFF
-                if page & low != 0:
-                    raise RiscvTrap(self.fault(kind), address)
-                used = entry | A | (D if kind == STORE else 0)
-                if used != entry:
-                    if self.allowed(at, 8, 2, SUPERVISOR) == 0:
-                        raise RiscvTrap(self.refusal(kind), address)
-                    if self.code.fetched[place >> 12] != 0:
-                        self.forget_code(place >> 12)
-                    self.ram.u64[place] = used
-                return page | address & low, low > OFFSET
+                return at, shift
             if entry & (A | D | U) != 0 or entry >> 61 != 0:
-                raise RiscvTrap(self.fault(kind), address)
+                return NO_PAGE, 0
             table = (entry >> 10 & PPN) << 12
             if shift < 21:
                 break
             shift -= 9
-        raise RiscvTrap(self.fault(kind), address)
+        return NO_PAGE, 0
+
+    def mapped(self, entry: u64, shift: u6, address: u64) -> tuple[u64, u64]:
+        """Where an address lies by the entry of its page, and the mask of the offset in that; 0: no such entry is valid."""
+        low: u64 = (1 << shift) - 1
+        page: u64 = (entry >> 10 & PPN) << 12
+        if entry & N != 0:  # one of 16 entries for the same 64 KiB
+            if shift != 12 or page >> 12 & 15 != 8:
+                return 0, 0
+            low = 0xFFFF
+            page = page & ~0xFFFF
+        if page & low != 0:
+            return 0, 0
+        return page | address & low, low
 
     def check_leaf(self, address: u64, entry: u64, kind: u2, mode: u2) -> None:
         """Raise a page fault where a leaf does not permit the access, or has a memory type that does not exist."""

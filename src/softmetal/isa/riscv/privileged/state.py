@@ -14,13 +14,15 @@ USER, SUPERVISOR, MACHINE = 0, 1, 3
 PRIVILEGES = {USER: "user", SUPERVISOR: "supervisor", MACHINE: "machine"}
 """Privilege modes, and their names."""
 
-# Exception codes beyond those that a program can cause (table "mcause").
-ECALL_S, ECALL_M = 9, 11
-FETCH_PAGE, LOAD_PAGE, STORE_PAGE = 12, 13, 15
 INTERRUPT = 1 << 63
+"""In mcause: it is an interrupt."""
 
 # Interrupts: bits of mip and mie.
 SSI, MSI, STI, MTI, SEI, MEI = 1 << 1, 1 << 3, 1 << 5, 1 << 7, 1 << 9, 1 << 11
+INTERRUPTS = {
+    SSI: "supervisor software interrupt", MSI: "machine software interrupt", STI: "supervisor timer interrupt",
+    MTI: "machine timer interrupt", SEI: "supervisor external interrupt", MEI: "machine external interrupt",
+}  # fmt: skip
 SUPERVISOR_LINES = SSI | STI | SEI
 ALL_LINES = SUPERVISOR_LINES | MSI | MTI | MEI
 DELEGABLE = 0xB3FF
