@@ -312,6 +312,20 @@ class Cell(Chip):
         known = self.cells[self.count() & 0].v < 300
         return self.n + known
     """, ["f()"], [3]),
+    "the index of a chip is evaluated though only its constants are used": ("""
+class Cell(Chip):
+    SIZE = 7
+    v: u8
+    ====
+    cells: Cell[4]
+    n: u8
+    def count(self) -> u8:
+        self.n += 1
+        return self.n
+    def f(self) -> u8:
+        size = self.cells[self.count() & 3].SIZE
+        return 10 * self.n + size
+    """, ["f()"], [17]),
     "a test with effects whose answer is known": ("""
     n: u8
     def count(self) -> u8:

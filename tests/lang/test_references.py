@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.lang import Chip, Trap, memory, shared, u1, u2, u3, u4, u8, u16, u32
+from softmetal.lang import Chip, Trap, memory, s64, shared, u1, u2, u3, u4, u8, u16, u32
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, method_of
 from softmetal.lang.llvm import Unit, emit
@@ -83,8 +83,14 @@ class Refused(Trap):
 class Device(Chip):
     """What all devices do, each in its own way."""
 
+    KIND = 1
+    OFFSET = 1 << 40
+
     irq: u1
     accesses: u16
+
+    def kind(self) -> u16:
+        return self.KIND * 0x100 + self.accesses
 
     def read(self, offset: u8) -> u32:
         self.accesses += 1
@@ -102,6 +108,8 @@ class Device(Chip):
 
 
 class Disk(Device):
+    KIND = 2
+    OFFSET = -5
     sectors: u32 = 1000
     data: memory[16]
 
@@ -139,6 +147,9 @@ class Bus(Chip):
     def read_slot(self, slot: u3, offset: u8) -> u32:
         return self.device(slot).read(offset)
 
+    def kinds(self, slot: u3) -> tuple[u16, s64]:
+        return self.device(slot).kind(), self.device(slot).OFFSET + 1
+
     def split(self, slot: u3, value: u8) -> u8:
         device: Device = self.device(slot)
         high, low = device.split(value)
@@ -174,6 +185,12 @@ def test_a_table_of_chips_of_several_classes_calls_the_method_of_the_one_that_is
     assert [bus.net.irq, bus.spare.irq, bus.spare.accesses, bus.plain.accesses] == [1, 0, 1, 1]
     with pytest.raises(Refused):
         bus.read_slot(4, 255)
+
+
+def test_constants_are_those_of_the_class_of_the_one_that_is_meant(engine):
+    bus = bench(Bus, engine)
+    bus.disks[1].accesses = 9
+    assert [bus.kinds(slot) for slot in (0, 1, 5)] == [(0x200, -4), (0x209, -4), (0x100, (1 << 40) + 1)]
 
 
 def test_several_results_come_from_the_method_of_the_one_that_is_meant(engine):

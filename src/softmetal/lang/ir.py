@@ -83,6 +83,14 @@ class FieldLoad(Expr):
 
 
 @dataclass(slots=True)
+class ClassValue(Expr):
+    """A constant of the class of which a chip is, of 64 bits at most."""
+
+    chip: ChipRef
+    values: dict[type, int]
+
+
+@dataclass(slots=True)
 class MemoryLoad(Expr):
     chip: ChipRef
     memory: str

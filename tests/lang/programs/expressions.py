@@ -144,6 +144,8 @@ class Expressions:
             name, values = self.pick((("TABLE", (3, -1, 0, 70000, -(1 << 40), 255, 1 << 63)), ("SMALL", (1, 2, 4, 8)),
                                       ("BYTES", (0, 1, 127, 128, 255)), ("self.STEPS", (5, -7, 300))))  # fmt: skip
             return Int(f"{name}[{self.below(len(values), depth)}]", min(values), max(values))
+        if how == 9 and self.chance(30) and (at := self.chip(want=lambda w: w.name == "Leaf", depth=depth)):
+            return Int(f"{at[0]}.SIZE", 6, 9)
         if how == 9:
             name, value = self.pick((("BIG", (1 << 64) - 1), ("MINUS", -(1 << 31)), ("Color.BLUE", 255), ("Color.DARK", -3),
                                      ("self.SIZE", 6), ("self.NEGATIVE", -129), ("FLAG", 1), ("Main.SIZE", 6)))  # fmt: skip

@@ -69,7 +69,7 @@ def trouble(world: World, code: int) -> list[str]:
 
 def derived(rng: random.Random, leaf: World) -> list[str]:
     """Twig, a class derived from Leaf with a field of its own, which does otherwise what Leaf does."""
-    lines = ["class Twig(Leaf):", "    bent: u7", "    sap: memory[16]", "", *trouble(leaf, 9)]
+    lines = ["class Twig(Leaf):", "    SIZE = 9", "    bent: u7", "    sap: memory[16]", "", *trouble(leaf, 9)]
     for name, kinds, result in leaf.methods:
         head = ", ".join(["self", *(f"p{i}: {kind}" for i, kind in enumerate(kinds))])
         lines += [

@@ -9,7 +9,19 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from softmetal.lang import ir
-from softmetal.lang.check.values import Bound, Method, Part, State, Static, Value, close_to, describe, pure, source_text
+from softmetal.lang.check.values import (
+    Bound,
+    Method,
+    Part,
+    State,
+    Static,
+    Value,
+    classes_of,
+    close_to,
+    describe,
+    pure,
+    source_text,
+)
 from softmetal.lang.chip import chip_class, layout_of, method_of
 from softmetal.lang.ranges import LIMIT_BITS, Range, type_range
 from softmetal.lang.source import HardwareError
@@ -194,13 +206,26 @@ class Names:
             return Method(chip, *found)
         constant = getattr(chip.cls, name, MISSING)
         if isinstance(constant, int | tuple | bytes) and constant is not MISSING:
-            if any(getattr(c, name) != constant for c in chip.classes):
-                self.fail(node, f"{name} is not the same in all classes that this chip may be of", f"a method that gives {name}")
+            if not pure(chip) or any(getattr(c, name) != constant for c in chip.classes):
+                return self._class_value(node, chip, name)
             return self.attribute(chip.cls, name)
         methods = [n for base in chip.cls.__mro__ for n in base.__dict__.get("__hw_methods__", {})]
         near = close_to(name, [*layout.fields, *layout.memories, *methods])
         what = f"{chip.cls.__name__}{', which is all that is known of this chip,' if chip.classes else ''}"
         return self.fail(node, f"{what} has no field or method {name!r}", near or "a field the class annotates")
+
+    def _class_value(self, node: ast.AST, chip: ir.ChipRef, name: str) -> ir.Expr:
+        """A constant that differs by the class of a chip, or of a chip that has to be found all the same."""
+        values = {cls: self.attribute(cls, name).value for cls in classes_of(chip)}
+        if not all(isinstance(value, int) for value in values.values()):
+            if not pure(chip):
+                self.fail(node, "finding this chip has effects", f"{chip.cls.__name__}.{name}, or a variable for the chip")
+            self.fail(node, f"{name} is a table that differs by the class of this chip", "a method that reads it")
+        found = Range(min(values.values()), max(values.values()))
+        if found.bits > 64:
+            text = f"{name} differs by the class of this chip, and needs {found.bits} bits; 64 is the most"
+            self.fail(node, text, f"a method that gives {name}")
+        return ir.ClassValue(found, chip, values)
 
     def _same_in_all(self, node: ast.AST, chip: ir.ChipRef, field: Any) -> None:
         """Refuse a field that does not lie in one place in all classes that a chip may be of."""

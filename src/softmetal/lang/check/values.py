@@ -111,6 +111,8 @@ def pure(value: Any) -> bool:
         return all(map(pure, value.args))
     if isinstance(value, ir.FieldLoad):
         return pure(value.chip) and (value.index is None or pure(value.index))
+    if isinstance(value, ir.ClassValue):
+        return pure(value.chip)
     if isinstance(value, ir.TableLoad):
         return pure(value.index)
     if isinstance(value, ir.MemoryLoad):

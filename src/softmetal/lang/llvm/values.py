@@ -64,6 +64,15 @@ class Values(Places):
     def on_MemoryLoad(self, node: ir.MemoryLoad) -> Typed:
         return self.load_as(self.memory(node.chip, node.memory, node.address), node.type, align=1)
 
+    def on_ClassValue(self, node: ir.ClassValue) -> Typed:
+        assert node.range is not None
+        if node.range.single:
+            self.pointer(node.chip)  # finding it has effects
+            return str(node.range.lo), node.range
+        pairs = sorted((at, value) for cls, value in node.values.items() for at, _ in self.unit.board.places(cls))
+        value = self.new(f"call i64 {self.unit.lookup(tuple(pairs))}(i64 {self.place_of(node.chip)})")
+        return self._narrow(value, 64, node.range), node.range
+
     def on_TableLoad(self, node: ir.TableLoad) -> Typed:
         name, found = self.unit.table(node.values)
         text, span = self.value(node.index)
