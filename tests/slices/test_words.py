@@ -8,6 +8,8 @@ import pytest
 
 from softmetal.engines.golden import golden_engine
 from softmetal.engines.native import native_engine, new_board
+from softmetal.isa.assembler import AssemblyError, assemble
+from softmetal.isa.disassembler import disassemble_all
 from softmetal.isa.table import Isa
 from softmetal.lang import Chip, Trap, memory, u4, u16, u22, u32, u64
 
@@ -107,3 +109,26 @@ def test_a_code_that_is_none_stops_at_its_place(machine: Any) -> None:
     machine.core.code.u16[2 * START] = 0xF123
     assert machine.run(9).values == (0xF123,)
     assert (machine.core.pc, machine.core.next_pc, machine.core.count) == (START, START, 0)
+
+
+SOURCE = """
+start:  set 1, 0x5ffff
+        set 2, 1
+loop:   sub 1, 2
+        sub 3, 1
+        jump.nz 1, loop
+        jump.nz 2, start
+end:
+"""
+
+
+def test_labels_count_words_and_the_text_comes_back() -> None:
+    made = assemble(isa, SOURCE, START, "words.s")
+    assert made.symbols == {"start": START, "loop": START + 6, "end": START + 14}
+    assert made.sections == {".text": (START, 28)}
+    lines = list(disassemble_all(isa, made.code, START))
+    assert [line.address - START for line in lines] == [0, 3, 6, 7, 8, 11]
+    again = assemble(isa, "\n".join(line.text for line in lines), START, "again.s")
+    assert again.code == made.code
+    with pytest.raises(AssemblyError, match=r"^odd.s:2: an address stands for 2 bytes here, and this lies in the middle of them"):
+        assemble(isa, ".byte 1\nlabel: jump.nz 1, label", START, "odd.s")

@@ -30,7 +30,7 @@ def disassemble_all(isa: Isa, data: bytes, origin: int = 0, symbols: Mapping[str
     step, at = isa.parcel // 8, 0
     while at < len(data):
         size = isa.size_of(int.from_bytes(data[at : at + step], "little"))
-        here = data[at : at + size]
+        place, here = origin + at * 8 // isa.unit, data[at : at + size]
         code = int.from_bytes(here, "little")
         insn = isa.decode(code) if len(here) == size else None
         if insn is None:
@@ -38,8 +38,8 @@ def disassemble_all(isa: Isa, data: bytes, origin: int = 0, symbols: Mapping[str
             text = as_data(isa, here)
         else:
             here = here[: insn.size]
-            text = syntax_of(isa, insn.syntax).render(insn, code, origin + at, names)
-        yield Line(origin + at, here, text)
+            text = syntax_of(isa, insn.syntax).render(insn, code, place, names)
+        yield Line(place, here, text)
         at += len(here)
 
 

@@ -1,4 +1,4 @@
-"""Puts an object file that LLVM made into this process.
+"""Puts object files that LLVM made into this process.
 
 Compiled units hold only code and constants. They refer to themselves, to functions of units that were loaded before,
 and to a few of the C library. So loading one is: lay its sections out in one mapping, fill in the addresses, make the
@@ -15,26 +15,31 @@ import ctypes
 import mmap
 import platform
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 PROGBITS, NOBITS, RELA, SYMTAB = 1, 8, 4, 2
 ALLOCATED = 2
 R_64, R_PC32, R_PLT32, R_PC64 = 1, 2, 4, 24
 R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX = 9, 41, 42
+BUNDLE = b"softmetal objects\n"
 STUB = 16
 """Bytes of a jump to a function elsewhere, with its address behind."""
 
 
 class Library:
-    """Native code in this process: what an object file exports. `outside` gives the addresses of functions that it expects."""
+    """Native code in this process: what an object file, or several that refer to each other (see `bundle`), export.
 
-    def __init__(self, object_code: bytes, names: Iterable[str], outside: Mapping[str, int] | None = None) -> None:
+    `outside` gives the addresses of functions that they expect elsewhere.
+    """
+
+    def __init__(self, code: bytes, names: Iterable[str], outside: Mapping[str, int] | None = None) -> None:
+        objects = _objects(code)
         if platform.machine() == "x86_64":
-            self._loaded: Any = _Loaded(object_code, outside or {})
+            self._loaded: Any = _Loaded(objects, outside or {})
             self._addresses = {name: self._loaded.symbols[name] for name in names}
         else:
-            self._loaded, self._addresses = _by_llvm(object_code, list(names), outside or {})
+            self._loaded, self._addresses = _by_llvm(objects, list(names), outside or {})
 
     def address(self, name: str) -> int:
         """Where an exported function begins. Raises KeyError."""
@@ -46,7 +51,26 @@ class Library:
         return self._addresses
 
 
-def _by_llvm(object_code: bytes, names: list[str], outside: Mapping[str, int]) -> tuple[Any, dict[str, int]]:
+def bundle(objects: Sequence[bytes]) -> bytes:
+    """Several object files as one, for `Library`."""
+    if len(objects) == 1:
+        return objects[0]
+    return BUNDLE + b"".join(struct.pack("<Q", len(each)) + each for each in objects)
+
+
+def _objects(code: bytes) -> list[bytes]:
+    """The reverse of `bundle`."""
+    if not code.startswith(BUNDLE):
+        return [code]
+    found, at = [], len(BUNDLE)
+    while at < len(code):
+        (size,) = struct.unpack_from("<Q", code, at)
+        found.append(code[at + 8 : at + 8 + size])
+        at += 8 + size
+    return found
+
+
+def _by_llvm(objects: Sequence[bytes], names: list[str], outside: Mapping[str, int]) -> tuple[Any, dict[str, int]]:
     """LLVM's own loader, for hosts whose relocations are not written here."""
     import llvmlite.binding as llvm
 
@@ -54,7 +78,8 @@ def _by_llvm(object_code: bytes, names: list[str], outside: Mapping[str, int]) -
 
     jit = llvm.create_lljit_compiler(target_machine())
     builder = llvm.JITLibraryBuilder()
-    builder.add_object_img(object_code)
+    for each in objects:
+        builder.add_object_img(each)
     for name in names:
         builder.export_symbol(name)
     for name, address in outside.items():
@@ -63,29 +88,53 @@ def _by_llvm(object_code: bytes, names: list[str], outside: Mapping[str, int]) -
     return (jit, library), {n: library[n] for n in names}
 
 
-class _Loaded:
-    def __init__(self, data: bytes, known: Mapping[str, int]) -> None:
+class _Object:
+    """An object file: its sections, and where they lie in the mapping."""
+
+    def __init__(self, data: bytes, end: int) -> None:
         offset, count = struct.unpack_from("<Q", data, 0x28)[0], struct.unpack_from("<H", data, 0x3C)[0]
-        # type, flags, offset, size, link, info, alignment of each section
-        sections = []
+        self.data = data
+        self.sections: list[tuple[int, ...]] = []  # type, flags, offset, size, link, info, alignment of each
         for i in range(count):
             _, kind, flags, _, at, size, link, info, align, _ = struct.unpack_from("<IIQQQQIIQQ", data, offset + 64 * i)
-            sections.append((kind, flags, at, size, link, info, max(1, align)))
-        places: dict[int, int] = {}
-        end = 0
-        for i, (_, flags, _, size, _, _, align) in enumerate(sections):
+            self.sections.append((kind, flags, at, size, link, info, max(1, align)))
+        self.places: dict[int, int] = {}
+        for i, (_, flags, _, size, _, _, align) in enumerate(self.sections):
             if flags & ALLOCATED:
                 end = -(-end // align) * align
-                places[i] = end
+                self.places[i] = end
                 end += size
-        stubs = -(-end // STUB) * STUB
-        outside = _undefined(data, sections)
+        self.end = end
+
+    def symbols(self) -> Iterator[tuple[str, int | None, bool]]:
+        """All symbols in their order: the name, the place (None: it is expected elsewhere), whether others may refer to it."""
+        for kind, _, source, size, link, _, _ in self.sections:
+            if kind != SYMTAB:
+                continue
+            strings = self.sections[link][2]
+            for at in range(source, source + size, 24):
+                name_at, info, _, section, value, _ = struct.unpack_from("<IBBHQQ", self.data, at)
+                name = self.data[strings + name_at : self.data.index(b"\0", strings + name_at)].decode()
+                missing = section == 0 and at > source and name != "_GLOBAL_OFFSET_TABLE_"
+                yield name, None if missing else self.places.get(section, 0) + value, bool(info >> 4) and section in self.places
+
+
+class _Loaded:
+    def __init__(self, objects: Sequence[bytes], known: Mapping[str, int]) -> None:
+        made: list[_Object] = []
+        for data in objects:
+            made.append(_Object(data, made[-1].end if made else 0))
+        symbols = [list(each.symbols()) for each in made]
+        places = {name: place for each in symbols for name, place, exported in each if exported and place is not None}
+        outside = sorted({name for each in symbols for name, place, _ in each if place is None and name not in places})
+        stubs = -(-made[-1].end // STUB) * STUB
         self.pages = mmap.mmap(-1, max(mmap.PAGESIZE, stubs + STUB * len(outside)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         base = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
-        for i, at in places.items():
-            kind, _, source, size, *_ = sections[i]
-            if kind != NOBITS:
-                self.pages[at : at + size] = data[source : source + size]
+        for each in made:
+            for i, at in each.places.items():
+                kind, _, source, size, *_ = each.sections[i]
+                if kind != NOBITS:
+                    self.pages[at : at + size] = each.data[source : source + size]
         stub_of: dict[str, int] = {}
         for i, name in enumerate(outside):
             at = stubs + STUB * i
@@ -94,25 +143,18 @@ class _Loaded:
             self.pages[at : at + STUB] = b"\xff\x25\x02\x00\x00\x00\x66\x90" + struct.pack(
                 "<Q", known.get(name) or _c_function(name)
             )
-        values: list[tuple[str, int]] = []
-        self.symbols: dict[str, int] = {}
-        for kind, _, source, size, link, _, _ in sections:
-            if kind != SYMTAB:
-                continue
-            strings = sections[link][2]
-            for at in range(source, source + size, 24):
-                name_at, info, _, section, value, _ = struct.unpack_from("<IBBHQQ", data, at)
-                name = data[strings + name_at : data.index(b"\0", strings + name_at)].decode()
-                place = places[section] + value if section in places else stub_of.get(name, 0)
-                values.append((name, place))
-                if info >> 4 and section in places:
-                    self.symbols[name] = base + place
-        for kind, _, source, size, _, info, _ in sections:
-            if kind != RELA or info not in places:
-                continue
-            for at in range(source, source + size, 24):
-                where, what, addend = struct.unpack_from("<QQq", data, at)
-                self._relocate(base, places[info] + where, what & 0xFFFFFFFF, values[what >> 32], addend, stub_of)
+        self.symbols = {name: base + place for name, place in places.items()}
+        for each, named in zip(made, symbols, strict=True):
+            values = [
+                (name, place if place is not None else places[name] if name in places else stub_of[name])
+                for name, place, _ in named
+            ]
+            for kind, _, source, size, _, info, _ in each.sections:
+                if kind != RELA or info not in each.places:
+                    continue
+                for at in range(source, source + size, 24):
+                    where, what, addend = struct.unpack_from("<QQq", each.data, at)
+                    self._relocate(base, each.places[info] + where, what & 0xFFFFFFFF, values[what >> 32], addend, stub_of)
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.mprotect(ctypes.c_void_p(base), ctypes.c_size_t(len(self.pages)), mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "the host does not let this process run code that it has made (mprotect)")
@@ -132,20 +174,6 @@ class _Loaded:
             struct.pack_into("<i", self.pages, at, target + addend - at)
         else:
             raise ValueError(f"compiled code refers to {name!r} in a way (type {kind}) that the loader does not know")
-
-
-def _undefined(data: bytes, sections: Sequence[tuple[int, ...]]) -> list[str]:
-    """The names of functions that the object file expects to find elsewhere."""
-    found = []
-    for kind, _, source, size, link, _, _ in sections:
-        if kind == SYMTAB:
-            strings = sections[link][2]
-            for at in range(source + 24, source + size, 24):
-                name_at, _, _, section, _, _ = struct.unpack_from("<IBBHQQ", data, at)
-                name = data[strings + name_at : data.index(b"\0", strings + name_at)].decode()
-                if section == 0 and name != "_GLOBAL_OFFSET_TABLE_":
-                    found.append(name)
-    return found
 
 
 def _c_function(name: str) -> int:

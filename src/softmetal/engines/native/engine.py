@@ -16,7 +16,7 @@ from softmetal.isa.step import register
 from softmetal.isa.table import Isa
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.chip import Board, Chip, Trap, trap_class, trap_fields
-from softmetal.lang.loader import Library
+from softmetal.lang.loader import Library, bundle
 
 Progress = Callable[[str], None]
 FOREVER = 1 << 60
@@ -299,13 +299,13 @@ def load(isa: Isa, cls: type, kind: str, progress: Progress | None = None) -> Co
         from softmetal.engines.native.switched import Switched
         from softmetal.engines.native.threaded import Threaded
         from softmetal.engines.native.whole import Whole
-        from softmetal.lang.llvm.target import compile_ir
+        from softmetal.lang.llvm.parts import compile_parts
 
         interpreter = {"Switched": Switched, "Threaded": Threaded, "Paged": Paged, "Whole": Whole}[kind](isa, Board.of(cls))
         text = interpreter.text()
         if progress:
             progress(f"  {len(isa.insns)} instructions, {len(text) >> 10} KiB of LLVM IR")
-        code = compile_ir(text)
+        code = bundle(compile_parts(text))
         if progress:
             progress(f"  {len(code) >> 10} KiB of machine code after {time.perf_counter() - started:.1f} s")
         facts = {

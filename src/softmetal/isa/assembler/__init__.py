@@ -31,4 +31,4 @@ __all__ = ["Assembly", "AssemblyError", "SourceLine", "assemble"]
 
 def assemble(isa: Isa, text: str, origin: int = 0, filename: str = "<assembly>") -> Assembly:
     """Translate a program. Raises AssemblyError."""
-    return Assembler(isa, origin, filename).assemble(text)
+    return Assembler(isa, origin * isa.unit // 8, filename).assemble(text)

@@ -124,7 +124,7 @@ class Directives(Layout):
 
     def org(self, arguments: list[str]) -> None:
         """Continue at an address."""
-        address = self.known(arguments[0] if arguments else "", "an address")
+        address = self.known(arguments[0] if arguments else "", "an address") * self.unit
         if self.section != TEXT:
             self.fail(".org belongs in .text")
         if self.sizes[TEXT] == 0:
@@ -132,7 +132,8 @@ class Directives(Layout):
             return
         pad = address - self.origin - self.sizes[TEXT]
         if pad < 0 or pad > 1 << 28:
-            self.fail(f".org {address:#x} is not ahead of {self.origin + self.sizes[TEXT]:#x} (by at most 2**28)")
+            reached = (self.origin + self.sizes[TEXT]) // self.unit
+            self.fail(f".org {address // self.unit:#x} is not ahead of {reached:#x} (by at most 2**28)")
         self.emit(pad, lambda place: bytes(pad))
 
     def enter(self, section: str) -> None:

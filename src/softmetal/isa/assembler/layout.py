@@ -30,7 +30,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class Assembly:
-    """A program: `code` lies at `origin`; `sections` gives (address, size) of each."""
+    """A program: `code` lies at the address `origin`; `sections` gives (address, size in bytes) of each."""
 
     code: bytes
     origin: int
@@ -85,7 +85,7 @@ class Layout:
     """
 
     isa: Isa
-    origin: int
+    origin: int  # and all other places, in bytes, whatever an address stands for
     filename: str
     line: int = 0
     order: int = 0
@@ -127,14 +127,14 @@ class Layout:
         lines = []
         for item in self.items:
             made = self.guarded(self.bytes_of, item)
-            address = self.address(item.section, item.offset)
-            image[address - self.origin : address - self.origin + item.size] = made
+            start = self.bases[item.section] + item.offset - self.origin
+            image[start : start + item.size] = made
             if item.size:
-                lines.append(SourceLine(address, item.size, item.line))
+                lines.append(SourceLine((self.origin + start) // self.unit, item.size, item.line))
         symbols = {n: self.address(s, o) for n, (s, o, _) in self.labels.items()} | self.constants
-        sections = {n: (self.bases[n], s) for n, s in self.sizes.items() if s or n == TEXT}
-        end = max(a + s for a, s in sections.values())
-        return Assembly(bytes(image[: end - self.origin]), self.origin, symbols, lines, sections)
+        sections = {n: (self.bases[n] // self.unit, s) for n, s in self.sizes.items() if s or n == TEXT}
+        end = max(self.bases[n] + s for n, (_, s) in sections.items())
+        return Assembly(bytes(image[: end - self.origin]), self.origin // self.unit, symbols, lines, sections)
 
     def bytes_of(self, item: Item) -> bytes:
         """What an item is made of, in the second pass."""
@@ -184,13 +184,19 @@ class Layout:
         """The scope at the current point of the first pass."""
         return Place(self, self.section, self.sizes[self.section], self.order)
 
+    @property
+    def unit(self) -> int:
+        """Bytes that an address stands for."""
+        return self.isa.unit // 8
+
     def address(self, section: str, offset: int) -> int:
         """Where an offset in a section lies."""
-        if self.final:
-            return self.bases[section] + offset
-        if section != TEXT:
+        if section != TEXT and not self.final:
             raise Unknown(f"an address in {section}")
-        return self.origin + offset
+        place = (self.bases[section] if self.final else self.origin) + offset
+        if place % self.unit:
+            raise ExpressionError(f"an address stands for {self.unit} bytes here, and this lies in the middle of them; align it")
+        return place // self.unit
 
     def symbol(self, name: str) -> int:
         """A label's address or a constant's value."""
