@@ -97,7 +97,7 @@ class Program:
                 if isinstance(kind, IntType | FloatType):
                     fail(f"{name} is a {kind}, a chip is given", "one of its fields")
                 chip_args.append(value)
-                if hasattr(function, "__shared__") and value.path != "":
+                if getattr(function, "__shared__", False) and value.path != "":
                     value = chip_of(classes_of(value), name)
                 chips.append((name, value))
                 key.append((name, value.cls, value.place, value.path, *value.classes))
@@ -134,9 +134,7 @@ class Program:
             self.functions[found] = made
         return self.functions[found], chip_args, numbers
 
-    def dispatch(
-        self, where: Calls, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Any], named: Any
-    ) -> ir.Call:  # fmt: skip
+    def dispatch(self, where: Calls, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Any], named: Any) -> ir.Call:
         """A call of one of several methods, by the class that a chip is of."""
         first, *others = ways
         for way in others:
