@@ -11,8 +11,8 @@ from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
 from softmetal.lang.chip import Board, Chip, chip_class, method_of, trap_class, trap_fields
 from softmetal.lang.llvm import Unit, Writer, emit
-from softmetal.lang.llvm.target import compile_ir
-from softmetal.lang.loader import Library
+from softmetal.lang.llvm.parts import compile_parts
+from softmetal.lang.loader import Library, bundle
 from softmetal.lang.ranges import type_range
 from softmetal.lang.source import HardwareError, tree_of
 from softmetal.lang.types import FloatType, IntType
@@ -71,7 +71,7 @@ class Native:
                 function = _entry_function(program, cls, found)
                 unit.parts.append(Entry(unit).text(f"call.{name}", function))
             facts = {"traps": [[t.__module__, t.__qualname__] for t in unit.traps]}
-            return Compiled(compile_ir(emit(unit)), facts, sources_of(program))
+            return Compiled(bundle(compile_parts(emit(unit))), facts, sources_of(program))
 
         compiled = cached(("native", identity(cls), chosen), build, f"compiling {cls.__name__} for this computer (once)")
         self._library = Library(compiled.code, [f"call.{n}" for n in chosen])
