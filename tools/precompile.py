@@ -26,14 +26,23 @@ def programs() -> None:
     BoardCpu("native", _line)
 
 
+def sbc() -> None:
+    """The 6502 computer."""
+    from softmetal.boards.mos6502_sbc import Mos6502Sbc
+    from softmetal.engines.native import native_engine, new_board
+    from softmetal.isa.mos6502 import isa
+
+    native_engine(isa, new_board(isa, Mos6502Sbc), _line)
+
+
 def _line(text: str) -> None:
     print(f"precompile: {text}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Compile both."""
+    """Compile all of them."""
     with ProcessPoolExecutor(2) as pool:
-        for each in [pool.submit(virt), pool.submit(programs)]:
+        for each in [pool.submit(virt), pool.submit(programs), pool.submit(sbc)]:
             each.result()
 
 
