@@ -126,7 +126,7 @@ def test_the_way_back_goes_over_a_reset(tmp_path, kit):
     assert m.hash() == end
 
 
-def test_the_timeline_s_beginning_is_told(tmp_path, kit):
+def test_going_back_before_the_timeline_is_an_error_with_its_beginning(tmp_path, kit):
     m = kit.machine(tmp_path)
     m.run(insns=500)
     m.keep_timeline(every=100)

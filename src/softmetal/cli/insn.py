@@ -1,4 +1,4 @@
-"""`softmetal insn`: one instruction, from its text or its code: encoding, effect, and what it becomes on this host."""
+"""`softmetal insn`: one instruction, from its text or its code: encoding, effect, and its machine code on this host."""
 
 from __future__ import annotations
 

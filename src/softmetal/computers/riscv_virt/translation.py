@@ -18,7 +18,7 @@ LEVELS = {8: 3, 9: 4, 10: 5}
 
 
 def physical(machine: Any, hart: int, address: int) -> int | None:
-    """Where in memory a hart's virtual address lies now, None where it does not."""
+    """The physical address of a hart's virtual one, by its present page tables; None if it is not mapped to memory."""
     state = machine.computer.cpu(machine, hart).state
     mode = state.mpp if state.mprv and state.mode == MACHINE else state.mode
     walked = _walk(machine.ram, state.satp, address)

@@ -232,7 +232,7 @@ class Overlay:
         return xxh3_128_digest(bytes(out))
 
     def fingerprint(self) -> bytes:
-        """To tell one image from another: of its size and of blocks spread over it, not of all of it."""
+        """A digest that identifies an image: of its size and of blocks spread over it, not of all of it."""
         blocks = -(-self.base.size // BLOCK)
         out = bytearray(self.base.size.to_bytes(8, "little"))
         block = bytearray(BLOCK)
