@@ -51,7 +51,7 @@ def test_insn_shows_a_trap() -> None:
     done = softmetal("insn", "0xffffffff")
     assert done.stdout.splitlines()[1:] == [
         "  code      0xffffffff",
-        "  is no instruction of RV64GC with bit manipulation, half precision and more",
+        "  is not an instruction of RV64GC with bit manipulation, half precision and more",
         "  raises    RiscvTrap: cause 2, tval 0xffffffff",
     ]
 

@@ -206,7 +206,7 @@ REFUSED = {
     G + "--script junk": "script junk: not a text",
     G + "--script verb.script": "verb.script:1: 'wait x': a line is `expect REGEX`, `send TEXT`, `type TEXT` or `quit CODE`",
     G + "--script quit.script": "quit.script:1: quit 256: an exit code is a number from 0 to 255",
-    G + "--script regex.script": "regex.script:1: '(' is no regular expression: ",
+    G + "--script regex.script": "regex.script:1: '(' is not a regular expression: ",
     G + "--script escape.script": "escape.script:1: ",
     G + "--script seconds.script": "seconds.script:1: ",
     G + "--screenshot no/x.png": "--screenshot no/x.png: there is no such directory",

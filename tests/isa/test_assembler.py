@@ -219,7 +219,7 @@ def test_li_loads_any_constant(value):
         (".byte @", "cannot read '@' in '@'"),
         (".byte ,1", "a value is missing"),
         (".byte %high(3)", "no function %high; there are %hi %lo %pcrel_hi %pcrel_lo"),
-        (".ascii text", 'text stands in quotes: "...", not text'),
+        (".ascii text", 'text has to be in quotes: "...", not text'),
         (".zero later\nlater:", "a size must be known here, and 'later' is not yet"),
         (".org 8\nnop\n.org 4", ".org 0x4 is not ahead of 0xc (by at most 2**28)"),
         ("j 1b", "there is no label 1 above"),

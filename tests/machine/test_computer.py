@@ -33,7 +33,7 @@ def test_a_board_that_is_none_of_a_machine_is_refused_with_what_it_has_not(tmp_p
         board = Flat6502
 
     missing = (
-        "Flat6502 is no board of a machine: it lacks the field wanted: u1, the field debug: Debug,"
+        "Flat6502 is not a machine's board: it lacks the field wanted: u1, the field debug: Debug,"
         " the field unmodelled: UnmodelledAccesses, the entry ports_changed(), the entry wait_until(),"
         " the entry memory_changed(), the entry hooks_changed(), decoding = ByFrame(...) or Itself()"
     )
@@ -89,7 +89,7 @@ def test_machines_of_two_kinds_are_not_compared(tmp_path):
         ("pc", "board pc: there are mos6502-sbc, riscv-virt; MODULE:CLASS names one of your own"),
         ("no.such.module:Mine", "board no.such.module:Mine: ModuleNotFoundError: No module named 'no'"),
         (f"{__name__}:Nothing", f"board {__name__}:Nothing: AttributeError: "),
-        (f"{__name__}:Wider", f"board {__name__}:Wider: Wider is no softmetal.machine.computer.Computer"),
+        (f"{__name__}:Wider", f"board {__name__}:Wider: Wider is not a softmetal.machine.computer.Computer"),
     ],
 )
 def test_a_name_that_is_no_computer_s_is_refused_in_one_line(name, why):

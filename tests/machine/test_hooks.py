@@ -213,7 +213,7 @@ def test_a_restored_machine_meets_its_hooks_again(tmp_path, kit, engine):
 def test_hooks_that_cannot_be_are_refused_in_one_line(tmp_path, kit):
     d, start = kit.machine(tmp_path, kit.guests.LOOP).debug, kit.start
     for text in (kit.turns, f"{kit.turns} = 1", "x99 == 1", f"{kit.turns} == many"):
-        with pytest.raises(HookError, match=r"^'.*' is no condition: give REGISTER OP NUMBER, as in '\w+ == 5'|not a number"):
+        with pytest.raises(HookError, match=r"^'.*' is not a condition: give REGISTER OP NUMBER, as in '\w+ == 5'|not a number"):
             d.on_address(start, when=text)
     refusal = "this computer's CPU has no registers to hook" if kit is SBC else "no control and status register 'nonsense'"
     with pytest.raises(HookError, match=refusal):

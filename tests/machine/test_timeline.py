@@ -174,7 +174,7 @@ def test_the_last_position_of_all_is_come_back_to_with_its_clock(tmp_path, kit):
     m.rewind(insns=2)
     m.send("x")  # another future: that place is gone
     m.run(insns=1)
-    with pytest.raises(MachineError, match="is behind the timeline, which ends with position"):
+    with pytest.raises(MachineError, match="is after the end of the timeline, position"):
         m.goto(here)
 
 

@@ -199,7 +199,7 @@ def parse_pattern(
             parts.append(("", name, 0, 3 if info["prime"] else types[name].bits))
     total = sum(p[3] for p in parts)
     if total % 8:
-        raise TableError(f"{total} bits are no whole number of bytes, in the pattern {pattern!r}")
+        raise TableError(f"{total} bits are not a whole number of bytes, in the pattern {pattern!r}")
     mask = match = 0
     at = 0  # bits from the row's left end
     for bits, owner, low, width in parts:

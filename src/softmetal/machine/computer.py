@@ -271,7 +271,7 @@ def check(kind: type[Computer]) -> None:
         missing.append("decoding = ByFrame(...) or Itself()")
     missing += [f"the port {name} of a console" for name in kind.consoles if name not in kind.ports]
     if missing:
-        raise MachineError(f"{board.__name__} is no board of a machine: it lacks {', '.join(missing)}")
+        raise MachineError(f"{board.__name__} is not a machine's board: it lacks {', '.join(missing)}")
 
 
 def named(name: str) -> type[Computer]:
@@ -287,7 +287,7 @@ def named(name: str) -> type[Computer]:
             raise
         raise LoadError(f"board {name}: {type(error).__name__}: {error}".splitlines()[0]) from None
     if not (isinstance(made, type) and issubclass(made, Computer)):
-        raise LoadError(f"board {name}: {wanted} is no softmetal.machine.computer.Computer")
+        raise LoadError(f"board {name}: {wanted} is not a softmetal.machine.computer.Computer")
     return made
 
 

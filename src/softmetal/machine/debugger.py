@@ -188,7 +188,7 @@ class Debugger:
         found, registers = CONDITION.fullmatch(text), self._machine.computer.condition_registers
         if not found or found[1] not in registers:
             example = f"as in '{registers[min(10, len(registers) - 1)]} == 5'; OP of {' '.join(HOW)}"
-            raise HookError(f"{text!r} is no condition: give REGISTER OP NUMBER, {example}")
+            raise HookError(f"{text!r} is not a condition: give REGISTER OP NUMBER, {example}")
         try:
             value = int(found[3], 0)
         except ValueError:

@@ -23,7 +23,7 @@ class PhysicalMemory:
     def _span(self, part: slice) -> memoryview:
         start, stop = part.start, part.stop
         if part.step is not None or start is None or stop is None or start > stop:
-            raise IndexError("give memory[a:b], physical addresses, a not behind b")
+            raise IndexError("give memory[a:b], with physical addresses a <= b")
         return self._machine.span(start, stop - start)
 
     def __getitem__(self, part: slice) -> bytes:

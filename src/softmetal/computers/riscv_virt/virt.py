@@ -175,7 +175,7 @@ class Virt(Computer):
             data = read(self.initrd, "initrd")
             at = (tree_at - len(data)) // MIB * MIB
             if at < behind:
-                raise LoadError(f"initrd {self.initrd}: {len(data) >> 20} MiB do not fit behind the kernel; give more memory")
+                raise LoadError(f"initrd {self.initrd}: {len(data) >> 20} MiB do not fit after the kernel; give more memory")
             initrd = (at, at + len(data))
             pieces.append(("initrd", at, data))
         tree = virt_tree(

@@ -318,7 +318,7 @@ def open_disk(spec: str) -> Disk:
     path, kind = path.removesuffix(",raw"), "rw" if kind == "raw" else kind
     writable = kind in ("rw", "commit")
     if "\0" in path:
-        raise DiskError(errno.EINVAL, f"disk {path!r}: no name of a file")
+        raise DiskError(errno.EINVAL, f"disk {path!r}: not a file name")
     fd = open_image(path, writable)
     try:
         magic = os.pread(fd, 4, 0)

@@ -259,7 +259,7 @@ class Overlay:
 
     def load(self, data: bytes) -> OverlayState:
         """The picture that `save` wrote."""
-        wrong = DiskError(errno.EINVAL, f"disk {self.base.name}: these bytes are no saved state of a disk, or damaged")
+        wrong = DiskError(errno.EINVAL, f"disk {self.base.name}: not a saved state of a disk, or damaged")
         if len(data) < HEADER.size:
             raise wrong
         magic, size, fingerprint, count, zeroes = HEADER.unpack_from(data)

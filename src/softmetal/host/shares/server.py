@@ -459,7 +459,7 @@ class Share:
     # snapshots
 
     def state(self) -> State:
-        """What the guest has open: plain values, which do not hold the files' contents; the host's tree has no past."""
+        """What the guest has open: plain values, which do not hold the files' contents; the host's tree does not go back."""
         fids = (
             (number, fid.uid, fid.flags if fid.fd >= 0 or fid.lost is not None else -1, fid.lost or fid.node.names())
             for number, fid in self.fids.items()
