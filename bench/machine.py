@@ -1,4 +1,4 @@
-"""What time in our hands costs with Debian's kernel booted to a shell: snapshots, forks, hashes, recordings, the way back.
+"""What recording and going back cost, with Debian's kernel booted to a shell: snapshots, forks, hashes, recordings, going back.
 
     python bench/machine.py [--kernel K --initrd I] [--memory MIB] [--forks N] [--seconds S]
 

@@ -7,7 +7,7 @@ names has run and passed; what was skipped, or was not there, is reported at the
     pytest --every-promise     what is not checked fails the run: in CI a green run has checked all that is promised
 
 A row `| C1 | test name | reason | 2027-01-31 |` of the table "Not checked everywhere" allows, to that day, that the tests whose
-name holds these words are skipped. Promises of speed name a bench instead of a test; whoever makes a release runs it.
+name holds these words are skipped. Promises of speed name a bench instead of a test; it is run before a release.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Specification:
 
 
 class Promises:
-    """Listens to the reports of all workers and says at the end what was not checked."""
+    """Collects the reports of all workers and prints at the end what was not checked."""
 
     def __init__(self, specification: Specification, strict: bool, today: datetime.date) -> None:
         self.specification, self.strict, self.today = specification, strict, today
@@ -116,8 +116,8 @@ class Promises:
             ]
             for check in checks:
                 touched = [path for path in self.ended if path == check or path.startswith(check.rstrip("/") + "/")]
-                heard = any(path in self.ran or path in self.excused for path in touched)
-                if check.startswith("tests/") and not heard and (self.strict or touched):
+                ran = any(path in self.ran or path in self.excused for path in touched)
+                if check.startswith("tests/") and not ran and (self.strict or touched):
                     reasons.append(f"no test of {check} has run")
             if reasons:
                 found[number] = reasons

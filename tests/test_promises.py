@@ -1,4 +1,4 @@
-"""The account of promises: what a run did not check is said, and fails it where every promise has to be checked."""
+"""The account of promises: what a run did not check is reported, and fails it where every promise has to be checked."""
 
 from __future__ import annotations
 

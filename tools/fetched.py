@@ -23,7 +23,7 @@ def arguments(text: str | None) -> argparse.ArgumentParser:
     """The options that such tools share."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dir", nargs="?", type=Path, help="make it here (default: in the user's cache folder)")
-    parser.add_argument("--suite", help="this suite of Debian only (default: the first that can be had)")
+    parser.add_argument("--suite", help="this suite of Debian only (default: the first that is available)")
     parser.add_argument("--mirror", help="a Debian mirror, instead of the one that apt uses here")
     return parser
 

@@ -71,7 +71,7 @@ def initrd(busybox: bytes, modules: Path) -> bytes:
 
 
 def build(packages: Fetched, folder: Path) -> None:
-    """Take out of the packages what is wanted."""
+    """Take the needed files out of the packages."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as unpacked:
         kernel = unpack_kernel(packages.groups[0], Path(unpacked))
         (folder / "initrd").write_bytes(initrd(kernel.busybox.read_bytes(), kernel.modules))

@@ -56,14 +56,14 @@ class Side:
 
 
 PLACES = {f.path: f.offset for f in layout(RiscvVirt)}
-TOLD = slice(PLACES["code.changed"], PLACES["code.changed_count"] + 4)
-"""How the engine is told of code that has changed: no matter of the state."""
+CHANGED = slice(PLACES["code.changed"], PLACES["code.changed_count"] + 4)
+"""The list by which the engine is notified of changed code: no part of the state."""
 
 
 def apart(sides, ranges):
     """What differs between two sides, as text: "" if nothing."""
     first, second = (bytearray(s.block) for s in sides)
-    first[TOLD] = second[TOLD] = bytes(TOLD.stop - TOLD.start)
+    first[CHANGED] = second[CHANGED] = bytes(CHANGED.stop - CHANGED.start)
     if first != second:
         at = next(i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
         name = max((offset, path) for path, offset in PLACES.items() if offset <= at)[1]

@@ -58,7 +58,7 @@ def test_the_command_ends_with_0_when_the_guest_powers_off(kernel):
     assert "reboot: Power down" in done.stdout
 
 
-def test_a_panic_is_told_in_one_line_and_by_the_exit_code(kernel):
+def test_a_panic_is_reported_in_one_line_and_by_the_exit_code(kernel):
     done = softmetal("--kernel", kernel.image, "--append", "console=ttyS0 quiet")
     assert done.returncode == 1
     assert "softmetal: the guest panicked: VFS: Unable to mount root fs" in done.stderr

@@ -1,4 +1,4 @@
-"""Time in our hands, with Debian's own kernel."""
+"""Recording, replaying and going back, with Debian's own kernel."""
 
 from __future__ import annotations
 

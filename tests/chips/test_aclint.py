@@ -41,7 +41,7 @@ def test_a_timer_is_set_whole_or_by_halves(aclint):
     assert (aclint.mtimecmp[last], aclint.read(MTIMECMP + 8 * last, 8)) == (7, 7)
 
 
-def test_the_time_is_the_board_s_and_it_is_told_when_software_sets_it(aclint):
+def test_the_time_is_the_board_s_which_is_notified_when_software_sets_it(aclint):
     aclint.mtime = 0x1_0000_0002
     assert (aclint.read(MTIME, 8), aclint.read(MTIME), aclint.read(MTIME + 4)) == (0x1_0000_0002, 2, 1)
     assert aclint.mtime_written == 0

@@ -112,17 +112,17 @@ def test_loopback_returns_characters_and_modem_lines(uart):
     assert uart.write(MCR, 0).read(DATA) == ord("o")
 
 
-def test_modem_lines_tell_what_has_changed_until_read(uart):
+def test_modem_lines_report_what_has_changed_until_read(uart):
     assert uart.read(MSR) == 0xB0
     uart.write(MCR, LOOP | 0x04)  # RI on; the others fall
     assert (uart.read(MSR), uart.read(MSR)) == (0x4B, 0x40)
     uart.write(IER, 8).write(MCR, LOOP)
     assert (uart.irq, uart.read(IIR), uart.read(MSR), uart.irq) == (1, MODEM_CHANGE, 0x04, 0)
-    uart.write(MCR, LOOP | 2).write(MCR, LOOP | 3)  # RTS, then DTR: both changes are told
+    uart.write(MCR, LOOP | 2).write(MCR, LOOP | 3)  # RTS, then DTR: both changes are reported
     assert uart.read(MSR) == 0x33
 
 
-def test_an_overrun_in_loopback_is_told_once(uart):
+def test_an_overrun_in_loopback_is_reported_once(uart):
     uart.write(MCR, LOOP).write(IER, 4).write(DATA, 1).write(DATA, 2)
     assert (uart.irq, uart.read(IIR), uart.read(LSR), uart.read(LSR)) == (1, STATUS_CHANGE, IDLE | 3, IDLE | 1)
     assert (uart.irq, uart.read(DATA)) == (0, 1)

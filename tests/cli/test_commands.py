@@ -51,7 +51,7 @@ def test_insn_shows_a_trap() -> None:
     done = softmetal("insn", "0xffffffff")
     assert done.stdout.splitlines()[1:] == [
         "  code      0xffffffff",
-        "  is no instruction of RV64GC with bit manipulation, half precision and more",
+        "  is not an instruction of RV64GC with bit manipulation, half precision and more",
         "  raises    RiscvTrap: cause 2, tval 0xffffffff",
     ]
 
@@ -69,7 +69,7 @@ def test_insn_shows_llvm_ir_and_host_code_with_the_operands_known() -> None:
         (["addi a0, a1, 5000"], "addi: imm = 5000 is outside -2048..2047"),
         (["foo a0"], "no instruction 'foo' in rv64"),
         (["mul a0"], "cannot read `mul a0`; mul is written `mul rd, rs1, rs2`"),
-        (["nop", "--isa", "z80"], "no instruction set 'z80'; there are rv64, 6502, or give the .py file of your own"),
+        (["nop", "--isa", "z80"], "no instruction set 'z80'; there are rv64, 6502, or give a .py file of your own"),
         (["nop", "--set", "a0"], "--set a0: give NAME=VALUE"),
         (["nop", "--set", "a0=1.5"], "--set a0=1.5: give a whole number of at most 64 bits"),
         (["nop", "--isa", "6502", "--set", "a=256"], "--set a=256: give a whole number of at most 8 bits"),
@@ -87,7 +87,7 @@ def test_insn_shows_llvm_ir_and_host_code_with_the_operands_known() -> None:
         (["0x1ffffffff"], "0x1ffffffff: no instruction of rv64 is that long"),
     ],
 )
-def test_insn_tells_what_is_wrong_in_one_line(args: list[str], text: str) -> None:
+def test_insn_reports_an_error_in_one_line(args: list[str], text: str) -> None:
     done = softmetal("insn", *args)
     assert (done.stdout, done.stderr, done.returncode) == ("", f"softmetal insn: {text}\n", 2)
 
@@ -152,7 +152,7 @@ def test_disasm_names_functions(tmp_path: Path) -> None:
         (["asm", "/nonexistent", "-o", "/tmp/x"], "/nonexistent: No such file or directory"),
     ],
 )
-def test_files_that_do_not_fit_are_told_in_one_line(args: list[object], text: str) -> None:
+def test_files_that_do_not_fit_are_reported_in_one_line(args: list[object], text: str) -> None:
     done = softmetal(*args)
     assert done.returncode == 2
     assert done.stderr.startswith(f"softmetal {args[0]}: ")

@@ -42,7 +42,7 @@ loop:   lbu t0, 5(s2)
         sb t1, 0(s2)
         j loop
 """
-STRANGE = """
+UNMODELLED = """
         li t0, 0x10001048
         li t1, 1
         sb t1, 0(t0)
@@ -131,12 +131,12 @@ def start(*arguments, **streams):
 
 
 def softmetal(*arguments, typed=""):
-    """Exit code, output, what was told."""
+    """Exit code, output, and the lines on stderr."""
     pipe = subprocess.PIPE
     with start(*arguments, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
-        out, told = process.communicate(typed, timeout=300)
+        out, reported = process.communicate(typed, timeout=300)
     lines = [
-        line for line in told.splitlines() if "compiling" not in line and "LLVM IR" not in line and "machine code" not in line
+        line for line in reported.splitlines() if "compiling" not in line and "LLVM IR" not in line and "machine code" not in line
     ]
     return process.returncode, out, lines
 
@@ -206,13 +206,13 @@ REFUSED = {
     G + "--script junk": "script junk: not a text",
     G + "--script verb.script": "verb.script:1: 'wait x': a line is `expect REGEX`, `send TEXT`, `type TEXT` or `quit CODE`",
     G + "--script quit.script": "quit.script:1: quit 256: an exit code is a number from 0 to 255",
-    G + "--script regex.script": "regex.script:1: '(' is no regular expression: ",
+    G + "--script regex.script": "regex.script:1: '(' is not a regular expression: ",
     G + "--script escape.script": "escape.script:1: ",
     G + "--script seconds.script": "seconds.script:1: ",
     G + "--screenshot no/x.png": "--screenshot no/x.png: there is no such directory",
     G + "--screenshot dir": "--screenshot dir: this is a directory",
     G + "--record no/x": "recording no/x: No such file or directory",
-    G + "--record x --disk d1": "disk d1: its file is written, a replay would find it changed; ",
+    G + "--record x --disk d1": "disk d1: its file is written directly, so a replay would find it changed; ",
     G + "--gdb 70000": "--gdb 70000: ",
     G + "prog": "prog: a computer runs its kernel, not a program; leave it out",
     "--resume nothere": "--resume nothere: No such file or directory",
@@ -222,22 +222,22 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_what_cannot_be_run_is_told_in_one_line(places, line):
-    code, out, told = softmetal("run", *line.split())
-    assert (code, out, len(told)) == (2, "", 1)
-    assert told[0].startswith(f"softmetal run: {REFUSED[line]}")
+def test_what_cannot_be_run_is_reported_in_one_line(places, line):
+    code, out, reported = softmetal("run", *line.split())
+    assert (code, out, len(reported)) == (2, "", 1)
+    assert reported[0].startswith(f"softmetal run: {REFUSED[line]}")
 
 
 @pytest.mark.parametrize("option", ["--net", "--root dir", "--dir dir:/x", "--env A=B", "--cwd /", "--trace", "--host-time"])
 def test_options_of_programs_are_not_ignored_with_a_computer(places, option):
-    told = f"softmetal run: {option.split()[0]} is for programs; this runs a computer"
-    assert softmetal("run", *G.split(), *option.split()) == (2, "", [told])
+    reported = f"softmetal run: {option.split()[0]} is for programs; this runs a computer"
+    assert softmetal("run", *G.split(), *option.split()) == (2, "", [reported])
 
 
 @pytest.mark.parametrize("option", ["--disk d1", "--share dir:a", "--cpus 2", "--append x", "--gdb 0", "--strict", "--timeout 3"])
 def test_options_of_computers_are_not_ignored_with_a_program(places, option):
-    told = f"softmetal run: {option.split()[0]} is for computers: give --kernel, --bios or --resume, too"
-    assert softmetal("run", *option.split(), "prog") == (2, "", [told])
+    reported = f"softmetal run: {option.split()[0]} is for computers: give --kernel, --bios or --resume, too"
+    assert softmetal("run", *option.split(), "prog") == (2, "", [reported])
 
 
 def test_each_way_to_end_has_its_exit_code(tmp_path):
@@ -260,21 +260,21 @@ def test_a_script_ends_a_run_with_the_code_that_it_says(tmp_path):
 
 def test_figures_are_of_this_run_alone_also_behind_a_resume(tmp_path):
     figures = r"softmetal: (\d+) instructions in .*; ([\d.]+) s of machine time"
-    _, _, told = run(tmp_path, SPIN, "--max-insns", 5_000_000, "--stats")
-    assert re.match(figures, told[-1]).groups() == ("5000000", "0.01")
+    _, _, reported = run(tmp_path, SPIN, "--max-insns", 5_000_000, "--stats")
+    assert re.match(figures, reported[-1]).groups() == ("5000000", "0.01")
     m = machine(tmp_path, SPIN)
     m.run(insns=3_000_000)
     m.save(str(tmp_path / "saved"))
     more = ["--max-insns", "2000000", "--stats", "--record", str(tmp_path / "r")]
-    _, _, told = softmetal("run", "--resume", str(tmp_path / "saved"), *more)
-    assert re.match(figures, told[-2]).groups() == ("2000000", "0.00")
-    assert "2000000 instructions recorded" in told[-1]
+    _, _, reported = softmetal("run", "--resume", str(tmp_path / "saved"), *more)
+    assert re.match(figures, reported[-2]).groups() == ("2000000", "0.00")
+    assert "2000000 instructions recorded" in reported[-1]
 
 
 def test_a_guest_that_resets_for_ever_does_not_fill_the_screen(tmp_path):
-    code, _, told = run(tmp_path, RESET, "--timeout", 2)
+    code, _, reported = run(tmp_path, RESET, "--timeout", 2)
     assert code == 124
-    assert len(told) <= 5
+    assert len(reported) <= 5
 
 
 def test_a_guest_that_writes_for_ever_ends_with_the_time_out(tmp_path):
@@ -284,20 +284,20 @@ def test_a_guest_that_writes_for_ever_ends_with_the_time_out(tmp_path):
 
 
 def test_what_is_not_modelled_is_named_with_its_device(tmp_path):
-    told = [
-        "softmetal: the guest touched what is not modelled, 3 times:",
+    reported = [
+        "softmetal: the guest accessed what is not modelled, 3 times:",
         "softmetal:   write of 0x10001048 (virtio slot 0, console + 0x48)",
         "softmetal:   read of 0x101040 (rtc + 0x40, 2 times)",
     ]
-    assert run(tmp_path, STRANGE + OFF) == (0, "", told)
-    assert run(tmp_path, STRANGE + OFF, "--strict") == (1, "", told)
+    assert run(tmp_path, UNMODELLED + OFF) == (0, "", reported)
+    assert run(tmp_path, UNMODELLED + OFF, "--strict") == (1, "", reported)
 
 
 def test_a_port_that_is_taken_is_refused(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        code, _, told = run(tmp_path, SPIN, "--gdb", port)
-    assert (code, told) == (2, [f"softmetal run: --gdb {port}: Address already in use"])
+        code, _, reported = run(tmp_path, SPIN, "--gdb", port)
+    assert (code, reported) == (2, [f"softmetal run: --gdb {port}: Address already in use"])
 
 
 @pytest.mark.parametrize("stream", [0, 1, 2])
@@ -315,25 +315,25 @@ def test_who_reads_the_console_may_leave(tmp_path):
     process.stderr.close()
 
 
-def test_output_that_cannot_be_written_is_told(tmp_path):
+def test_output_that_cannot_be_written_is_reported(tmp_path):
     with open("/dev/full", "w") as full:
         process = start(
             "run", "--bios", program(tmp_path, CHATTER), "--mem", "16M", stdout=full, stderr=subprocess.PIPE, text=True
         )
-        told = process.communicate(timeout=60)[1].splitlines()
+        reported = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 125
-    assert told[-1] == "softmetal: what the guest writes cannot be shown: No space left on device"
+    assert reported[-1] == "softmetal: the guest's output cannot be written: No space left on device"
 
 
-@pytest.mark.parametrize(("number", "told"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")])
-def test_signals_end_a_run_without_a_terminal(tmp_path, number, told):
+@pytest.mark.parametrize(("number", "reported"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")])
+def test_signals_end_a_run_without_a_terminal(tmp_path, number, reported):
     pipe = subprocess.PIPE
     process = start("run", "--bios", program(tmp_path, ECHO), "--mem", "16M", stdin=pipe, stdout=pipe, stderr=pipe)
     assert process.stdout.read(1) == b">"
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert err.decode().splitlines()[-1] == f"softmetal: {told}"
+    assert err.decode().splitlines()[-1] == f"softmetal: {reported}"
 
 
 def test_a_disk_that_is_cut_short_is_an_error_of_the_guest_and_a_line_for_the_user(tmp_path):
@@ -343,11 +343,11 @@ def test_a_disk_that_is_cut_short_is_an_error_of_the_guest_and_a_line_for_the_us
     process = start("run", "--bios", guest, "--mem", "16M", "--disk", disk, stdin=pipe, stdout=pipe, stderr=pipe)
     assert process.stdout.read(1) == b">"
     os.truncate(disk, 0)
-    code, out, told = softmetal("run", "--bios", guest, "--mem", "16M", "--disk", disk)
+    code, out, reported = softmetal("run", "--bios", guest, "--mem", "16M", "--disk", disk)
     out, err = process.communicate(b"k", timeout=60)
     assert (process.returncode, out) == (1, b"1")
-    assert f"disk {disk}: the file was cut short while the machine ran" in err.decode()
-    assert (code, told) == (2, [f"softmetal run: disk {disk}: in use by another machine at this moment"])
+    assert f"disk {disk}: the file was truncated while the machine ran" in err.decode()
+    assert (code, reported) == (2, [f"softmetal run: disk {disk}: in use by another machine at this moment"])
 
 
 class Typist:

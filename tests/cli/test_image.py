@@ -36,9 +36,9 @@ def softmetal_image(*args: object, **variables: str) -> subprocess.CompletedProc
     ("args", "text"),
     [(["debian-amd64", "x.img"], "choose debian-riscv64"), (["debian-riscv64", "/nowhere/x.img"], "no such directory"),
      (["debian-riscv64", "NEW", "--size", "2"], "at least 1G"), (["debian-riscv64", "NEW", "--size", "3M"], "at least 1G"),
-     (["debian-riscv64", "/etc/passwd"], "there already")],
+     (["debian-riscv64", "/etc/passwd"], "exists already")],
 )  # fmt: skip
-def test_wrong_arguments_are_told_in_one_line(args: list[str], text: str, tmp_path: Path) -> None:
+def test_wrong_arguments_are_reported_in_one_line(args: list[str], text: str, tmp_path: Path) -> None:
     done = softmetal_image(*(str(tmp_path / "new.img") if a == "NEW" else a for a in args))
     assert done.returncode == 2
     assert done.stderr.startswith("softmetal image: ")
@@ -46,7 +46,7 @@ def test_wrong_arguments_are_told_in_one_line(args: list[str], text: str, tmp_pa
     assert done.stderr.count("\n") == 1
 
 
-def test_what_the_host_lacks_is_told_and_nothing_stays(tmp_path: Path) -> None:
+def test_what_the_host_lacks_is_reported_and_nothing_stays(tmp_path: Path) -> None:
     done = softmetal_image("debian-riscv64", tmp_path / "x.img", "--mirror", f"file:{tmp_path}/none", PATH=str(tmp_path))
     assert done.returncode == 1
     assert "apt-get install" in done.stderr.splitlines()[-1]

@@ -47,7 +47,7 @@ def test_a_run_is_recorded_replayed_and_resumed(rom, tmp_path):
     assert "the same at 2 of 2 checkpoints, up to position 20000" in said[-1]
     code, out, _ = softmetal("diff", log, other)
     assert code == 1
-    assert out.startswith("the runs part at position ")
+    assert out.startswith("the runs diverge at position ")
     assert "acia.rx.ring" in out
 
 
@@ -70,9 +70,9 @@ REFUSED = {
     "--rom nothere": "rom nothere: No such file or directory",
     "--rom short": "rom short: it has 5 bytes; a ROM has at most 32768, the last 6 of them vectors",
     "--rom long": "rom long: it has 40000 bytes; a ROM has at most 32768",
-    "--rom good --kernel x": "--kernel: there is no such option (softmetal run --board mos6502-sbc --help shows what there is)",
+    "--rom good --kernel x": "--kernel: there is no such option (softmetal run --board mos6502-sbc --help lists the options)",
     "--rom good --mem 1M": "--mem: the board mos6502-sbc has no such option",
-    "--rom good --gdb 0": "GDB knows no CPU of this kind (mos6502-sbc); the monitor (Ctrl-A c) does",
+    "--rom good --gdb 0": "GDB does not support this kind of CPU (mos6502-sbc); the monitor (Ctrl-A c) does",
     "--rom good --screenshot x.png": "--screenshot x.png: this machine has no screen",
 }
 

@@ -1,4 +1,4 @@
-"""An oracle for RISC-V: qemu-riscv64 puts a state into a process, runs some instructions, and tells the state after them.
+"""An oracle for RISC-V: qemu-riscv64 puts a state into a process, runs some instructions, and prints the state after them.
 
 The program that does this in the guest is a signal handler. It takes the interrupted state's registers out of its
 signal frame, writes them to stdout, reads the next state and code from stdin, puts them into the frame and returns. So any
@@ -132,7 +132,7 @@ class Oracle:
     def answer(self, states):
         """(state after, signal that ended it) for each."""
         asked = b"".join(s.packed() for s in states)
-        told = subprocess.run([QEMU, "-cpu", CPU, str(self.program)], input=asked, capture_output=True, timeout=300)
-        found = [State.unpacked(told.stdout[at : at + RECORD.size]) for at in range(0, len(told.stdout), RECORD.size)]
-        assert len(found) == len(states), (told.returncode, len(found), told.stderr)
+        done = subprocess.run([QEMU, "-cpu", CPU, str(self.program)], input=asked, capture_output=True, timeout=300)
+        found = [State.unpacked(done.stdout[at : at + RECORD.size]) for at in range(0, len(done.stdout), RECORD.size)]
+        assert len(found) == len(states), (done.returncode, len(found), done.stderr)
         return [(s._replace(fcsr=s.fcsr & 0xFF), s.fcsr >> 32) for s in found]

@@ -109,7 +109,7 @@ def test_a_breakpoint_stops_at_a_symbol_and_registers_are_seen(guest, at, engine
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_watchpoint_tells_old_and_new_value_behind_the_store(guest, at, engine):
+def test_a_watchpoint_shows_old_and_new_value_after_the_store(guest, at, engine):
     script = ["watch *(long*)&total", "continue", "p $pc", "continue", "continue", "p *(long*)&total", "detach"]
     parts, _ = session(machine(guest, engine), guest, script)
     found = [re.search(r"Old value = (\d+)\s+New value = (\d+)", part) for part in parts]
@@ -232,7 +232,7 @@ def test_the_end_of_the_guest_can_be_taken_back(tmp_path, guest):
     assert stops == [Stop.OFF]
 
 
-def test_the_command_line_waits_for_gdb_and_says_how_to_connect(guest, at):
+def test_the_command_line_waits_for_gdb_and_prints_how_to_connect(guest, at):
     command = [
         sys.executable,
         "-m",
@@ -258,7 +258,7 @@ def test_the_command_line_waits_for_gdb_and_says_how_to_connect(guest, at):
         assert process.wait(timeout=60) == 0
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(guest):
+def test_a_port_that_is_taken_is_reported_in_one_line(guest):
     with GdbServer(machine(guest)) as server:
         command = [sys.executable, "-m", "softmetal", "run", "--bios", str(guest), "--mem", "16M", "--gdb", str(server.port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)

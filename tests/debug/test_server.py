@@ -90,10 +90,10 @@ def test_nothing_runs_before_a_debugger_has_come_and_said_so(m, server):
     client.socket.close()
 
 
-def test_what_it_can_is_told(client):
-    told = client.ask(b"qSupported:swbreak+;hwbreak+").split(b";")
+def test_its_features_are_reported(client):
+    reported = client.ask(b"qSupported:swbreak+;hwbreak+").split(b";")
     for feature in (b"qXfer:features:read+", b"swbreak+", b"hwbreak+", b"ReverseStep+", b"ReverseContinue+", b"QStartNoAckMode+"):
-        assert feature in told
+        assert feature in reported
     assert client.ask(b"vCont?") == b"vCont;c;C;s;S"
     assert client.ask(b"vMustReplyEmpty") == b""
     assert client.ask(b"qfThreadInfo") == b"m1,2"
@@ -203,7 +203,7 @@ def test_no_packet_can_break_the_server(server, seed):
             client.answer(1)
         except (BrokenPipeError, ConnectionResetError):
             client = Client(server)
-        if server._link is None:  # it was told to let go
+        if server._link is None:  # GDB has detached
             client = Client(server)
     client.send(b"\x03")
     client.answer(3)

@@ -89,7 +89,7 @@ def test_a_store_to_the_second_half_of_an_instruction_in_two_pages_counts(engine
 
 
 @pytest.mark.parametrize("changed", [(0, 0x1000), (0x1000, 0x2000), (0x1000, 0x1001), (0xFFF, 0x1000)])
-def test_code_changed_in_either_page_of_an_instruction_is_heard(threaded, changed):
+def test_code_changed_in_either_page_of_an_instruction_is_decoded_again(threaded, changed):
     put(threaded, "j .+0x2000", CODE + 0xFFE)
     put(threaded, ECALL, CODE + 0x2FFE)
     put(threaded, C_EBREAK, CODE + 0x3FFE)
@@ -124,7 +124,7 @@ def test_discarded_memory_is_zero_and_runs_as_such(threaded):
 
 
 def test_a_page_that_becomes_executable_ends_the_wall_before_it(threaded):
-    """Whoever makes a page executable need not say so, as nothing can have been decoded there; nor is it slow for ever."""
+    """A page may be made executable without notifying the engine: nothing can have been decoded there. Nor does it stay slow."""
     put(threaded, C_NOP * 4, CODE + 0xFF8)
     assert go(threaded, CODE + 0xFF8, 9)[0] == 4
     threaded.core.ram[CODE + 0x1000 : CODE + 0x1008] = C_NOP * 2 + ECALL
@@ -262,15 +262,15 @@ def small(codes):
 
 
 def run_both(sides, pc, budget, r=()):
-    told = []
+    outcomes = []
     for side in sides:
         side.core.pc = side.core.next_pc = pc
         side.core.count = 0
         side.core.r[:] = [*r, *[0] * (32 - len(r))]
         trap = side.run(budget)
-        told.append((trap and trap.values, side.core.pc, side.core.next_pc, side.core.count, list(side.core.r)))
-    assert told[0] == told[1]
-    return told[0]
+        outcomes.append((trap and trap.values, side.core.pc, side.core.next_pc, side.core.count, list(side.core.r)))
+    assert outcomes[0] == outcomes[1]
+    return outcomes[0]
 
 
 @pytest.mark.parametrize("target", [2, 1, 3, 6, 0x1001, 0xFFFE, 0x10002, 1 << 62 | 4, (1 << 64) - 2])

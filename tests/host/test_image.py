@@ -20,7 +20,7 @@ SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 def silent(step, done, total):
-    """Hears of no progress."""
+    """Ignores progress."""
 
 
 def member(name, content):
@@ -59,7 +59,7 @@ def test_dpkg_takes_an_inflated_package(tmp_path):
     assert b"data.tar " in (tmp_path / "y.deb").read_bytes()
 
 
-def test_what_is_no_package_is_told(tmp_path):
+def test_what_is_no_package_is_reported(tmp_path):
     (tmp_path / "x.deb").write_text("nonsense")
     with pytest.raises(ImageError, match=r"x\.deb"):
         apt.inflate(tmp_path / "x.deb", tmp_path / "y.deb")
@@ -97,13 +97,13 @@ def test_scripts_of_the_guest_are_shell():
         subprocess.run(["sh", "-n"], input=script, text=True, check=True)
 
 
-def test_a_host_without_the_tools_is_told_what_to_install(tmp_path, monkeypatch):
+def test_the_error_of_a_host_without_the_tools_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool, path=None: None if tool == "mke2fs" else f"/usr/bin/{tool}")
     with pytest.raises(ImageError, match=r"^this host lacks e2fsprogs: apt-get install e2fsprogs$"):
         debian.prepare(tmp_path / "x.img", 2 << 30, "trixie", None, [], silent, print)
 
 
-def test_the_reason_of_a_failure_is_one_line_of_what_apt_says():
+def test_the_reason_of_a_failure_is_one_line_of_apts_output():
     said = (
         "Err:2 http://mirror/debian trixie/main riscv64 Packages\n"
         "E: Failed to fetch http://mirror/x  File has unexpected size (1 != 2). Mirror sync in progress? [IP: 10.0.0.1 80]\n"
@@ -115,7 +115,7 @@ def test_the_reason_of_a_failure_is_one_line_of_what_apt_says():
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt-get")
-def test_a_mirror_that_is_none_is_told_and_nothing_stays(tmp_path, tmp_path_factory, monkeypatch):
+def test_a_mirror_that_is_none_is_reported_and_nothing_stays(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOFTMETAL_CACHE", str(tmp_path_factory.mktemp("cache")))
     with pytest.raises(ImageError, match=r"failed: .*nowhere"):
@@ -124,15 +124,15 @@ def test_a_mirror_that_is_none_is_told_and_nothing_stays(tmp_path, tmp_path_fact
 
 
 def test_a_guest_that_gives_up_is_quoted(tmp_path):
-    with pytest.raises(ImageError, match="last words:\nno space"):
+    with pytest.raises(ImageError, match="last output:\nno space"):
         debian.finish(tmp_path, ["echo", "no space"], 1, silent)
 
 
 def test_progress_follows_the_guests_console(tmp_path):
-    heard = []
+    notices = []
     script = "echo Unpacking a; echo noise; echo Setting up a; echo 'softmetal: step x'; echo 'softmetal: the image is ready'"
-    debian.finish(tmp_path, ["sh", "-c", script], 1, lambda *step: heard.append(step))
-    assert heard == [("installing inside the machine", 1, 2), ("installing inside the machine", 2, 2), ("x", 0, 1)]
+    debian.finish(tmp_path, ["sh", "-c", script], 1, lambda *step: notices.append(step))
+    assert notices == [("installing inside the machine", 1, 2), ("installing inside the machine", 2, 2), ("x", 0, 1)]
 
 
 @pytest.mark.skipif(not shutil.which("mke2fs", path=SBIN), reason="needs e2fsprogs")

@@ -62,18 +62,18 @@ def fetch(mirror: Path, **options) -> packages.Fetched:
     return packages.fetch([["a"]], mirror=f"file:{mirror}", **options)
 
 
-def test_the_first_suite_that_can_be_had_is_taken_and_the_others_are_named(mirror):
-    heard: list[str] = []
-    found = fetch(mirror, notice=heard.append)
+def test_the_first_suite_that_is_available_is_taken_and_the_others_are_named(mirror):
+    notices: list[str] = []
+    found = fetch(mirror, notice=notices.append)
     assert (found.suite, names(found)) == ("forky", ["a_forky.deb", "b_forky.deb"])
-    assert len(heard) == 1
-    assert heard[0].startswith("Debian trixie cannot be had: ")
-    assert "unexpected size" in heard[0]
+    assert len(notices) == 1
+    assert notices[0].startswith("Debian trixie is not available: ")
+    assert "unexpected size" in notices[0]
 
 
 def test_a_suite_that_was_chosen_is_the_only_one(mirror):
     assert fetch(mirror, suite="sid").suite == "sid"
-    with pytest.raises(ImageError, match=r"^Debian trixie cannot be had: .*unexpected size[^;]*$"):
+    with pytest.raises(ImageError, match=r"^Debian trixie is not available: .*unexpected size[^;]*$"):
         fetch(mirror, suite="trixie")
 
 
@@ -100,12 +100,12 @@ def test_the_newest_are_asked_for_and_what_is_kept_stands_in_where_no_mirror_ans
     assert not (packages.store() / "packages/a_forky.deb").exists()  # no request needs it any more
     for suite in ("forky", "sid"):
         (mirror / suite).rename(mirror / f"no {suite}")
-    heard: list[str] = []
-    assert fetch(mirror, newest=True, notice=heard.append) == newer
-    assert heard[-1] == "using the packages of Debian forky that were fetched before"
+    notices: list[str] = []
+    assert fetch(mirror, newest=True, notice=notices.append) == newer
+    assert notices[-1] == "using the packages of Debian forky that were fetched before"
 
 
-def test_where_nothing_can_be_had_each_suite_says_why(mirror):
+def test_where_no_suite_is_available_the_reason_of_each_is_reported(mirror):
     with pytest.raises(ImageError) as caught:
         packages.fetch([["a"]], mirror=f"file:{mirror}/none")
     assert [f"Debian {suite} cannot be had" in str(caught.value) for suite in packages.SUITES] == [True] * 3

@@ -148,7 +148,7 @@ def test_without_a_tag_a_share_has_its_directory_s_name(tree):
      ("/:ro", "give HOST:TAG"), ("/nowhere:x", "No such file"),
      ("/etc/passwd:x", "Not a directory"), ("/:" + "t" * 33, "has more than 32 bytes")],
 )  # fmt: skip
-def test_wrong_shares_are_told_in_one_line(spec, text):
+def test_wrong_shares_are_reported_in_one_line(spec, text):
     with pytest.raises(ShareError, match=text):
         open_share(spec)
 

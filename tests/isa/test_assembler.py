@@ -152,7 +152,7 @@ def test_the_6502_form_is_the_shortest_that_holds_the_address():
     assert assemble(mos6502, ".equ far, $1234\n" + text).code == bytes.fromhex(made)
 
 
-def test_6502_pointers_are_told_from_parentheses_in_expressions():
+def test_6502_pointers_are_distinguished_from_parentheses_in_expressions():
     text = "v = $fe\nlda (v),y\nlda (v,x)\nlda (v-1)+1\njmp ($1234)\nlda #<$1234\nlda #>$1234\nasl\nasl a\n.word *"
     assert assemble(mos6502, text).code == bytes.fromhex("b1fe a1fe a5fe 6c3412 a934 a912 0a 0a 0f00")
 
@@ -219,7 +219,7 @@ def test_li_loads_any_constant(value):
         (".byte @", "cannot read '@' in '@'"),
         (".byte ,1", "a value is missing"),
         (".byte %high(3)", "no function %high; there are %hi %lo %pcrel_hi %pcrel_lo"),
-        (".ascii text", 'text stands in quotes: "...", not text'),
+        (".ascii text", 'text has to be in quotes: "...", not text'),
         (".zero later\nlater:", "a size must be known here, and 'later' is not yet"),
         (".org 8\nnop\n.org 4", ".org 0x4 is not ahead of 0xc (by at most 2**28)"),
         ("j 1b", "there is no label 1 above"),

@@ -1,4 +1,4 @@
-"""What a program is told of the CPU's extensions, and that it can use them: riscv_hwprobe, AT_HWCAP, /proc/cpuinfo.
+"""What a program can find out about the CPU's extensions, and that it can use them: riscv_hwprobe, AT_HWCAP, /proc/cpuinfo.
 
 Source of the results: Linux, Documentation/arch/riscv/hwprobe.rst.
 """

@@ -18,7 +18,7 @@ PAGES = 24
 
 
 class Memory:
-    """As much of a CPU as a Space needs: memory, and a count of what it was told."""
+    """As much of a CPU as a Space needs: memory, and a count of its notifications."""
 
     def __init__(self) -> None:
         size = BASE + PAGES * PAGE
@@ -110,7 +110,7 @@ def test_a_view_ends_where_the_right_to_it_ends() -> None:
 
 
 @pytest.mark.parametrize("address", [0, 1, (1 << 38) - 1, 1 << 38, 1 << 63, (1 << 64) - 1])
-def test_no_address_is_too_strange_to_be_refused(address: int) -> None:
+def test_every_impossible_address_is_refused(address: int) -> None:
     memory = space()
     for attempt in (lambda: memory.read(address, 8), lambda: memory.text(address), lambda: memory.write(address, b"x")):
         with pytest.raises(Fault):
@@ -127,7 +127,7 @@ def test_text_ends_at_its_nul_across_pages() -> None:
         memory.text(BASE + PAGE - 3)
 
 
-def test_the_engines_bit_of_a_page_survives_and_the_engine_hears_of_changed_code() -> None:
+def test_the_engines_bit_of_a_page_survives_and_the_engine_is_notified_of_changed_code() -> None:
     memory = space()
     memory.map(BASE, BASE + PAGE, 7)
     memory.perm[BASE // PAGE] |= ENGINE_BIT

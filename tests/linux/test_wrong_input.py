@@ -64,7 +64,7 @@ CASES = {
     "empty script": (b"#!\necho\n", "its #! line names no interpreter"),
     "script": (
         b"#!/bin/sh\necho\n",
-        "its #! line wants /bin/sh, which is not there; give the guest's file tree with --root DIR",
+        "its #! line names /bin/sh, which does not exist; give the guest's file tree with --root DIR",
     ),
 }  # fmt: skip
 
@@ -107,12 +107,12 @@ def test_a_device_is_refused(run: Callable[..., Any]) -> None:
     assert found.returncode == 126
 
 
-def test_a_dynamic_program_without_a_root_is_told_to_ask_for_one(build: Callable[..., Path], run: Callable[..., Any]) -> None:
+def test_a_dynamic_program_without_a_root_is_refused_with_advice(build: Callable[..., Path], run: Callable[..., Any]) -> None:
     program = build("wild.c")
     found = run(program)
     loader = "/lib/ld-linux-riscv64-lp64d.so.1"
     advice = "give the guest's file tree with --root DIR"
-    assert found.stderr == f"softmetal run: {program}: its interpreter {loader} is not there; {advice}\n"
+    assert found.stderr == f"softmetal run: {program}: its interpreter {loader} does not exist; {advice}\n"
     assert found.returncode == 126
 
 
@@ -133,7 +133,7 @@ def test_a_root_that_is_not_there_is_named(run: Callable[..., Any], tmp_path: Pa
         ("recurse", 139, "SIGSEGV: no access to address 0x3f"),
     ],
 )
-def test_a_signal_that_kills_is_told_with_address_and_instruction(
+def test_a_signal_that_kills_is_reported_with_address_and_instruction(
     how: str, code: int, pattern: str, build: Callable[..., Path], run: Callable[..., Any]
 ) -> None:
     import re
@@ -168,7 +168,7 @@ def test_a_missing_call_is_named_once_and_answers_enosys(build: Callable[..., Pa
         (["--mem", "lots"], "--mem lots: give a size of at least 1M, such as 512M or 4G"),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(arguments: list[str], text: str, run: Callable[..., Any]) -> None:
+def test_a_wrong_option_is_reported_in_one_line(arguments: list[str], text: str, run: Callable[..., Any]) -> None:
     found = run(*arguments, "prog")
     assert found.stderr == f"softmetal run: {text}\n"
     assert found.returncode == 2

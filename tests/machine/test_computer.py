@@ -12,9 +12,9 @@ from softmetal.boards.mos6502_sbc import Mos6502Sbc
 from softmetal.computers.mos6502_sbc import Sbc
 from softmetal.lang import u1
 from softmetal.machine.computer import check, named, names, of_key
+from softmetal.machine.divergence import find, open_run
 from softmetal.machine.errors import LoadError, MachineError
 from softmetal.machine.machine import Machine
-from softmetal.machine.parting import open_run, part
 from softmetal.machine.replay import Recording, replay
 from softmetal.machine.stop import Stop
 from tests.machine.kits import KITS, SBC, VIRT, program
@@ -33,7 +33,7 @@ def test_a_board_that_is_none_of_a_machine_is_refused_with_what_it_has_not(tmp_p
         board = Flat6502
 
     missing = (
-        "Flat6502 is no board of a machine: it has not the field wanted: u1, the field debug: Debug,"
+        "Flat6502 is not a machine's board: it lacks the field wanted: u1, the field debug: Debug,"
         " the field unmodelled: UnmodelledAccesses, the entry ports_changed(), the entry wait_until(),"
         " the entry memory_changed(), the entry hooks_changed(), decoding = ByFrame(...) or Itself()"
     )
@@ -72,7 +72,7 @@ def test_a_computer_of_the_user_s_own_is_saved_recorded_and_compared_as_ours_are
     assert replay(recording, twin) is Stop.END
     assert twin.hash() == m.hash()
     runs = [open_run(str(tmp_path / name), lambda recording: []) for name in ("log", "saved")]
-    assert not part(*runs).differs
+    assert not find(*runs).differs
 
 
 def test_machines_of_two_kinds_are_not_compared(tmp_path):
@@ -80,7 +80,7 @@ def test_machines_of_two_kinds_are_not_compared(tmp_path):
         kit.machine(tmp_path).save(str(tmp_path / kit.name))
     runs = [open_run(str(tmp_path / kit.name), lambda recording: []) for kit in KITS]
     with pytest.raises(MachineError, match=r"is of a riscv-virt, .* of a mos6502-sbc: nothing to compare"):
-        part(*runs)
+        find(*runs)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_machines_of_two_kinds_are_not_compared(tmp_path):
         ("pc", "board pc: there are mos6502-sbc, riscv-virt; MODULE:CLASS names one of your own"),
         ("no.such.module:Mine", "board no.such.module:Mine: ModuleNotFoundError: No module named 'no'"),
         (f"{__name__}:Nothing", f"board {__name__}:Nothing: AttributeError: "),
-        (f"{__name__}:Wider", f"board {__name__}:Wider: Wider is no softmetal.machine.computer.Computer"),
+        (f"{__name__}:Wider", f"board {__name__}:Wider: Wider is not a softmetal.machine.computer.Computer"),
     ],
 )
 def test_a_name_that_is_no_computer_s_is_refused_in_one_line(name, why):

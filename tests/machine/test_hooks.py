@@ -213,7 +213,7 @@ def test_a_restored_machine_meets_its_hooks_again(tmp_path, kit, engine):
 def test_hooks_that_cannot_be_are_refused_in_one_line(tmp_path, kit):
     d, start = kit.machine(tmp_path, kit.guests.LOOP).debug, kit.start
     for text in (kit.turns, f"{kit.turns} = 1", "x99 == 1", f"{kit.turns} == many"):
-        with pytest.raises(HookError, match=r"^'.*' is no condition: give REGISTER OP NUMBER, as in '\w+ == 5'|not a number"):
+        with pytest.raises(HookError, match=r"^'.*' is not a condition: give REGISTER OP NUMBER, as in '\w+ == 5'|not a number"):
             d.on_address(start, when=text)
     refusal = "this computer's CPU has no registers to hook" if kit is SBC else "no control and status register 'nonsense'"
     with pytest.raises(HookError, match=refusal):
@@ -238,7 +238,7 @@ def test_a_hook_takes_the_name_of_a_symbol(tmp_path, kit):
     m = kit.machine(tmp_path, kit.guests.LOOP)
     assert m.symbols.load(str(tmp_path / "System.map")) == 3
     assert m.debug.on_address("target").what == (target,)
-    with pytest.raises(SymbolError, match=r"^no symbol 'targt'; is it target"):
+    with pytest.raises(SymbolError, match=r"^no symbol 'targt'; did you mean target"):
         m.debug.on_address("targt")
 
 
@@ -260,13 +260,13 @@ def test_a_file_without_symbols_is_refused_in_one_line(tmp_path):
     with pytest.raises(SymbolError, match=f"^symbols {path}: damaged"):
         Symbols().load(str(path))
     path.write_text("hello\n")
-    with pytest.raises(SymbolError, match="there are none; give an ELF file"):
+    with pytest.raises(SymbolError, match="no symbols found; give an ELF file"):
         Symbols().load(str(path))
     with pytest.raises(SymbolError, match="No such file"):
         Symbols().load(str(tmp_path / "missing"))
 
 
-def test_symbols_of_an_elf_file_are_those_that_nm_tells(tmp_path, cross):
+def test_symbols_of_an_elf_file_are_those_that_nm_prints(tmp_path, cross):
     source, made = tmp_path / "a.c", tmp_path / "a.elf"
     source.write_text("int number = 1; static int hidden(void) { return number; } int main(void) { return hidden(); }")
     subprocess.run([cross, "-nostdlib", "-static", "-O0", "-Wl,-e,main", "-o", made, source], check=True)
@@ -307,7 +307,7 @@ def test_a_watch_is_met_where_bytes_overlap_and_nowhere_else(tmp_path, engine, a
 
 
 def test_counted_events_are_kept_up_to_a_limit_and_all_of_them_counted(tmp_path, kit, monkeypatch):
-    monkeypatch.setattr("softmetal.machine.debugger.MOST_HEARD", 5000)
+    monkeypatch.setattr("softmetal.machine.debugger.MOST_KEPT", 5000)
     m = kit.machine(tmp_path, kit.guests.TWO)
     hook = m.debug.on_address(kit.start, stop=False)
     m.run(insns=40_000)

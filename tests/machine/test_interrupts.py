@@ -110,15 +110,15 @@ def test_a_recording_that_was_interrupted_replays(tmp_path, kit, ctrl_c):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_a_hook_raises_comes_out_and_the_run_goes_on_from_there(tmp_path, kit, engine):
     def boom(event):
-        heard.append(event.pc)
-        if len(heard) % 3 == 1:
+        events.append(event.pc)
+        if len(events) % 3 == 1:
             raise Boom(event.pc)
 
-    heard: list[int] = []
+    events: list[int] = []
     counted, turned = kit.guests.IN_COUNTER
     m, twin = kit.machine(tmp_path, kit.guests.COUNTER, engine=engine), kit.machine(tmp_path, kit.guests.COUNTER, engine=engine)
     for each in (m, twin):
-        hook = each.debug.on_address(counted, call=boom if each is m else heard.append)
+        hook = each.debug.on_address(counted, call=boom if each is m else events.append)
     m.debug.on_address(turned, stop=False)
     raised = 0
     while m.position < 600:
@@ -126,11 +126,11 @@ def test_what_a_hook_raises_comes_out_and_the_run_goes_on_from_there(tmp_path, k
             m.run(insns=600 - m.position)
         except Boom:
             raised += 1
-    calls = len(heard)
-    heard.clear()
+    calls = len(events)
+    events.clear()
     twin.run(insns=600)
     assert raised > 20
-    assert calls == len(heard) == hook.count
+    assert calls == len(events) == hook.count
     assert m.hash() == twin.hash()
 
 
@@ -172,9 +172,9 @@ def test_a_disk_that_raises_something_else_than_an_io_error_is_not_hidden(tmp_pa
     m = kit.machine(tmp_path, kit.guests.COUNTER)
 
     def both(then: type[Exception] | None) -> None:
-        with m.whole():
-            m.fail(Boom())
-            m.fail(ValueError("a second one"))
+        with m.atomic():
+            m.raise_later(Boom())
+            m.raise_later(ValueError("a second one"))
             if then is not None:
                 raise then
 
@@ -189,12 +189,12 @@ def test_a_disk_that_raises_something_else_than_an_io_error_is_not_hidden(tmp_pa
 
 def test_a_handler_that_is_installed_while_signals_wait_stays(ctrl_c):
     called = []
-    with interrupts.held():
+    with interrupts.signals_held():
         signal.raise_signal(signal.SIGINT)
         signal.signal(signal.SIGUSR1, lambda *_: called.append("new"))
         with pytest.raises(KeyboardInterrupt):
             interrupts.deliver()
-        with interrupts.held():
+        with interrupts.signals_held():
             signal.raise_signal(signal.SIGUSR1)
         assert called == ["new"]  # it was not there when signals began to wait
     signal.raise_signal(signal.SIGUSR1)

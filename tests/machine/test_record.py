@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmetal.machine.errors import MachineError, Parted
+from softmetal.machine.errors import Diverged, MachineError
 from softmetal.machine.record import RecordingError
 from softmetal.machine.replay import Recording, replay
 from softmetal.machine.stop import Stop
@@ -36,9 +36,9 @@ def test_a_replay_has_the_same_hash_at_every_checkpoint_on_every_engine(tmp_path
     recording = Recording(str(tmp_path / "log"))
     assert recording.whole
     assert {i.port for i in recording.inputs} == {kit.console, "memory", *kit.inputs}
-    twin, told = recording.machine(engine=engine), []
-    assert replay(recording, twin, report=told.append) is Stop.END
-    assert len(told) == len(recording.checkpoints) > 5
+    twin, reported = recording.machine(engine=engine), []
+    assert replay(recording, twin, report=reported.append) is Stop.END
+    assert len(reported) == len(recording.checkpoints) > 5
     assert (twin.hash(), twin.position, twin.clock) == (m.hash(), m.position, m.clock)
     assert twin.console.output == m.console.output
 
@@ -95,7 +95,7 @@ def test_altered_and_foreign_files_are_refused(tmp_path, kit):
     with pytest.raises(RecordingError, match=r"^recording .*log: altered: the checksum at byte \d+ does not fit$"):
         Recording(str(path))
     path.write_bytes(b"something else")
-    with pytest.raises(RecordingError, match="this is no recording"):
+    with pytest.raises(RecordingError, match="not a recording"):
         Recording(str(path))
     with pytest.raises(RecordingError, match="No such file"):
         Recording(str(tmp_path / "nothing"))
@@ -125,13 +125,14 @@ def test_a_replay_takes_nothing_else_from_outside_and_a_recording_cannot_go_back
         m.restore(s)
 
 
-def test_a_replay_that_differs_says_where(tmp_path, kit):
+def test_a_replay_that_differs_reports_where(tmp_path, kit):
     recorded(kit, tmp_path)
     recording = Recording(str(tmp_path / "log"))
     twin = recording.machine()
     twin.run(insns=1200)
     kit.tamper(twin.board)  # behind everyone's back
-    with pytest.raises(Parted, match=r"^the replay differs at position 1500: hash \w+, recorded \w+; it parts at its beginning$"):
+    text = r"^the replay differs at position 1500: hash \w+, recorded \w+; the difference arose at its beginning$"
+    with pytest.raises(Diverged, match=text):
         replay(recording, twin)
 
 

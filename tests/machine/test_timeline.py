@@ -126,7 +126,7 @@ def test_the_way_back_goes_over_a_reset(tmp_path, kit):
     assert m.hash() == end
 
 
-def test_the_timeline_s_beginning_is_told(tmp_path, kit):
+def test_going_back_before_the_timeline_is_an_error_with_its_beginning(tmp_path, kit):
     m = kit.machine(tmp_path)
     m.run(insns=500)
     m.keep_timeline(every=100)
@@ -174,7 +174,7 @@ def test_the_last_position_of_all_is_come_back_to_with_its_clock(tmp_path, kit):
     m.rewind(insns=2)
     m.send("x")  # another future: that place is gone
     m.run(insns=1)
-    with pytest.raises(MachineError, match="is behind the timeline, which ends with position"):
+    with pytest.raises(MachineError, match="is after the end of the timeline, position"):
         m.goto(here)
 
 

@@ -97,7 +97,7 @@ def test_a_mode_decides_how_long_a_code_is_and_what_it_does(machine: Any) -> Non
     assert machine.core.pc == len(PROGRAM)
 
 
-def test_the_table_tells_what_is_meant_in_a_mode() -> None:
+def test_the_table_gives_the_meaning_of_a_code_in_a_mode() -> None:
     assert isa.modes == ("wide",)
     assert isa.decode_in(0x12A9, {"wide": 0}).size == 2
     assert isa.decode_in(0x3412A9, {"wide": 1}).size == 3
@@ -125,7 +125,7 @@ def test_a_core_that_has_not_what_it_promises_is_refused() -> None:
         decoding = Ahead(code_bits=16)
 
     missing = r"the method watch\(\), the host method unwatch\(\), the field next_pc"
-    with pytest.raises(TypeError, match=f"Hollow says that its code is decoded Ahead, and has not {missing}"):
+    with pytest.raises(TypeError, match=f"Hollow declares its code to be decoded Ahead, but lacks {missing}"):
         new_board(isa, Hollow)
 
     class Old(Wide):

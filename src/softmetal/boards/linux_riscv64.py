@@ -41,7 +41,7 @@ class LinuxRiscv64(Hart):
         return self.ram.u16[address]
 
     def watch(self, address: u64) -> u1:
-        """An engine has decoded what lies here: see that it hears of stores. 1 if it now has to listen."""
+        """An engine has decoded code here: from now on stores raise CodeWrite. 1 if that is new for this page."""
         if address < SPACE:
             page = address >> PAGE_SHIFT
             if self.perm[page] & W != 0:
@@ -51,7 +51,7 @@ class LinuxRiscv64(Hart):
 
     @host
     def unwatch(self, page: int) -> None:
-        """Undo `watch` for a page, by its number: the engine has forgotten what it had decoded there."""
+        """Undo `watch` for a page, by its number: the engine has dropped what it had decoded there."""
         if self.perm[page] & WATCHED:
             self.perm[page] = self.perm[page] & ~WATCHED | W
 

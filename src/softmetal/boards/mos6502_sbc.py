@@ -29,7 +29,7 @@ ACIA, ACIA_SPAN, VIA, VIA_SPAN = 0x5000, 4, 0x6000, 16
 DEVICES = {"acia": (ACIA, ACIA_SPAN), "via": (VIA, VIA_SPAN), "rom": (ROM, ROM_SIZE)}
 """Address and span of what answers on the bus, but for RAM."""
 REGISTERS = ("a", "x", "y", "s", "p", "pc")
-"""By the numbers that hooks know them by."""
+"""By the numbers that hooks use."""
 BRK, JAM = 1, 2
 """Exceptions, as hooks number them,"""
 IRQ, NMI = 1, 2
@@ -51,7 +51,7 @@ class Mos6502Sbc(Hooked, Mos6502):
     acia: Mos6551
     via: Mos6522
     unmodelled: UnmodelledAccesses
-    wanted: u1  # a device asks for the host; nothing runs before it has come
+    wanted: u1  # a device needs the host; nothing runs before it is served
     at: u16  # where the instruction that runs began
     entered: u1  # an interrupt was taken: its handler's first instruction comes before another one
     jam_reported: u1
@@ -80,7 +80,7 @@ class Mos6502Sbc(Hooked, Mos6502):
         return most - left
 
     def poll(self) -> None:
-        """Interrupts are looked at by `advance`, which counts them."""
+        """`advance` checks for interrupts, and counts them."""
 
     def interrupt(self, vector: u16) -> None:
         self.at = self.pc
@@ -137,7 +137,7 @@ class Mos6502Sbc(Hooked, Mos6502):
 
     @noinline
     def write_device(self, address: u16, value: u8) -> None:
-        """What is written to ROM goes nowhere, and is noted: no program means to."""
+        """A write to ROM is ignored, and noted as unmodelled: no program writes there on purpose."""
         if VIA <= address < VIA + VIA_SPAN:
             self.via.write_register(address - VIA, value)
         elif ACIA <= address < ACIA + ACIA_SPAN:

@@ -12,7 +12,7 @@ from softmetal.lang import Chip, host, memory, u1, u4, u8, u16, u32, u64
 class Dma(Chip):
     """A board, as devices that master the bus see it: memory by physical address. Boards override all of it.
 
-    Whoever reads or writes asks `dma_reaches` first. Elsewhere reads give 0 and writes go nowhere.
+    A device calls `dma_reaches` before it reads or writes. Outside of memory reads give 0 and writes are ignored.
     """
 
     def dma_reaches(self, address: u64, length: u64) -> u1:
@@ -48,7 +48,7 @@ class Device(Chip):
     """A chip that answers on a bus. `size` of an access is 1, 2, 4 or 8 bytes; values are cut to it by the board."""
 
     irq: u1  # output line; 1 = asserted
-    calls: u1  # output line; 1 = the host has something to do before machine time goes on
+    calls: u1  # output line; 1 = the host has to serve the device before machine time goes on
     unmodelled: u1  # output line; 1 = the last access touched what is not modelled. The board counts it and lowers the line
 
     def read(self, offset: u32, size: u4) -> u64:

@@ -29,7 +29,7 @@ class Mos6522(Device):
     """A call of `tick` is a cycle of phi2; an access belongs to the cycle whose tick came before it.
 
     A board with an 8-bit bus calls `read_register` and `write_register`, and sets the input pins before it ticks: the chip looks
-    at them once a cycle. Pins that nobody drives are 1.
+    at them once a cycle. Pins that are not driven are 1.
     """
 
     pa: u8 = 0xFF  # input pins, as the outside drives them

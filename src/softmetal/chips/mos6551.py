@@ -8,7 +8,7 @@ Sources: MOS Technology MCS6551 and Synertek SY6551 data sheets; Rockwell R6551 
 tables, "Program Reset Operation", "Effect of CTS on Transmitter" and "on Echo Mode", "Effect of DCD on Receiver" and
 "Miscellaneous". They differ: both resets set IRD in the MOS 6551, as here, and clear it in Rockwell's and WDC's; DTR turns the
 transmitter off in Rockwell's, as here, while Synertek's table speaks of the receiver and interrupts alone; in WDC's, IRD also
-masks the interrupts of DCD and DSR. TDRE of WDC's W65C51N is always 1; here it tells the truth.
+masks the interrupts of DCD and DSR. TDRE of WDC's W65C51N is always 1; here it is correct.
 Not modelled: baud rate, word length, parity and stop bits (set and read back only), and with them parity, framing and overrun
 errors; break; echo with TIC other than 0, which the sheets forbid.
 """

@@ -1,7 +1,7 @@
 """National NS16550A UART: two FIFOs of 16 bytes, interrupts, modem lines, loopback.
 
 Characters take no time: what is transmitted is in the port `tx` at once, what waits in the port `rx` is received as soon as
-there is room for it, and a character time-out is over when it begins. Nothing is ever lost: where `tx` has no room for a
+there is room for it, and a character time-out ends when it begins. Nothing is ever lost: where `tx` has no room for a
 FIFO's worth, the transmitter is busy and the host is called to drain it.
 
 Sources: National Semiconductor PC16550D data sheet (June 1995), chapter 8 "Registers", tables II to V.
@@ -107,12 +107,12 @@ class Ns16550a(Device):
         return value
 
     def touch(self, offset: u32) -> None:
-        """Data, enables and the cause are what an interrupt is made of: who touches them has it considered anew."""
+        """An interrupt depends on data, enables and cause: an access to one of them evaluates it again."""
         if offset == IIR or (offset < IIR and self.lcr & DLAB == 0):
             self.raised = 1
 
     def read_register(self, offset: u32) -> u8:
-        """What a read answers; reading acknowledges."""
+        """The value of a read; reading acknowledges."""
         match offset:
             case 0:
                 if self.lcr & DLAB:

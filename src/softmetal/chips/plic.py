@@ -30,7 +30,7 @@ class Plic(Device):
 
     levels: u64  # the sources' lines
     edges: u64  # the sources that are edge-triggered, and
-    last: u6 = CONTEXTS - 1  # the last context that there is; both said by the board
+    last: u6 = CONTEXTS - 1  # the last context that there is; the board sets both
     risen: u64  # those whose edge came while they were being served
     pending: u64
     claimed: u64  # sources being served: their gateways wait for completion

@@ -1,1 +1,1 @@
-"""The command line: a face. Each command is a file; none holds logic."""
+"""The command line. Each command is a file; the logic is in other packages."""

@@ -12,7 +12,7 @@ IsaOption = Annotated[str, option("NAME", "rv64, 6502, or the .py file of your o
 
 
 def number(command: str, text: str, option: str) -> int:
-    """A number, decimal or 0x...; refuses what is none."""
+    """A number, decimal or 0x...; refuses any other text."""
     try:
         return int(text, 0)
     except ValueError:
@@ -21,9 +21,9 @@ def number(command: str, text: str, option: str) -> int:
 
 def asm(
     file: Annotated[Path, argument("FILE", "Assembly source.")],
-    out: Annotated[Path, option("OUT", "Where the program goes.", "-o", "--output")],
+    out: Annotated[Path, option("OUT", "The program's file.", "-o", "--output")],
     isa: IsaOption = "rv64",
-    origin: Annotated[str, option("ADDRESS", "Where it will lie.")] = "",
+    origin: Annotated[str, option("ADDRESS", "The address of its first byte.")] = "",
     form: Annotated[str, option("elf|raw", "A Linux program (rv64 only, its default) or bare bytes.", "--format")] = "",
 ) -> None:
     """Assemble a file. For rv64 the result is a program that `softmetal run` runs, from `_start` or its first byte."""
@@ -59,7 +59,7 @@ def asm(
 def disasm(
     file: Annotated[Path, argument("FILE", "An ELF file, or bare bytes.")],
     isa: IsaOption = "",
-    origin: Annotated[str, option("ADDRESS", "Where bare bytes lie.")] = "0",
+    origin: Annotated[str, option("ADDRESS", "The address of the first of bare bytes.")] = "0",
 ) -> None:
     """Disassemble a file: the executable sections of an ELF file, or bare bytes (which need --isa)."""
     from softmetal.cli.isas import find

@@ -16,7 +16,7 @@ from softmetal.machine.machine import Machine
 
 def kind_of(board: str) -> type[Computer]:
     """A board's computer. Raises SystemExit, with one line, where there is none."""
-    if ":" in board and os.getcwd() not in sys.path:  # a module of the user's lies where the user is
+    if ":" in board and os.getcwd() not in sys.path:  # a user's module may be in the current directory
         sys.path.insert(0, os.getcwd())
     try:
         return named(board)
@@ -47,7 +47,7 @@ def extras(kind: type[Computer]) -> dict[str, Extra]:
     return found
 
 
-class Wanted:
+class ComputerSpec:
     """The computer that the command line's options describe; or one that is in a file (`resume`), with its disks and shares.
 
     Raises LoadError for options that do not fit.
@@ -110,7 +110,7 @@ class Wanted:
             raise LoadError(f"--resume {self.resume}: {error.strerror}") from None
 
     def close(self) -> list[OSError]:
-        """Let go of disks and shares; what went wrong then."""
+        """Close disks and shares; the errors of that."""
         lost = []
         for each in (*self.disks, *self.shares):
             try:

@@ -1,8 +1,8 @@
-"""Commands of the command line: each is a function, whose signature says what it takes.
+"""Commands of the command line: each is a function, whose signature declares its options and arguments.
 
     def play(file: Annotated[str, argument("FILE", "What to play.")], seed: Annotated[int, option("N", "A number.")] = 0) -> None:
 
-The parser is argparse's. It is part of Python and starts in a few milliseconds, which whoever runs many small programs notices.
+The parser is argparse's. It is part of Python and starts in a few milliseconds, which matters to users of many small programs.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line: what, and where to read on."""
         command = self.prog.partition(" ")[2]
-        raise refuse(command, f"{message.removeprefix('argument ')} ({self.hint} shows what there is)")
+        raise refuse(command, f"{message.removeprefix('argument ')} ({self.hint} lists the options)")
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softmetal.cli import progress
-from softmetal.cli.boards import Wanted
+from softmetal.cli.boards import ComputerSpec
 from softmetal.cli.script import ScriptError, Step, parse
 from softmetal.cli.terminal import HELP, Terminal, TerminalError, open_standard_streams
 from softmetal.debug.gdb import GdbServer, Killed
 from softmetal.lang.state import StateError
 from softmetal.machine.errors import LoadError, MachineError
-from softmetal.machine.interrupts import held
+from softmetal.machine.interrupts import signals_held
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
 
 REFUSALS = (LoadError, ScriptError, MachineError, StateError)
 """What cannot be run, in one line."""
 OK, GUEST_FAILED, TIMED_OUT, NO_CONSOLE, SIGNALLED = 0, 1, 124, 125, 128
-SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "the terminal has gone"}
+SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "the terminal was closed"}
 MOST_TYPED = 1 << 16
-"""What is read ahead of a guest that does not read, of an input that is no terminal."""
+"""Bytes that are read ahead from an input that is no terminal, while the guest does not read them."""
 SLICE = 4_000_000
-"""Instructions between two looks at the keyboard: a hundredth of a second."""
+"""Instructions after which the keyboard is polled: a hundredth of a second."""
 CALLS = 16
-"""Calls of devices between two looks, for a look costs more than they do."""
+"""Calls of devices after which it is polled, since polling costs more than they do."""
 AFTER_SCRIPT = 20
 """Seconds of machine time that a guest gets to end by itself after a script's last line."""
 MOST_RESETS = 4
@@ -66,24 +66,24 @@ class Over(Exception):
         self.code = code
 
 
-def run_computer(wanted: Wanted, options: Options) -> int:
+def run_computer(spec: ComputerSpec, options: Options) -> int:
     """Run a computer until it ends; the exit code. Raises what is in REFUSALS."""
     open_standard_streams()
     steps = parse(options.script) if options.script is not None else None
     if options.screenshot is not None:
         _check_writable(options.screenshot)
     try:
-        wanted.open()
-        code = _run(wanted, options, steps)
+        spec.open()
+        code = _run(spec, options, steps)
     finally:
-        lost = wanted.close()
+        lost = spec.close()
         for error in lost:
             print(f"softmetal run: {error}", file=sys.stderr)
     return code or (GUEST_FAILED if lost else OK)
 
 
-def _run(wanted: Wanted, options: Options, steps: list[Step] | None) -> int:
-    machine = wanted.machine(engine=options.engine, progress=progress.compiling())
+def _run(spec: ComputerSpec, options: Options, steps: list[Step] | None) -> int:
+    machine = spec.machine(engine=options.engine, progress=progress.compiling())
     if options.screenshot is not None and machine.picture is None:
         raise LoadError(f"--screenshot {options.screenshot}: this machine has no screen")
     recorder = machine.record(options.record) if options.record is not None else None
@@ -119,7 +119,7 @@ class Session:
         self._last = None if options.max_insns is None else machine.position + options.max_insns
         self._signal = 0
         self._warnings = self._remarks = self._resets = self._snapshots = 0
-        self._began_at, self._began_lived = machine.position, machine.lived
+        self._began_at, self._began_clock = machine.position, machine.total_clock
 
     def run(self) -> int:
         """Until the machine ends; the exit code."""
@@ -135,7 +135,7 @@ class Session:
                     code = over.code
                 except Killed:
                     code = OK
-                except BrokenPipeError:  # who read it has seen enough
+                except BrokenPipeError:  # the reader has closed the pipe
                     code = SIGNALLED + signal.SIGPIPE
                 except TerminalError as error:
                     self.terminal.say(str(error))
@@ -147,7 +147,7 @@ class Session:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Signals end the run between two looks at the machine; a second one at once."""
+        """Signals end the run between two slices; a second one at once."""
 
         def come(number: int, frame: object) -> None:
             if self._signal:
@@ -166,7 +166,7 @@ class Session:
 
     @contextlib.contextmanager
     def _debugger(self) -> Iterator[None]:
-        """Where GDB is to come: nothing runs before it has."""
+        """With --gdb: nothing runs before GDB has connected."""
         if self.options.gdb is None:
             yield
             return
@@ -191,7 +191,7 @@ class Session:
         if self.options.gdb is not None:
             return self._advance_machine(last - first, horizon)
         stop = None
-        with held():  # once for several of a device's calls
+        with signals_held():  # once for several of a device's calls
             for _ in range(CALLS):
                 stop = machine.advance(last - machine.position, horizon)
                 if stop is not None or machine.position == last:
@@ -199,7 +199,7 @@ class Session:
         return stop
 
     def _look(self) -> None:
-        """Is it over, for a reason outside of the guest? Raises Over."""
+        """Does the run end for a reason outside of the guest? Raises Over."""
         machine, options, say = self.machine, self.options, self.terminal.say
         self._print_warnings()
         if self._signal:
@@ -213,7 +213,7 @@ class Session:
             raise Over(TIMED_OUT)
 
     def _live(self) -> int:
-        """The terminal is the console. Machine time does not run ahead of the wall's where somebody watches."""
+        """The terminal is the console. In a terminal machine time does not run ahead of the wall clock."""
         machine, terminal, hz = self.machine, self.terminal, self.machine.computer.hz
         began, zero = time.monotonic(), machine.clock
         wait = 0.0
@@ -230,7 +230,7 @@ class Session:
                 if behind > hz // 20:
                     zero -= behind
                 continue
-            if paced and machine.clock < horizon - hz // 10:  # it is slower than the wall: time lost is lost
+            if paced and machine.clock < horizon - hz // 10:  # it is slower than the wall clock: do not catch up
                 zero -= horizon - machine.clock
             code = self._ended(stop)
             if code is not None:
@@ -272,7 +272,7 @@ class Session:
         say = self.terminal.say
         machine = self.machine
         failure = machine.computer.failure(machine.console.output, stop is not None)
-        if failure and self.options.gdb is None:  # for GDB it is something to look at
+        if failure and self.options.gdb is None:  # with GDB the user inspects it
             say(failure)
             return GUEST_FAILED
         match stop:
@@ -295,18 +295,18 @@ class Session:
         return None
 
     def _print_warnings(self) -> None:
-        """What the machine has for the user since the last look."""
+        """Print the machine's new warnings and remarks."""
         machine = self.machine
         for line in machine.warnings[self._warnings :] + machine.remarks[self._remarks :]:
             self.terminal.say(line)
         self._warnings, self._remarks = len(machine.warnings), len(machine.remarks)
 
     def _report(self) -> bool:
-        """What the user has to know at the end. Is the picture there that was asked for?"""
+        """Print the report at the end of a run. False: the screenshot could not be written."""
         machine, say = self.machine, self.terminal.say
         self._print_warnings()
         if machine.unmodelled:
-            say(f"the guest touched what is not modelled, {machine.board.unmodelled.count} times:")
+            say(f"the guest accessed what is not modelled, {machine.board.unmodelled.count} times:")
             for place in machine.unmodelled[:MOST_UNMODELLED]:
                 say(f"  {place}")
             if len(machine.unmodelled) > MOST_UNMODELLED:
@@ -315,9 +315,10 @@ class Session:
             seconds = time.monotonic() - self._started
             done = machine.position - self._began_at
             speed = done / max(seconds, 1e-9) / 1e6
+            passed = (machine.total_clock - self._began_clock) / machine.computer.hz
             say(
                 f"{done} instructions in {seconds:.2f} s: {speed:.0f} million a second;"
-                f" {(machine.lived - self._began_lived) / machine.computer.hz:.2f} s of machine time ({self.options.engine})"
+                f" {passed:.2f} s of machine time ({self.options.engine})"
             )
         return self.options.screenshot is None or self._screenshot(self.options.screenshot)
 

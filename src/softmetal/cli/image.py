@@ -43,10 +43,10 @@ def image(
     kind: Annotated[str, argument("|".join(KINDS), "The system.")],
     out: Annotated[str, argument("OUT.img", "The disk; OUT.img.kernel, .initrd and .symbols go beside it.")],
     size: Annotated[str, option("SIZE", "Of the disk. It takes space on the host only as it fills.")] = "2G",
-    suite: Annotated[str | None, option("NAME", "Debian's release (default: the first that can be had).")] = None,
+    suite: Annotated[str | None, option("NAME", "Debian's release (default: the first that is available).")] = None,
     mirror: Annotated[str | None, option("URL", "A Debian mirror, instead of the one that apt uses on this host.")] = None,
     extra: Annotated[list[str] | None, option("PKG", "One more package, such as gcc. May be repeated.")] = None,
-    force: Annotated[bool, option(None, "Replace OUT.img if it is there.", "--force")] = False,
+    force: Annotated[bool, option(None, "Replace OUT.img if it exists.", "--force")] = False,
 ) -> None:
     """Make a bootable disk from Debian's own packages, without root rights.
 
@@ -64,7 +64,7 @@ def image(
     if not out or os.path.isdir(out):
         raise refuse(f"{out or 'OUT.img'}: give the name of a file")
     if os.path.exists(out) and not force:
-        raise refuse(f"{out}: there already; --force replaces it")
+        raise refuse(f"{out}: exists already; --force replaces it")
     if not Path(out).resolve().parent.is_dir():
         raise refuse(f"{out}: there is no such directory")
     length = parse_size(size)

@@ -1,4 +1,4 @@
-"""`softmetal insn`: one instruction, from its text or its code: encoding, effect, and what it becomes on this host."""
+"""`softmetal insn`: one instruction, from its text or its code: encoding, effect, and its machine code on this host."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def insn(
     print(f"{one.text}")
     print(f"  code      {one.shown}  ({one.insn.size} bytes: {one.data.hex(' ')})" if one.insn else f"  code      {one.shown}")
     if one.insn is None:
-        print("  is no instruction of", target.isa.title or target.isa.name)
+        print("  is not an instruction of", target.isa.title or target.isa.name)
     else:
         print(f"  pattern   {one.insn.pattern}")
         for name, value in one.operands.items():

@@ -46,7 +46,7 @@ def find(name: str) -> Target:
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
         return from_file(path)
-    raise ValueError(f"no instruction set {name!r}; there are {', '.join(KNOWN)}, or give the .py file of your own")
+    raise ValueError(f"no instruction set {name!r}; there are {', '.join(KNOWN)}, or give a .py file of your own")
 
 
 def from_file(path: Path) -> Target:

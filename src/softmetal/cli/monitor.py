@@ -1,4 +1,4 @@
-"""The monitor: a prompt at which a stopped machine can be looked at."""
+"""The monitor: a prompt at which a stopped machine can be inspected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ quit, q         end"""
 
 def monitor(machine: Machine) -> bool:
     """Read and do commands until the user goes back to the guest. True: end the machine."""
-    print("\nmonitor; the machine stands still. help lists the commands")
+    print("\nmonitor: the machine is stopped; help lists the commands")
     while True:
         try:
             words = input("(softmetal) ").split()

@@ -1,4 +1,4 @@
-"""`softmetal replay` and `softmetal diff`: a recorded run, run again; where two runs part."""
+"""`softmetal replay` and `softmetal diff`: a recorded run, run again; where two runs diverge."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from softmetal.cli import progress
 from softmetal.cli.command import argument, option, refuse
 
 ENGINE = option("golden|native", "What runs the instructions.")
-PARTED = 1
+DIFFERENT = 1
 
 
 def replay(
     file: Annotated[str, argument("FILE", "A recording, by softmetal run --record.")],
-    until: Annotated[int | None, option("POSITION", "Stop at this position, and say the hash there.", least=0)] = None,
+    until: Annotated[int | None, option("POSITION", "Stop at this position, and print the hash there.", least=0)] = None,
     engine: Annotated[str, ENGINE] = "native",
     quiet: Annotated[bool, option(None, "Do not show what the guest writes.", "--quiet")] = False,
 ) -> None:
-    """Run a recorded run again, and compare it at each checkpoint. Exit code 0: it is the same; 1: it differs."""
+    """Run a recorded run again, and compare it at each checkpoint. Exit code 0: the same; 1: different."""
     from softmetal.machine import replay as replaying
-    from softmetal.machine.errors import Parted
+    from softmetal.machine.errors import Diverged
     from softmetal.machine.stop import Stop
 
     began = time.perf_counter()
@@ -36,9 +36,9 @@ def replay(
             agreed: list[Any] = []
             try:
                 stop = replaying.replay(recording, machine, until, agreed.append)
-            except Parted as error:
+            except Diverged as error:
                 print(f"softmetal replay: {error}", file=sys.stderr)
-                raise SystemExit(PARTED) from None
+                raise SystemExit(DIFFERENT) from None
     seconds = time.perf_counter() - began
     here = f"; the hash at position {until} is {machine.hash()}" if until is not None and stop is Stop.INSNS else ""
     cut = "" if recording.whole or stop is not Stop.END else "; the recording was cut off there"
@@ -55,16 +55,16 @@ def diff(
     engine: Annotated[str, ENGINE] = "native",
     lines: Annotated[int, option("N", "Show at most N differences.", least=0)] = 40,
 ) -> None:
-    """Find the first instruction at which two runs part, and show what differs. Exit code 0: nothing does; 1: something."""
-    from softmetal.machine import parting
+    """Find the first instruction at which two runs diverge, and show what differs. Exit code 0: nothing; 1: something."""
+    from softmetal.machine import divergence
 
     with _refusing("diff"), contextlib.ExitStack() as stack:
         how = engine, progress.compiling()
-        runs = [parting.open_run(path, lambda r: stack.enter_context(_disks(r)), *how) for path in (one, other)]
-        found = parting.part(*runs)
+        runs = [divergence.open_run(path, lambda r: stack.enter_context(_disks(r)), *how) for path in (one, other)]
+        found = divergence.find(*runs)
     for line in found.text(lines):
         print(line)
-    raise SystemExit(PARTED if found.differs else 0)
+    raise SystemExit(DIFFERENT if found.differs else 0)
 
 
 def _show(data: bytes) -> None:

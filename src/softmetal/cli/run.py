@@ -74,7 +74,7 @@ def run(
     host_time: Annotated[bool, option(None, "The guest's clocks are the host's.", group=PROGRAMS)] = False,
     board: Annotated[
         str | None,
-        option("BOARD", "The computer, or MODULE:CLASS of your own; run --board BOARD --help has its options.", group=COMPUTERS),
+        option("BOARD", "A computer, or MODULE:CLASS of your own; run --board BOARD --help lists its options.", group=COMPUTERS),
     ] = None,
     screenshot: Annotated[str | None, option("OUT.png", "The screen at the end.", group=COMPUTERS)] = None,
     script: Annotated[str | None, option("FILE", "Lines of expect and send, for the console.", group=COMPUTERS)] = None,
@@ -87,11 +87,9 @@ def run(
     ] = None,
     timeout: Annotated[float | None, option("S", "End after S seconds, with exit code 124.", group=COMPUTERS)] = None,
     no_reboot: Annotated[bool, option(None, "A reset ends the run.", group=COMPUTERS)] = False,
-    strict: Annotated[bool, option(None, "What is not modelled and touched is an error.", group=COMPUTERS)] = False,
-    mem: Annotated[
-        str | None, option("SIZE", "Memory of a computer; most private memory of a process [4G].", group=BOTH)
-    ] = None,
-    seed: Annotated[int, option("N", "Decides what is random; same seed, same run.", group=BOTH)] = 0,
+    strict: Annotated[bool, option(None, "An access to what is not modelled is an error.", group=COMPUTERS)] = False,
+    mem: Annotated[str | None, option("SIZE", "Memory of a computer; most private memory of a process [4G].", group=BOTH)] = None,
+    seed: Annotated[int, option("N", "The seed of all random values; same seed, same run.", group=BOTH)] = 0,
     engine: Annotated[str, option("golden|native", "What runs the instructions.", group=BOTH)] = "native",
     max_insns: Annotated[int | None, option("N", "Stop after N instructions, with exit code 124.", group=BOTH, least=1)] = None,
     stats: Annotated[bool, option(None, "Print instructions and speed on stderr at the end.", group=BOTH)] = False,
@@ -99,10 +97,10 @@ def run(
 ) -> None:
     """Run a riscv64 Linux program, static or dynamic, as if it ran natively; or a whole computer, with --board.
 
-    The exit code is the program's; 128+n if signal n ended it; 126 if it cannot be run, 127 if it is not there,
+    The exit code is the program's; 128+n if signal n ended it; 126 if it cannot be run, 127 if it does not exist,
     125 for an internal error, 124 after --max-insns.
 
-    A computer's exit code is 0 after a clean power-off, 1 where the guest panicked, or lost data, its own where it says one.
+    A computer's exit code is 0 after a clean power-off, 1 if the guest panicked or the host lost data, its own if it gives one.
 
     Without --root the program sees its own file, the files that ARGS name (read-only), /dev, /proc and a private
     /tmp. With --root it sees that tree, and no more of the host. --dir and --net open more.
@@ -124,8 +122,8 @@ def run(
         )  # fmt: skip
         both: dict[str, Any] = {name: value for name, value in (("mem", mem), ("seed", seed)) if name in given}
         try:
-            wanted = boards.Wanted(board or DEFAULT, its | both, resume, screenshot is not None)
-            raise SystemExit(computer.run_computer(wanted, options))
+            spec = boards.ComputerSpec(board or DEFAULT, its | both, resume, screenshot is not None)
+            raise SystemExit(computer.run_computer(spec, options))
         except computer.REFUSALS as error:
             raise refuse(str(error)) from None
     for name in its:

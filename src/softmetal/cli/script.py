@@ -54,7 +54,7 @@ def parse(path: str) -> list[Step]:
             try:
                 re.compile(text)
             except re.error as error:
-                raise ScriptError(f"{path}:{number}: {text!r} is no regular expression: {error}") from None
+                raise ScriptError(f"{path}:{number}: {text!r} is not a regular expression: {error}") from None
         else:
             try:
                 text = text.encode("latin-1", "backslashreplace").decode("unicode_escape") + "\n" * (found[1] == "send")

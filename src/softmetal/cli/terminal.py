@@ -21,7 +21,7 @@ class TerminalError(Exception):
 
 
 def open_standard_streams() -> None:
-    """Where one of them is closed, nothing of ours may take its number: it becomes /dev/null."""
+    """A standard stream that is closed becomes /dev/null, so that no file of ours gets its number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -70,9 +70,9 @@ class Terminal:
             self._old = None
 
     def _winch(self, *_: object) -> None:
-        self._has_new_size = True  # told between two runs of the machine
+        self._has_new_size = True  # passed on between two slices
 
-    def _tell_size(self) -> None:
+    def _pass_size_on(self) -> None:
         self._has_new_size = False
         with contextlib.suppress(OSError):
             size = os.get_terminal_size(0)
@@ -90,7 +90,7 @@ class Terminal:
             except BrokenPipeError:
                 raise
             except OSError as error:
-                raise TerminalError(f"what the guest writes cannot be shown: {error.strerror}") from None
+                raise TerminalError(f"the guest's output cannot be written: {error.strerror}") from None
 
     def say(self, text: str) -> None:
         """Show a line of our own."""
@@ -100,7 +100,7 @@ class Terminal:
     def keys(self, wait: float) -> bytes:
         """What has been typed for the guest, after waiting for it at most so many seconds; commands are done."""
         if self._has_new_size:
-            self._tell_size()
+            self._pass_size_on()
         if self._ended:
             if wait:
                 select.select([], [], [], wait)
@@ -112,7 +112,7 @@ class Terminal:
             data = os.read(0, 4096)
         except BlockingIOError:
             return b""
-        except OSError:  # the terminal has gone
+        except OSError:  # the terminal was closed
             data = b""
         if not data:
             self._ended = True

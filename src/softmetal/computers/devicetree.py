@@ -1,4 +1,4 @@
-"""The device tree: how a board tells the software on it what is where.
+"""The device tree: how a board describes its devices and addresses to the software on it.
 
     flatten({"model": "a board", "cpus": {"#address-cells": 1}})
 
@@ -72,5 +72,5 @@ def pair(value: int) -> list[int]:
 
 
 def span(address: int, size: int) -> dict[str, Value]:
-    """The property that says where something lies."""
+    """The property with a node's address and size."""
     return {"reg": [*pair(address), *pair(size)]}

@@ -1,1 +1,1 @@
-"""Debuggers of others as faces of a machine: GDB's remote protocol."""
+"""Interfaces for external debuggers: GDB's remote protocol."""

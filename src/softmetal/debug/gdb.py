@@ -1,8 +1,8 @@
 """A server for GDB's remote protocol: `target remote :PORT` gives a machine, its CPUs as threads, and its past.
 
-What runs the machine calls `advance` of the server instead of the machine's, and the server lets the machine run, stand
-still, step, or go back, as GDB wants it. Harts take turns, and a step of one lets the others run until its turn has come.
-When the guest ends, the machine stands still once more (SIGTERM), to be looked at or taken back; going on ends it.
+The caller that runs the machine calls `advance` of the server instead of the machine's, and the server lets the machine run,
+stop, step, or go back, as GDB commands. Harts take turns, and to step one, the others run until it is that one's turn.
+When the guest ends, GDB sees a stop (SIGTERM), and can inspect the machine or go back; `continue` then ends it.
 
 Source: GDB manual, appendix "Remote Protocol".
 Not modelled: non-stop mode, range stepping, conditions and commands evaluated by the server, files, flash.
@@ -26,9 +26,9 @@ from softmetal.machine.stop import FOREVER, Stop
 
 SIGINT, SIGTRAP, SIGTERM = 2, 5, 15
 WAIT = 0.02
-"""Seconds to wait for GDB, while the machine stands still, before whoever runs it may do something else."""
+"""Seconds to wait for GDB, while the machine is stopped, before `advance` returns to its caller."""
 STEPS = 2000
-"""Instructions of other CPUs between two looks at the connection, while a CPU is stepped."""
+"""Instructions of other CPUs after which the connection is polled, while a CPU is stepped."""
 FEATURES = (
     f"PacketSize={MOST:x};qXfer:features:read+;swbreak+;hwbreak+;vContSupported+;QStartNoAckMode+;"
     "ReverseStep+;ReverseContinue+;multiprocess-"
@@ -42,16 +42,16 @@ class Killed(Exception):
 
 
 class GdbServer:
-    """Serves one GDB at a time on 127.0.0.1; port 0 takes a free one, `port` says which. `say` gets a line when one
-    comes or goes.
+    """Serves one GDB at a time on 127.0.0.1; port 0 takes a free one, `port` is its number. `say` gets a line when one
+    connects or disconnects.
 
-    Raises OSError where the port is not free, MachineError where GDB knows no such CPU."""
+    Raises OSError where the port is not free, MachineError if GDB does not support the CPU."""
 
     def __init__(self, machine: Any, port: int = 0, say: Callable[[str], None] = lambda text: None) -> None:
         self.machine, self._say = machine, say
         target = machine.computer.gdb_target()
         if target is None:
-            raise MachineError(f"GDB knows no CPU of this kind ({machine.computer.name}); the monitor (Ctrl-A c) does")
+            raise MachineError(f"GDB does not support this kind of CPU ({machine.computer.name}); the monitor (Ctrl-A c) does")
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
@@ -65,7 +65,7 @@ class GdbServer:
         self._past = Past(machine)
 
     def close(self) -> None:
-        """End the connection, and listen no more."""
+        """Close the connection and the port."""
         self._forget()
         self._listener.close()
 
@@ -87,7 +87,7 @@ class GdbServer:
                 return self._advance(most, horizon)
             return self._step(horizon) if self._doing == "step" else self._go(most, horizon)
         except Gone:
-            self._say("GDB has gone; the machine stands still until another comes")
+            self._say("GDB has disconnected; the machine is stopped until GDB connects again")
             self._forget()
             self._doing = "stand"
         return None
@@ -119,7 +119,7 @@ class GdbServer:
         return None
 
     def _stopped(self, stop: Stop | None) -> Stop | None:
-        """Tell GDB of a stop that concerns it; what is left for whoever runs the machine."""
+        """Report a stop to GDB if it concerns GDB; else return it to the caller of `advance`."""
         machine = self.machine
         match stop:
             case Stop.HOOK:
@@ -128,7 +128,7 @@ class GdbServer:
                 self._ended = stop
                 self._report(SIGTERM)
             case Stop.IDLE:
-                self._say("the guest waits for what will never come")
+                self._say("the guest waits for ever, with no timer set")
                 self._report(SIGINT)
             case Stop.END:
                 self._report(SIGTRAP, reason="replaylog:end;")
@@ -143,14 +143,14 @@ class GdbServer:
         self._link.send(data)
 
     def _report(self, signal: int, cpu: int | None = None, reason: str = "") -> None:
-        """The machine stands still: why, and which CPU GDB is to look at."""
+        """The machine is stopped: report why, and which CPU GDB is to select."""
         self._doing = "stand"
         self._cpu = self._runner = self.machine.cpu.number if cpu is None else cpu
         self._last = f"T{signal:02x}{reason}thread:{self._cpu + 1:x};".encode()
         self._reply(self._last)
 
     def _report_hit(self, hits: list[Event]) -> None:
-        """The machine stands still at a hook: of GDB's own, or another's."""
+        """The machine is stopped at a hook, of GDB or of another user."""
         keys = {id(hook): key for key, hook in self._hooks.items()}
         known = [(keys[id(e.hook)], e) for e in hits if id(e.hook) in keys]
         if not known:
@@ -164,10 +164,10 @@ class GdbServer:
             reason = "hwbreak:;" if kind == 1 else "swbreak:;"
         self._report(SIGTRAP, event.cpu, reason)
 
-    # -- listening
+    # -- packets from GDB
 
     def _talk(self, wait: float) -> None:
-        """Do what GDB has asked for."""
+        """Carry out GDB's packets."""
         if self._link is None:
             self._accept(wait)
             return
@@ -194,10 +194,10 @@ class GdbServer:
         self._cpu = self._runner = self.machine.cpu.number
         self._last = b"T%02xthread:%x;" % (SIGTRAP, self._cpu + 1)
         self._past.begin()
-        self._say("GDB has come")
+        self._say("GDB has connected")
 
     def _refuse_others(self) -> None:
-        """One GDB at a time: another that comes hears at once that it cannot."""
+        """One GDB at a time: another that connects is refused at once."""
         self._listener.settimeout(0)
         try:
             other, _ = self._listener.accept()
@@ -205,10 +205,10 @@ class GdbServer:
             return
         with other, contextlib.suppress(OSError):
             other.sendall(framed(b"E.another GDB is connected"))
-        self._say("another GDB came and was refused: one at a time")
+        self._say("another GDB was refused: only one can be connected")
 
     def _forget(self) -> None:
-        """End the connection; nothing of GDB's is left in the machine."""
+        """Close the connection, and remove GDB's hooks from the machine."""
         if self._link is not None:
             self._link.close()
         self._link = None
@@ -218,7 +218,7 @@ class GdbServer:
         self._hooks.clear()
 
     def _answer(self, packet: bytes) -> bytes | None:
-        """Do what a packet says; the reply, None where that comes later or never."""
+        """Carry out a packet; the reply, or None if there is none, or it is sent later."""
         text = packet.decode("latin-1")
         method = self._COMMANDS.get(text[:1])
         try:
@@ -361,7 +361,7 @@ class GdbServer:
                 self._hooks[key] = debug.on_address(address)
         return OK
 
-    # -- letting it run
+    # -- resuming
 
     def _resume(self, packet: bytes) -> bytes | None:
         """`c`, `s`, `C`, `S`: with an address to go on from, or not; signals mean nothing to a machine."""
@@ -422,7 +422,7 @@ class GdbServer:
         self._reply(OK)
         self._forget()
         self._doing = "go"
-        self._say("GDB has let go; the machine runs")
+        self._say("GDB has detached; the machine runs on")
         return None
 
     def _kill(self, packet: bytes) -> bytes | None:

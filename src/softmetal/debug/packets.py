@@ -42,7 +42,7 @@ class Link:
         self.connection.close()
 
     def packets(self, wait: float = 0) -> list[bytes]:
-        """What has come, without escapes, after waiting for it at most so many seconds; INTERRUPT is one. Raises Gone."""
+        """The packets received, without escapes, after waiting at most so many seconds; INTERRUPT is one. Raises Gone."""
         try:
             if not select.select([self.connection], [], [], wait)[0]:
                 return []

@@ -1,6 +1,6 @@
-"""Back in time: by one instruction of a hart, or to the hook that was met last.
+"""Going back: by one instruction of a hart, or to the last hook that was met.
 
-The machine's timeline goes back to a position; what was met before it is found by going from there to here again.
+The machine's timeline goes back to a position; the hooks that are met after it are found by running to the present again.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from softmetal.machine.debugger import Event
 from softmetal.machine.stop import Stop
 
 CHUNK = 20_000_000
-"""Instructions between two looks at whether the user has had enough."""
+"""Instructions after which a search checks whether the user has interrupted it."""
 
 
 class Past:
-    """What a debugger asks of a machine's past."""
+    """Goes back in a machine's run, for a debugger."""
 
     def __init__(self, machine: Any) -> None:
         self.machine = machine
 
     def begin(self) -> None:
-        """From here on there is a past to go back to."""
+        """Keep a timeline from here on."""
         if self.machine.timeline is None:
             self.machine.keep_timeline()
 
     def step(self, hart: int) -> bool:
-        """Go back to before the last instruction of a hart. False: to the beginning, for there is none."""
+        """Go back to before the last instruction of a hart. False: there is none, the machine is at the timeline's beginning."""
         machine, first = self.machine, self.machine.timeline.first
         high, size = machine.position, 1
         count = self._count(hart)
@@ -47,9 +47,9 @@ class Past:
         return True
 
     def hit(self, interrupted: Callable[[], bool]) -> list[Event] | None:
-        """Go back to the last hook that was met before, to its instruction; what met it.
+        """Go back to the last hook that was met, to its instruction; the events there.
 
-        Nothing: to the beginning, for there is none. None: the search was interrupted, the machine is where it was.
+        []: there is none, the machine is at the timeline's beginning. None: the search was interrupted, the machine is unmoved.
         """
         machine = self.machine
         here, end = machine.place, machine.position
@@ -68,9 +68,9 @@ class Past:
         return []
 
     def _last_batch(self, end: int, interrupted: Callable[[], bool]) -> tuple[int | None, bool]:
-        """Go to a position; from where, on the way, the last events came that were heard at once; whether it was interrupted."""
+        """Run to a position: where the last piece of the run with an event began, and whether the search was interrupted."""
         machine, debug, found = self.machine, self.machine.debug, None
-        with machine.timeline.silently(stops=False):
+        with machine.timeline.unobserved(stops=False):
             while machine.position < end:
                 before, passed = machine.position, debug.passed
                 stop = machine.advance(min(CHUNK, end - before))
@@ -87,7 +87,7 @@ class Past:
         machine, debug = self.machine, self.machine.debug
         hits: list[Event] = []
         stops = 0
-        with machine.timeline.silently(stops=True):
+        with machine.timeline.unobserved(stops=True):
             machine.goto(start)
             while machine.position < end:
                 before = machine.position
@@ -96,7 +96,7 @@ class Past:
                     hits, stops = debug.hits, stops + 1
                 elif stop is not None and machine.position == before:
                     break
-        with machine.timeline.silently(stops=True):
+        with machine.timeline.unobserved(stops=True):
             machine.goto(start)
             while stops:
                 stops -= machine.advance(end - machine.position) is Stop.HOOK

@@ -89,7 +89,7 @@ class GoldenEngine:
 
 
 class FetchingGoldenEngine(GoldenEngine):
-    """Runs a core whose table says `fetching`: the core's own `poll()` and `fetch()` put each fetch in its place."""
+    """Runs a core whose table has `fetching`: the core's own `poll()` and `fetch()` put each fetch in its place."""
 
     def step(self) -> None:
         """Run one instruction, and before it the interrupt that is due. A Trap leaves the core where it was raised."""
@@ -125,7 +125,7 @@ class CallingGoldenEngine(GoldenEngine):
 
 
 class PagedGoldenEngine(CallingGoldenEngine):
-    """Runs a core that takes its own traps and knows time: it is asked before every instruction what may run."""
+    """Runs a core that takes its own traps and has a clock: its `prepare` is called before every instruction."""
 
     def advance(self, max_insns: int, horizon: int = 1 << 60) -> int:
         """Run as the native engine's `advance` does."""

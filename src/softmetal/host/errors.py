@@ -1,4 +1,4 @@
-"""What goes wrong on the host."""
+"""Errors of the host."""
 
 from __future__ import annotations
 

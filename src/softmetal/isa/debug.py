@@ -35,12 +35,12 @@ class How(IntEnum):
 
 
 class Debug(Chip):
-    """The hooks that are set, and the ring of events. `stop` says that the machine is to stand still; whoever runs it lowers it.
+    """The hooks that are set, and the ring of events. `stop`: the machine has to stop; the machine clears it after the run.
 
     A CPU is named by its number plus 1 in `arrived_cpu` and `seen_cpu`; 0: none.
     """
 
-    stop: u3  # the kind of the event that wants it
+    stop: u3  # the kind of the event that stops the machine
     breaks: u7  # in use
     break_at: u64[BREAKS]
     break_stops: u1[BREAKS]
@@ -71,7 +71,7 @@ class Debug(Chip):
     event: u64[EVENTS * WORDS]  # kind and hook, the CPU's count, pc, address or cause or register, value, CPU
 
     def report(self, kind: u3, hook: u6, stops: u1, count: u64, pc: u64, place: u64, value: u64, cpu: u64) -> None:
-        """Put an event into the ring; stop where that is wanted, and where the ring is full."""
+        """Put an event into the ring; stop if its hook stops, or if the ring is full."""
         at = (self.events & EVENTS - 1) * WORDS
         self.event[at] = kind | hook << 8
         self.event[at + 1] = count
@@ -103,7 +103,7 @@ class Debug(Chip):
 
 
 class Hooked(Chip):
-    """A core with hooks. It says where it is, and what its registers hold."""
+    """A core with hooks. It gives its program counter and its registers."""
 
     debug: Debug
 

@@ -1,4 +1,4 @@
-"""What a core says of its code: may an engine decode it ahead of running it, and what does the core do for that?
+"""How a core's code may be decoded ahead of running it, and what the core has to provide for that.
 
     class Hart(Chip):
         decoding = Ahead(code_bits=38, code_write=CodeWrite)
@@ -30,8 +30,8 @@ class EachTime:
 class Ahead(EachTime):
     """Code is decoded ahead, by its address, and what was decoded is kept until it changes.
 
-    Code lies below 2**`code_bits`. The engine calls `watch(address)` for each page that it decodes from: 1 if stores
-    to it have to be told from now on. Such a store raises `code_write` before it happens. `unwatch(page)` ends that
+    Code lies below 2**`code_bits`. The engine calls `watch(address)` for each page that it decodes from: 1 if the
+    page was not watched before. From then on a store to it raises `code_write` before it happens. `unwatch(page)` ends that
     (a host method).
     """
 
@@ -45,10 +45,10 @@ class Ahead(EachTime):
 @dataclass(frozen=True)
 class ByFrame(EachTime):
     """Code is decoded ahead by the frame of memory that it lies in, for cores that translate addresses, take traps, and
-    know time.
+    have a clock.
 
-    `frames`: how many there may be. `prepare(budget, horizon)` says how many instructions may run now, after it has
-    done what is due; `locate(pc)` and `locate_alone(pc)` give the frame of an address, the second for one instruction
+    `frames`: how many there may be. `prepare(budget, horizon)` does what is due, and returns how many instructions may run
+    now; `locate(pc)` and `locate_alone(pc)` give the frame of an address, the second for one instruction
     only; `forget_code(frame)` is called before a store to code; the field `code` is a `CodeFrames`.
 
     `taken` is the trap of exceptions, whose values `take` gets. `deferred`: an instruction that must not run ahead of
@@ -81,7 +81,7 @@ class Itself(EachTime):
 
 
 def decoding_of(cls: type[Any]) -> EachTime:
-    """What a core says. Raises TypeError, one line, where it has not what goes with it."""
+    """A core's `decoding`. Raises TypeError, one line, if the core lacks what that requires."""
     found = getattr(cls, "decoding", EACH_TIME)
     if not isinstance(found, EachTime):
         raise TypeError(f"{cls.__name__}.decoding is {found!r}: give Ahead(...), ByFrame(...), Itself(), or nothing")
@@ -90,7 +90,7 @@ def decoding_of(cls: type[Any]) -> EachTime:
     missing += [f"the host method {name}()" for name in found.HOST if not callable(getattr(cls, name, None))]
     missing += [f"the field {name}" for name in found.FIELDS if name not in fields]
     if missing:
-        raise TypeError(f"{cls.__name__} says that its code is decoded {type(found).__name__}, and has not {', '.join(missing)}")
+        raise TypeError(f"{cls.__name__} declares its code to be decoded {type(found).__name__}, but lacks {', '.join(missing)}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Frames of memory with code in them: what a core says of them to an engine that has decoded it. No part of the hardware."""
+"""Frames of memory with code in them: the interface between a core and an engine that has decoded it. No part of the hardware."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CHANGED = 1024
 
 
 class CodeFrames(Chip):
-    """What a core and an engine that decodes code by frames (`isa.decoding.ByFrame`) have to say to each other."""
+    """What a core and an engine that decodes code by frames (`isa.decoding.ByFrame`) share."""
 
-    ahead: u1  # the engine runs ahead: what may change more than registers is to be raised, before anything has happened
+    ahead: u1  # the engine runs ahead: what may change more than registers raises a trap before it has any effect
     changed: u32[CHANGED]  # frames whose code has been changed since the core was last prepared
     changed_count: u32  # CHANGED + 1: there were more
 
@@ -25,7 +25,7 @@ class CodeFrames(Chip):
 
     @host
     def forget(self) -> None:
-        """Leave no trace of which code was changed: an engine that has decoded it has heard of it."""
+        """Clear the list of changed code, so that the state is canonical: the engine that has decoded it has been notified."""
         chip: Any = self
         chip.changed_count = 0
         chip.changed.view[:] = memoryview(bytes(4 * CHANGED)).cast("I")

@@ -32,7 +32,7 @@ def step_of(isa: Isa) -> FunctionType:
 
 
 def register(isa: Isa) -> None:
-    """Let the source be at hand, as a file's is, for whoever compares it with what was compiled before."""
+    """Make the source available, as a file's is, so that the cache can compare it with what was compiled before."""
     _registered(isa)
 
 

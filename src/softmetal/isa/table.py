@@ -106,7 +106,7 @@ class Insn:
         return code & self.mask == self.match and all(o.decode(code) != 0 for o in self.operands if o.nonzero)
 
     def meant(self, modes: Mapping[str, int]) -> bool:
-        """Is this entry meant while the core's fields have these values? One that is not given says nothing."""
+        """Is this entry meant while the core's fields have these values? A field that is not given excludes nothing."""
         return all(modes.get(name, value) == value for name, value in self.when.items())
 
     @cached_property
@@ -160,7 +160,7 @@ TOKEN = re.compile(r"(?P<bits>[01]+)|(?P<name>[a-z_]\w*)(?P<prime>')?(?P<nz>!=0)
 
 
 NO_MODES: Mapping[str, int] = {}
-"""For whoever asks without a core: the first entry of a code is meant."""
+"""Without a core, the first entry of a code is meant."""
 
 
 class TableError(ValueError):
@@ -199,7 +199,7 @@ def parse_pattern(
             parts.append(("", name, 0, 3 if info["prime"] else types[name].bits))
     total = sum(p[3] for p in parts)
     if total % 8:
-        raise TableError(f"{total} bits are no whole number of bytes, in the pattern {pattern!r}")
+        raise TableError(f"{total} bits are not a whole number of bytes, in the pattern {pattern!r}")
     mask = match = 0
     at = 0  # bits from the row's left end
     for bits, owner, low, width in parts:
@@ -337,12 +337,12 @@ class Isa:
 
     @cached_property
     def modes(self) -> tuple[str, ...]:
-        """The core's fields by which entries of one code are told apart."""
+        """The core's fields by which entries of one code are distinguished."""
         return tuple(dict.fromkeys(name for i in self.insns for name in i.when))
 
     @cached_property
     def digest(self) -> str:
-        """What tells a table from others of its name: its rows, and the sequences that engines do in one go."""
+        """What distinguishes a table from others of its name: its rows, and the sequences that engines fuse."""
         rows = (f"{i.pattern}|{i.name}|{i.bound}|{i.when}|{described(i.meaning)}" for i in self.insns)
         other = (self.name, described(self.illegal), *self.fusions)
         return hashlib.sha256("\n".join((*rows, *other)).encode()).hexdigest()
@@ -372,7 +372,7 @@ class Isa:
         """How many bytes the instruction has whose first parcel is given; a parcel's where no entry begins so."""
         low = (1 << self.parcel) - 1
         sizes = {i.size for i in self._buckets[first & 0xFF] if (first ^ i.match) & i.mask & low == 0 and i.meant(modes)}
-        if not sizes:  # the bits that every entry fixes tell the size even of codes that no entry has
+        if not sizes:  # the bits that every entry fixes determine the size even of codes that no entry has
             sizes = {i.size for i in self.insns if (first ^ i.match) & self._always & low == 0}
         return max(sizes, default=self.parcel // 8)
 

@@ -47,7 +47,7 @@ Node: TypeAlias = Unknown | Switch | Entry
 
 
 def tree(isa: Isa) -> Node:
-    """The whole tree of a table, from the most specific entries on, its switches on the longest runs of bits that tell."""
+    """The whole tree of a table, from the most specific entries on, its switches on the longest runs of distinguishing bits."""
     return _node(isa, isa.by_specificity, 0, 0)
 
 

@@ -58,7 +58,7 @@ class File:
     event_mask = -1
     """The events that it can have at all."""
     soft_events = False
-    """What makes it ready is the guest's clock or signals; `refresh` tells the host's descriptor."""
+    """What makes it ready is the guest's clock or signals; `refresh` updates the host's descriptor."""
     node: Node | None = None
     """For a directory: where it is."""
 

@@ -1,4 +1,4 @@
-"""When files were changed, by the guest's clock: `docs/decisions/0013-file-times.md` says why it is so.
+"""When files were changed, by the guest's clock: see `docs/decisions/0013-file-times.md`.
 
 A file that was there before the run shows the host's modification time, as all three of its times: no copy keeps the
 other two, so they are no input that could be given again. What the run changes shows the guest's time of the change,
@@ -124,7 +124,7 @@ class FileTimes:
             self.words[at + place] = min(max(moment, -LATEST), LATEST)
 
     def shown(self, st: os.stat_result) -> Status | os.stat_result:
-        """What the guest sees of what the host says; its clock follows."""
+        """The times that the guest sees, from the host's; its clock follows."""
         if not self.on:
             return st
         assert self.clock is not None

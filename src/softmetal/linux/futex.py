@@ -1,4 +1,4 @@
-"""Futexes: threads that sleep until another says that a word of memory has changed.
+"""Futexes: threads that sleep until another wakes them after changing a word of memory.
 
 Within a process all threads run on one host thread, so the queue is a list. A futex in memory that processes share has
 waiters elsewhere too: `sharedfutex` has their table.

@@ -124,7 +124,7 @@ def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> 
                 open_program(where, interpreter)
             except RunError as error:
                 raise RunError(
-                    f"{name}: its #! line wants {show(interpreter)}, which is not there{where.advice}",
+                    f"{name}: its #! line names {show(interpreter)}, which does not exist{where.advice}",
                     error=error.errno,
                 ) from None  # fmt: skip
             arguments = [interpreter, *extra, path, *arguments[1:]]
@@ -137,7 +137,8 @@ def find(where: Where, path: bytes, arguments: list[bytes], need_mode: bool) -> 
             try:
                 opened = open_program(where, wanted)
             except RunError as error:
-                raise RunError(f"{name}: its interpreter {show(wanted)} is not there{where.advice}", error=error.errno) from None
+                why = f"its interpreter {show(wanted)} does not exist{where.advice}"
+                raise RunError(f"{name}: {why}", error=error.errno) from None
             loader = Image(opened, read_image(opened, show(wanted)), show(wanted))
         return Program(main, loader, arguments, asked)
     raise RunError(f"{show(asked)}: too many #! scripts one after the other", error=errno.ELOOP)
@@ -150,7 +151,7 @@ def place(process: Process, image: Image, bias: int) -> None:
 
 
 def place_segment(process: Process, image: Image, segment: Segment, bias: int) -> None:
-    """Map one segment, over what is there, as Linux's `elf_load` does: whole pages of the file, what the segment has
+    """Map one segment, over existing mappings, as Linux's `elf_load` does: whole pages of the file, what the segment has
     of its last page beyond them cleared, and zeros for the rest."""
     space = process.space
     prot = 0

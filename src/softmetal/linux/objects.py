@@ -15,7 +15,7 @@ PAGE = 4096
 
 
 class NotElf(ValueError):
-    """A file that is no ELF file this project can read, told in one line."""
+    """A file that is no ELF file that can be read here, with the reason in one line."""
 
 
 def program(code: bytes, origin: int, entry: int) -> bytes:

@@ -34,15 +34,15 @@ SLOTS = 8192
 NEVER = (1 << 63) - 1
 
 STOPPED = HEAD.size + SLOTS * SLOT.size
-"""Where a byte for each slot begins: 1 if another process has stopped it with SIGSTOP, which nobody can read."""
+"""Where a byte for each slot begins: 1 if another process has stopped it with SIGSTOP, which cannot be read otherwise."""
 SAID = STOPPED + SLOTS
 """Where a byte for each message that is printed only once begins."""
 FIRST_ENDED = SAID + 8192
 """A byte: 1 when the first process has ended."""
 
 FREE, RUNNING, BLOCKED, OUTSIDE, GONE, LOOKING = range(6)
-"""States of a slot. OUTSIDE is blocked as well, on something that only the world outside of the guest can give;
-LOOKING is blocked on something that it must look at again and again, since nothing tells when it has come."""
+"""States of a slot. OUTSIDE is blocked on something that only the world outside of the guest can provide;
+LOOKING is blocked on something that it has to poll, since there is no notification."""
 ALIVE = (RUNNING, BLOCKED, OUTSIDE, LOOKING)
 
 
@@ -59,9 +59,9 @@ class Record:
     deadline: int
     """When it wakes by itself, in guest monotonic ns, if it is blocked."""
     clock: int
-    """Its monotonic clock when it last told."""
+    """Its monotonic clock when it was last published here."""
     count: int
-    """Instructions that it has run in all, told at its end."""
+    """Instructions that it has run in all, published at its end."""
     seen: int
     """The moment at which it last looked, if it is LOOKING."""
     name: bytes
@@ -231,7 +231,7 @@ class Pids:
         self.save()
 
     def running(self, device: int, inode: int) -> bool:
-        """Whether a process runs the program in this file, which nobody may write to as long."""
+        """Whether a process runs the program in this file, which may not be written meanwhile."""
         return any(
             r.inode == inode and r.device == device and (r.pid == self.pid or host_state(r.host) not in ("Z", "X", ""))
             for r in self.all()
@@ -259,7 +259,7 @@ class Pids:
         self._map[FIRST_ENDED] = 1
 
     def first_has_ended(self) -> bool:
-        """Whether the first process has said that it ends."""
+        """Whether the first process has ended."""
         return self._map[FIRST_ENDED] != 0
 
     def first_time(self, key: str) -> bool:

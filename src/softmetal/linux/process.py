@@ -58,7 +58,7 @@ class Options:
     max_insns: int | None = None
 
 
-def tell(message: str) -> None:
+def report(message: str) -> None:
     """One line on the user's stderr, if there is one."""
     with contextlib.suppress(OSError):
         os.write(2, f"softmetal run: {message}\n".encode("utf-8", "backslashreplace"))
@@ -137,7 +137,7 @@ class Process:
 
     def say(self, message: str) -> None:
         """One line on the user's stderr."""
-        tell(f"{self.label}: {message}")
+        report(f"{self.label}: {message}")
 
     def once(self, key: str, message: str) -> None:
         """One line on stderr, the first time in the run only."""
@@ -145,7 +145,7 @@ class Process:
             self.say(message)
 
     def missing(self, number: int) -> int:
-        """Answer a call that is not there: ENOSYS, and say so once."""
+        """Answer a call that is not implemented: ENOSYS, reported once."""
         name = name_of(number)
         self.once(name, f"system call {name} is not implemented; the program got ENOSYS")
         return -errno.ENOSYS & 0xFFFFFFFFFFFFFFFF
@@ -178,7 +178,7 @@ class Process:
     def outlive_first(self) -> None:
         """The first process has ended, and with it the run that the user sees; this one goes on in the background.
 
-        Whoever reads the run's output must not wait for it: only what the guest itself holds open stays so.
+        The reader of the run's output must not wait for it: only descriptors that the guest itself holds stay open.
         """
         os.close(self.first_ends)
         self.first_ends = -1
@@ -188,7 +188,7 @@ class Process:
         os.close(null)
 
     def reap_all(self) -> None:
-        """Collect children that nobody will wait for."""
+        """Collect children that no call will wait for."""
         while True:
             try:
                 host, _ = os.waitpid(-1, os.WNOHANG)
@@ -277,7 +277,7 @@ class Process:
         self.futexes.clear()
 
     def executed(self, fd: int) -> tuple[int, int]:
-        """From now on nobody may write to the program in the file of the host descriptor `fd`; answers what it was before."""
+        """From now on no process may write to the program in the file of the host descriptor `fd`; answers what it was before."""
         me = self.pids.me
         before = me.device, me.inode
         status = os.fstat(fd)
@@ -306,7 +306,7 @@ class Process:
         return any(writes(host, status) for host in others)
 
     def finish(self, end: GuestExit) -> int:
-        """The process is over: tell its parent, and answer the exit code for the user if it is the first."""
+        """The process has ended: notify its parent; returns the exit code for the user if it is the first."""
         from .vforks import give_back
 
         self.pids.me.clock = self.clock.monotonic()

@@ -1,4 +1,4 @@
-"""What `/proc/PID` says of a process's memory. Source: man 5 proc_pid_maps, proc_pid_smaps, proc_pid_pagemap, proc_pid_statm.
+"""What `/proc/PID` shows of a process's memory. Source: man 5 proc_pid_maps, proc_pid_smaps, proc_pid_pagemap, proc_pid_statm.
 
 Which pages the host holds is the host's affair; so every page that may be used counts as resident.
 """

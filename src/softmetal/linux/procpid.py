@@ -134,7 +134,7 @@ def short(path: bytes) -> bytes:
 
 
 def fixed(value: str) -> Content:
-    """A file that always says the same."""
+    """A file with constant contents."""
     data = value.encode()
     return Content(lambda: data)
 

@@ -1,6 +1,6 @@
 """Who runs: the threads of a process, round robin, on one host thread.
 
-A thread runs until its quantum of instructions is over or it blocks; both are functions of the guest's own
+A thread runs until its quantum of instructions ends or it blocks; both are functions of the guest's own
 history, so a run with threads is as deterministic as one without. When no thread can run the process sleeps on the
 host for whatever it awaits, or, if it awaits only the clock, moves the clock.
 """
@@ -82,13 +82,13 @@ class Scheduler:
                 thread.wait.ready = True
 
     def retry_all(self) -> None:
-        """Something happened that may change what anybody waits for."""
+        """Something happened for which a thread may be waiting."""
         for thread in self.threads:
             if thread.wait is not None:
                 thread.wait.ready = True
 
     def complete(self, thread: Thread, result: int | None) -> None:
-        """A blocked call is over."""
+        """A blocked call has ended."""
         thread.wait = None
         thread.let_go()
         if result is not None:
@@ -182,7 +182,7 @@ class Scheduler:
         return self.runnable.popleft()
 
     def _idle(self) -> None:
-        """Nobody can run: let time pass until somebody may."""
+        """No thread can run: let time pass until one can."""
         process = self.process
         clock = process.clock
         waits = [t.wait for t in self._waiting() if t.wait is not None]
@@ -238,7 +238,7 @@ class Scheduler:
     # Running.
 
     def loop(self) -> None:
-        """Run until the process ends, which is told by GuestExit or OutOfBudget."""
+        """Run until the process ends, which raises GuestExit or OutOfBudget."""
         cpu = self.process.cpu
         while True:
             thread = self._pick()
@@ -253,7 +253,7 @@ class Scheduler:
             self._turn(thread)
 
     def _turn(self, thread: Thread) -> None:
-        """Run the loaded thread until its quantum is over or it blocks."""
+        """Run the loaded thread until its quantum ends or it blocks."""
         process = self.process
         cpu, signals, timers, clock = process.cpu, process.signals, process.timers, process.clock
         run, x, lookup = cpu.run, cpu.x, TABLE.get

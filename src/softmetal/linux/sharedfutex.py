@@ -66,11 +66,11 @@ class SharedFutexes:
             return index
 
     def is_woken(self, index: int) -> bool:
-        """Whether somebody has woken the entry."""
+        """Whether the entry was woken."""
         return bool(ENTRY.unpack_from(self._map, 16 + index * ENTRY.size)[6] == WOKEN)
 
     def leave(self, index: int) -> None:
-        """The wait is over."""
+        """The wait has ended."""
         with self._pids.locked():
             self._set(index, FREE)
 

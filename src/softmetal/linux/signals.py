@@ -152,7 +152,7 @@ class Signals:
         return "stop" if number in STOPPING else "kill"
 
     def post(self, signal: Pending, thread: Thread | None = None, prefer: Thread | None = None) -> None:
-        """Make a signal pending for `thread`, or for the process; wake whoever it is for (`complete_signal`).
+        """Make a signal pending for `thread`, or for the process; wake the thread that takes it (`complete_signal`).
 
         `prefer` is asked first whether it takes a signal for the process.
         """

@@ -57,7 +57,7 @@ def _permission_table(value: int) -> bytes:
 PERMISSION = {v: _permission_table(v) for v in (0, *range(MAPPED, MAPPED + 8))}
 HAVING = {R: bytes(b for b in range(256) if b & R), W: bytes(b for b in range(256) if b & (W | ENGINE_BIT))}
 """The permission bytes that allow reading and writing. An engine takes W from pages whose code it has decoded and
-sets its own bit, to hear of stores."""
+sets its own bit, so that stores are reported to it."""
 NOT_EXECUTABLE = bytes(b for b in range(256) if not b & X)
 
 

@@ -1,4 +1,4 @@
-"""Running a program from outside: build the guest's world, run it, tell how it ended.
+"""Running a program from outside: build the guest's environment, run it, report how it ended.
 
 This is the face of the package: `run_program` is what `softmetal run` calls.
 """
@@ -20,7 +20,7 @@ from .files import inherited
 from .filetimes import FileTimes, open_timed
 from .loader import Program, Where, execute, find, show
 from .nodes import Node
-from .process import Options, Process, tell
+from .process import Options, Process, report
 from .synthfs import Directory, devices
 from .threads import Thread
 from .vfs import Vfs
@@ -223,7 +223,7 @@ def run_program(
         process.sched.loop()
         raise AssertionError("the loop only ends by an exception")
     except RunError as error:
-        tell(str(error))
+        report(str(error))
         return Ended(error.code)
     except GuestExit as end:
         assert process is not None
@@ -237,7 +237,7 @@ def run_program(
         code = process.finish(GuestExit(OUT_OF_BUDGET))
         return Ended(code, process.pids.totals()[0] + process.cpu.count)
     except MemoryError as error:
-        tell(f"{program}: {error or 'out of memory'}")
+        report(f"{program}: {error or 'out of memory'}")
         if os.getpid() != first:
             os._exit(CANNOT_RUN)
         return Ended(CANNOT_RUN)
@@ -245,7 +245,7 @@ def run_program(
         if os.environ.get("SOFTMETAL_DEBUG") == "1":
             traceback.print_exc()
         text = f"{type(error).__name__}: {error}".splitlines()[0]
-        tell(f"{program}: internal error: {text} (SOFTMETAL_DEBUG=1 shows where)")
+        report(f"{program}: internal error: {text} (SOFTMETAL_DEBUG=1 shows where)")
         if os.getpid() != first:
             os._exit(INTERNAL)
         return Ended(INTERNAL)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fixed(value: str) -> Content:
-    """A file that says `value` and a new line."""
+    """A file with `value` and a new line."""
     data = value.encode() + b"\n"
     return Content(lambda: data)
 

@@ -221,7 +221,7 @@ class SysvIpc:
             state.attached[child] = self.counted(p)
 
     def ends(self, p: Process) -> None:
-        """The process is over."""
+        """The process has ended."""
         if self.involved:
             with self.locked() as state:
                 if p.vfork_pipe < 0:

@@ -58,7 +58,7 @@ class Thread:
         self.dead = False
 
     def let_go(self) -> None:
-        """Its blocked call is over: the files of that need not stay open."""
+        """Its blocked call has ended: that call's files need not stay open."""
         if self.held:
             held, self.held = self.held, ()
             for file in held:

@@ -1,4 +1,4 @@
-"""A CPU that tells each instruction it runs: address, bits, text, and the registers that it changed."""
+"""A CPU that prints each instruction it runs: address, bits, text, and the registers that it changed."""
 
 from __future__ import annotations
 

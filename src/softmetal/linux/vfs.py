@@ -2,7 +2,7 @@
 
 Every component of a path is looked up here, one at a time, in the directory found before; symbolic links and
 `..` are followed by this walk and never by the host. So a guest cannot name anything outside of the trees that
-are mounted for it, whatever links those trees contain and whoever changes them meanwhile.
+are mounted for it, whatever links those trees contain, and even if another process changes them meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT, CACHED = 1, 2, 4, 8, 16, 
 
 
 class Place(NamedTuple):
-    """Where a path leads: the directory, the name in it, and what is there, if anything is."""
+    """Where a path leads: the directory, the name in it, and the node of that name, if there is one."""
 
     parent: Node | None
     name: bytes

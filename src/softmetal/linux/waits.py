@@ -54,7 +54,7 @@ class Wait:
         self.kick = kick
         """Try again when a signal has arrived or a child has changed."""
         self.interval = interval
-        """Try again every millisecond: nothing tells when it is worth it."""
+        """Try again every millisecond: there is no notification to wait for."""
         self.outside = outside
         """It waits for the world outside of the guest, whose time is the host's."""
         self.firm = firm

@@ -1,11 +1,11 @@
 """What a board has to offer to be a machine.
 
 There are two halves. The **board**, in hardware Python, is run by an engine: BOARD_FIELDS and BOARD_ENTRIES are what it has to
-have, and `check` says what is missing. The **computer**, in Python, knows that board from outside: how it is built from a user's
-files, which ports, memories and registers it has, what its devices want of the host. A `Machine` knows only this page.
+have, and `check` lists what is missing. The **computer**, in Python, describes that board to the host: how it is built from a
+user's files, which ports, memories and registers it has, and how its devices are served. A `Machine` depends only on this module.
 
-A computer is a description that does not change: a frozen dataclass, whose fields made by `option` are the options of
-`softmetal run --board NAME`. What runs lies in the board's state and in the machine.
+A computer is an immutable description: a frozen dataclass, whose fields made by `option` are the options of
+`softmetal run --board NAME`. All that changes in a run is in the board's state and in the machine.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ from softmetal.machine.errors import LoadError, MachineError
 from softmetal.machine.stop import Stop
 
 if TYPE_CHECKING:
-    from softmetal.machine.look import Cpu
     from softmetal.machine.machine import Machine
     from softmetal.machine.saving import Identity
+    from softmetal.machine.views import Cpu
 
 BOARD_FIELDS: Mapping[str, Any] = {"wanted": u1, "debug": Debug, "unmodelled": UnmodelledAccesses}
-"""`wanted`: a device asks for the host, and nothing runs before it has come; `ports_changed` lowers it."""
+"""`wanted`: a device needs the host, and nothing runs before the device is served; `ports_changed` clears it."""
 BOARD_ENTRIES = ("ports_changed", "wait_until", "memory_changed", "hooks_changed")
-"""`ports_changed()`: look at all ports, after the host has fed or drained them. `wait_until(clock)`: time passes in which
+"""`ports_changed()`: check all ports, after the host has filled or drained them. `wait_until(clock)`: time passes in which
 nothing runs.
 `memory_changed(address, length)`: the host has written to memory. `hooks_changed()`: `debug` holds other hooks."""
 SHELF = "softmetal.computers"
-"""The package that has a folder for each computer of ours, named as the computer, with `_` for `-`."""
+"""The package with a folder for each built-in computer, named as the computer, with `_` for `-`."""
 
 
 class Kind(Enum):
     """How a port takes what comes from outside."""
 
-    STREAM = "bytes, of which as many enter as there is room for; the others wait"
-    PACKET = "all of it enters, or it waits until there is room"
-    EVENT = "it happens at once: a plug, a button, a change by the user"
+    STREAM = "bytes: as many enter as there is room for, the others wait"
+    PACKET = "bytes that enter together, or wait until there is room for all"
+    EVENT = "it takes effect at once: a plug, a button, a change by the user"
 
 
 @dataclass(frozen=True)
 class Port:
-    """A way into a machine. `put(machine, data)` lets something in; `room(board, count)` says how many of so many bytes of a
-    stream may enter now, of a packet all or 0."""
+    """A way into a machine. `put(machine, data)` lets something in; `room(board, count)` gives how many of `count` bytes of a
+    stream may enter now; of a packet all or 0."""
 
     kind: Kind
     put: Callable[[Any, bytes], None]
@@ -62,7 +62,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Region:
-    """A span of physical addresses behind which memory lies: `memory` names the board's field, `offset` where the span begins
+    """A span of physical addresses of memory: `memory` names the board's field, `offset` is where the span begins
     in it."""
 
     address: int
@@ -89,7 +89,7 @@ class Option:
     """Default: the field's."""
     parse: Callable[[str], Any] | None = None
     backend: str = ""
-    """"disk" or "share": it may be given again, and the host opens what it names."""
+    """"disk" or "share": the option may be repeated, and the host opens what it names."""
     shown: str = ""
     """The default, for the help, where it is not the field's."""
 
@@ -136,15 +136,15 @@ class Computer(ABC):
     special_registers: ClassVar[Mapping[str, int]] = {}
     """Registers whose writes a hook may wait for."""
     watch_stops_before: ClassVar[bool] = True
-    """A watched load or store stops the machine before its instruction, which then begins anew; False: behind it."""
+    """A watched load or store stops the machine before its instruction, which is then restarted; False: after it."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Options of which one has to be given for there to be something to run."""
+    """Options of which at least one has to be given: without it there is nothing to run."""
 
-    seed: int = option(0, "N", "Decides what is random; same seed, same run.")
+    seed: int = option(0, "N", "The seed of all random values; same seed, same run.")
     disks: Sequence[Any] = ()
     shares: Sequence[Any] = ()
 
-    # -- being made
+    # -- building
 
     @abstractmethod
     def build(self) -> Any:
@@ -185,10 +185,10 @@ class Computer(ABC):
 
     @abstractmethod
     def idle(self, board: Any) -> bool:
-        """The engine came back early, and no device and no hook was the reason: do all CPUs wait?"""
+        """Called when the engine returned early, but not for a device or a hook: do all CPUs wait?"""
 
     def owes(self, board: Any) -> bool:
-        """Is a device's call of the host put off until the clock has come further?"""
+        """Is a device's call of the host deferred until the clock has advanced?"""
         return False
 
     def ended(self, board: Any) -> Stop | None:
@@ -196,23 +196,23 @@ class Computer(ABC):
         return None
 
     def exit_code(self, board: Any) -> int:
-        """What the guest said when it FAILED."""
+        """The guest's exit code, after FAILED."""
         return 1
 
     def why_idle(self, board: Any) -> str:
-        """Why nothing will ever happen again, as a line for the user: all CPUs wait, and no timer is set."""
-        return "the guest waits for what will never come: all its CPUs are idle, no timer is set, the input has ended"
+        """Why the machine is idle for ever, as a line for the user: all CPUs wait, and no timer is set."""
+        return "the guest waits for ever: all its CPUs are idle, no timer is set, the input has ended"
 
     def failure(self, output: bytes | bytearray, whole: bool) -> str:
-        """What the console's output says of a guest that has given up without ending, as a line for the user; "" if nothing.
-        `whole`: the guest has stopped, no more will come."""
+        """A failure that the console's output shows although the guest has not ended (a panic), as a line for the user;
+        "" if none. `whole`: the guest has stopped, no more output will come."""
         return ""
 
     @abstractmethod
     def serve(self, machine: Machine) -> bool:
-        """Do what devices want of the host: take out what was written to consoles, read disks. Was there a call?"""
+        """Serve devices that need the host: take out what was written to consoles, read disks. Was there a call?"""
 
-    # -- looking
+    # -- inspecting
 
     @abstractmethod
     def regions(self) -> Sequence[Region]:
@@ -220,14 +220,14 @@ class Computer(ABC):
 
     @abstractmethod
     def cpu(self, machine: Machine, number: int) -> Cpu:
-        """A CPU, to look at and to change."""
+        """A CPU, to inspect and to change."""
 
     def active(self, board: Any) -> int:
         """The CPU whose turn it is."""
         return 0
 
     def translate(self, machine: Machine, cpu: int, address: int) -> int | None:
-        """The physical address of a CPU's virtual one, as far as page tables say; None where it is not in memory."""
+        """The physical address of a CPU's virtual one, by the page tables; None if it is not in memory."""
         return address if any(r.address <= address < r.address + r.size for r in machine.regions) else None
 
     def device_at(self, board: Any, address: int) -> str:
@@ -243,24 +243,24 @@ class Computer(ABC):
         return None
 
     def keyboard(self, machine: Machine) -> Any:
-        """What presses its keys, None where it has none."""
+        """The object that presses its keys, None if it has no keyboard."""
         return None
 
     def pointer(self, machine: Machine) -> Any:
-        """What moves its mouse or tablet, None where it has none."""
+        """The object that moves its mouse or tablet, None if it has none."""
         return None
 
     def identify(self, machine: Machine, identity: Identity) -> None:
-        """Tell the guest of a fork that it is another one now."""
-        machine.remark(f"{self.name}: this computer has nothing by which its guest could know that it is a copy")
+        """Notify the guest of a fork that it is a copy."""
+        machine.remark(f"{self.name}: this computer cannot notify its guest that it is a copy")
 
     def gdb_target(self) -> GdbTarget | None:
-        """How GDB sees its CPUs, None where GDB knows none of their kind."""
+        """How GDB sees its CPUs, None if GDB does not support them."""
         return None
 
 
 def check(kind: type[Computer]) -> None:
-    """See that a computer's board has what it needs to be a machine. Raises MachineError, one line."""
+    """Check that a computer's board has what a machine needs. Raises MachineError, one line."""
     board = kind.board
     known = layout_of(board).fields
     wrong = [n for n, kind in BOARD_FIELDS.items() if n not in known or known[n].type is not kind]
@@ -271,11 +271,11 @@ def check(kind: type[Computer]) -> None:
         missing.append("decoding = ByFrame(...) or Itself()")
     missing += [f"the port {name} of a console" for name in kind.consoles if name not in kind.ports]
     if missing:
-        raise MachineError(f"{board.__name__} is no board of a machine: it has not {', '.join(missing)}")
+        raise MachineError(f"{board.__name__} is not a machine's board: it lacks {', '.join(missing)}")
 
 
 def named(name: str) -> type[Computer]:
-    """The computer of a name: one of ours, or MODULE:CLASS for one of the user's own. Raises LoadError."""
+    """The computer of a name: a built-in one, or MODULE:CLASS for a user's. Raises LoadError."""
     module, colon, wanted = name.partition(":")
     if not colon and name not in names():
         raise LoadError(f"board {name}: there are {', '.join(names())}; MODULE:CLASS names one of your own")
@@ -287,19 +287,19 @@ def named(name: str) -> type[Computer]:
             raise
         raise LoadError(f"board {name}: {type(error).__name__}: {error}".splitlines()[0]) from None
     if not (isinstance(made, type) and issubclass(made, Computer)):
-        raise LoadError(f"board {name}: {wanted} is no softmetal.machine.computer.Computer")
+        raise LoadError(f"board {name}: {wanted} is not a softmetal.machine.computer.Computer")
     return made
 
 
 def key(kind: type[Computer]) -> str:
-    """What a file calls a computer, so that `of_key` finds it again."""
+    """A computer's name in a file, by which `of_key` finds it again."""
     ours = kind.__module__.startswith(SHELF + ".")
     return kind.name if ours else f"{kind.__module__}:{kind.__qualname__}"
 
 
 def of_key(text: str) -> type[Computer]:
-    """The computer that a file names. Raises LoadError; also for a user's own whose module is not imported, for no file is to
-    decide what is imported."""
+    """The computer that a file names. Raises LoadError, also for a user's computer whose module is not imported: a file must
+    not cause an import."""
     module, colon, _ = text.partition(":")
     if colon and module not in sys.modules:
         raise LoadError(f"board {text}: import its module first (on the command line: --board {text})")
@@ -307,7 +307,7 @@ def of_key(text: str) -> type[Computer]:
 
 
 def names() -> list[str]:
-    """The computers of ours."""
+    """The names of the built-in computers."""
     import pkgutil
 
     path = importlib.import_module(SHELF).__path__

@@ -42,7 +42,7 @@ class Console:
         self.pending = bytearray()
         self.on_output: Callable[[bytes], None] | None = None
         self.muted = False
-        """While a machine does again what it has done, nobody hears of it."""
+        """While a machine repeats a part of its run, output is neither passed on nor written."""
         self._file: BinaryIO | None = None
         self._kept: Text | None = None
 
@@ -51,7 +51,7 @@ class Console:
         self.pending += text.encode() if isinstance(text, str) else text
 
     def copy_to(self, path: str) -> None:
-        """Put all that is written from here on into a file, too. Raises OSError, here and where it is written."""
+        """Also write all output from here on into a file. Raises OSError, here and where it is written."""
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115  (it stays open)
 
     def wrote(self, data: bytes) -> None:
@@ -70,13 +70,13 @@ class Console:
             self.on_output(data)
 
     def keep(self) -> Text:
-        """What `output` is now, for later."""
+        """A copy of `output`, for `put_back`."""
         if self._kept is None or self._kept.length != len(self.output):
             self._kept = Text(self._kept, bytes(self.output[self._kept.length if self._kept else 0 :]), self.dropped)
         return self._kept
 
     def put_back(self, text: Text) -> None:
-        """Let that be what was written."""
+        """Set the output to what `keep` has returned."""
         if self._kept is not text or len(self.output) != text.length:
             self.output[:] = bytes(text)
             self.dropped = text.dropped
@@ -95,5 +95,5 @@ class Console:
 
     @property
     def text(self) -> str:
-        """What is kept of what the guest has written, as text."""
+        """The output that is kept, as text."""
         return self.output.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Hooks on a machine: compiled code checks their conditions, and Python hears of what met them.
+"""Hooks on a machine: compiled code checks their conditions, and reports events to Python.
 
     d = m.debug
     d.on_address("panic", when="a0 == 5", call=print)        # Python at each match
@@ -6,9 +6,9 @@
     d.on_trap(exceptions=[12, 13, 15], stop=False)           # a ring of events; d.drain() takes them out
     d.on_device(0x1000_0000, 8, "rw"); d.on_register("satp")
 
-A hook either stops the machine (`run` gives Stop.HOOK, `d.hits` tells why), or calls a function and goes on, or only counts
-among the events. Of these a ring in the machine keeps the words, and thousands are taken out at once; what they say is
-looked at when somebody asks. Hooks change nothing that the guest can see.
+A hook either stops the machine (`run` returns Stop.HOOK, `d.hits` has the events), or calls a function and goes on, or only
+counts. Events are kept in a ring in the machine, from which thousands are taken out at once; they are decoded when `drain` is
+called. Hooks change nothing that the guest can see.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from softmetal.machine.symbols import Symbols
 HOW = {"==": How.EQUAL, "!=": How.UNEQUAL, "<": How.LESS, ">=": How.AT_LEAST, "&": How.SOME_BITS}
 KINDS = {BREAK: "address", WATCH: "access", TRAP: "trap", REGISTER: "register"}
 HERE = ("arrived_cpu", "arrived_pc", "arrived_count", "seen_cpu", "seen_pc", "seen_count", "seen")
-"""What `Debug` keeps of the place where the machine stands: what was met there is not reported again."""
+"""What `Debug` keeps of the place where the machine has stopped: an event at that place is not reported again."""
 INTERRUPT = 1 << 63
 """In the cause of a trap: it is an interrupt."""
 PARCEL = 2
@@ -55,8 +55,8 @@ PARCEL = 2
 MOST = {"address": BREAKS, "access": WATCHES, "register": REGISTERS}
 FEW = 10_000
 """Instructions for which it is not worth decoding code again."""
-MOST_HEARD = 1 << 18
-"""Events that are kept until somebody drains them: the last ones."""
+MOST_KEPT = 1 << 18
+"""Events that are kept until `drain`: the last ones."""
 CONDITION = re.compile(r"\s*(\w+)\s*(==|!=|<|>=|&)\s*(-?\w+)\s*")
 
 
@@ -69,8 +69,8 @@ class Hooked(Protocol):
     position: int
     symbols: Symbols
 
-    def heard(self, call: Callable[..., Any], *args: Any) -> None:
-        """Call a user's code; what it raises comes out when the machine is whole."""
+    def notify(self, call: Callable[..., Any], *args: Any) -> None:
+        """Call a user's callback; an exception of it is raised when the machine is consistent."""
 
 
 class HookError(ValueError):
@@ -113,17 +113,17 @@ class Debugger:
         self._hooks: list[Hook] = []
         self._listed: dict[int, list[Hook]] = {}
         self._armed: Any = None  # the board that holds them, and how often it had been restored by then
-        self._position = -1  # of the machine, when it last stood still
+        self._position = -1  # of the machine, when it last stopped
         self._decoded = 0  # offsets of pages at which code may have been decoded with a break in it,
         self._wanted = 0  # and at which there is a break
-        self._silent = False  # there are hooks that only count
-        self._again = False  # the machine goes where it has been
+        self._has_counting = False  # there are hooks that only count
+        self._repeating = False  # the machine repeats a part of its run
         self._stopping: bool | None = True
         self.hits: list[Event] = []
         self.passed = 0
         self.lost = 0
-        """Events that were more than are kept, and were not drained."""
-        self._heard: deque[tuple[memoryview, dict[int, list[Hook]]]] = deque()
+        """Events that were dropped, since more than MOST_KEPT came before `drain`."""
+        self._counted: deque[tuple[memoryview, dict[int, list[Hook]]]] = deque()
         self._kept = 0  # events in it
 
     @property
@@ -153,7 +153,7 @@ class Debugger:
         self, address: int, length: int, what: str = "rw", *, stop: bool | None = None,
         call: Callable[[Event], Any] | None = None,
     ) -> Hook:  # fmt: skip
-        """Behind an access to a device, by physical address."""
+        """After an access to a device, by physical address."""
         return self._access(address, length, what, DEVICE_READ, DEVICE_WRITE, stop, call)
 
     def _access(
@@ -173,7 +173,7 @@ class Debugger:
         return self._add("trap", masks, stop, call)
 
     def on_register(self, name: str | int, *, stop: bool | None = None, call: Callable[[Event], Any] | None = None) -> Hook:
-        """Behind an instruction that writes a register of the computer's `special_registers`: by its name, or its number."""
+        """After an instruction that writes a register of the computer's `special_registers`: by its name, or its number."""
         known = self._machine.computer.special_registers
         number = name if isinstance(name, int) else known.get(name.lower())
         if number is None or not known:
@@ -188,7 +188,7 @@ class Debugger:
         found, registers = CONDITION.fullmatch(text), self._machine.computer.condition_registers
         if not found or found[1] not in registers:
             example = f"as in '{registers[min(10, len(registers) - 1)]} == 5'; OP of {' '.join(HOW)}"
-            raise HookError(f"{text!r} is no condition: give REGISTER OP NUMBER, {example}")
+            raise HookError(f"{text!r} is not a condition: give REGISTER OP NUMBER, {example}")
         try:
             value = int(found[3], 0)
         except ValueError:
@@ -219,11 +219,11 @@ class Debugger:
     # -- the board's part
 
     def arm(self, most: int = 1 << 60) -> None:
-        """Put all hooks into the board, where they are not yet, before it runs that many instructions."""
+        """Put all hooks into the board, unless they are there already, before it runs that many instructions."""
         machine = self._machine
         board, debug = machine.board, machine.board.debug
         self.hits = []
-        if self._position != machine.position:  # somebody has gone elsewhere
+        if self._position != machine.position:  # the machine was restored, or has gone to another place
             debug.arrived_cpu = debug.seen_cpu = 0
         now = board, board.__mapping__.restored
         if self._armed == now and (self._decoded == self._wanted or most < FEW):
@@ -235,7 +235,7 @@ class Debugger:
         hooks = self._present()
         by_kind = {k: [h for h in hooks if h.kind == name] for k, name in KINDS.items()}
         self._listed = by_kind
-        self._silent = any(not h.stop and h.call is None for h in hooks)
+        self._has_counting = any(not h.stop and h.call is None for h in hooks)
         for i, hook in enumerate(by_kind[BREAK]):
             debug.break_at[i], debug.break_stops[i] = hook.what[0], self._stops(hook)
             debug.break_register[i], debug.break_how[i], debug.break_value[i] = hook.when
@@ -253,7 +253,7 @@ class Debugger:
         offsets = self._wanted = self._offsets()
         for i in range(len(debug.offsets)):
             debug.offsets[i] = offsets >> 64 * i & (1 << 64) - 1
-        # A break that was decoded and is there no more only costs time: that is worth it for a short run.
+        # Code that was decoded for a break which has been removed only costs time: acceptable for a short run.
         if offsets & ~self._decoded or (offsets != self._decoded and most >= FEW):
             machine.engine.drop_code()
             self._decoded = offsets
@@ -266,8 +266,8 @@ class Debugger:
         return functools.reduce(operator.or_, (1 << place for place in places), 0)
 
     def _present(self) -> list[Hook]:
-        """The hooks that are to be in the board now."""
-        return self._hooks if not self._again else [h for h in self._hooks if h.stop and self._stopping is not None]
+        """The hooks that have to be in the board now."""
+        return self._hooks if not self._repeating else [h for h in self._hooks if h.stop and self._stopping is not None]
 
     def _stops(self, hook: Hook) -> bool:
         return self._stopping is True and (hook.stop or hook.call is not None)
@@ -278,23 +278,23 @@ class Debugger:
         view: memoryview = board.__mapping__.view
         return view[start : start + layout_of(Debug).size]
 
-    # -- hearing
+    # -- events
 
     @contextmanager
-    def again(self, stops: bool | None = None) -> Iterator[None]:
-        """While the machine goes again where it has been: no hook calls or counts.
+    def repeating(self, stops: bool | None = None) -> Iterator[None]:
+        """A context in which the machine repeats a part of its run: no hook calls or counts.
 
         Hooks that stop do so (True), or only add to `passed` (False), or no hook is there at all (None).
         """
-        before = self._again, self._stopping
-        self._again, self._stopping, self._armed = True, stops, None
+        before = self._repeating, self._stopping
+        self._repeating, self._stopping, self._armed = True, stops, None
         try:
             yield
         finally:
-            (self._again, self._stopping), self._armed = before, None
+            (self._repeating, self._stopping), self._armed = before, None
 
-    def look(self) -> bool:
-        """After a run: take the events out, call what is to be called. Is the machine to stand still?"""
+    def take_events(self) -> bool:
+        """After a run: take the events out of the ring, and call the hooks' functions. Does a hook stop the machine?"""
         debug = self._machine.board.debug
         debug.stop = 0
         self._position = self._machine.position
@@ -304,12 +304,12 @@ class Debugger:
         debug.taken = last
         raw, listed = self._taken(first, last), self._listed
         words = raw.tolist()
-        if not self._again and self._silent and all(map(self._only_counts, set(words[::WORDS]))):
+        if not self._repeating and self._has_counting and all(map(self._only_counts, set(words[::WORDS]))):
             self._keep(raw)
             return False
         for at in range(0, len(words), WORDS):
             hooks = _met(words, at, listed)
-            if self._again:
+            if self._repeating:
                 self.passed += len(hooks)
                 if self._stopping:
                     self.hits += [_event(words, at, hook) for hook in hooks]
@@ -322,7 +322,7 @@ class Debugger:
                 hook.count += 1
                 event = _event(words, at, hook)
                 if hook.call is not None:
-                    self._machine.heard(hook.call, event)
+                    self._machine.notify(hook.call, event)
                 if hook.stop:
                     self.hits.append(event)
             if counted:
@@ -345,7 +345,7 @@ class Debugger:
         """Keep events of hooks that only count, and count them."""
         listed = self._listed
         keys = words[::WORDS].tolist()
-        if TRAP in keys:  # of traps the causes tell which hooks they met
+        if TRAP in keys:  # the cause of a trap determines which hooks it met
             met = Counter(zip(keys, words[3::WORDS].tolist(), strict=True))
         else:
             met = Counter({(key, 0): keys.count(key) for key in set(keys)})
@@ -353,20 +353,20 @@ class Debugger:
             for hook in _met([key, 0, 0, place], 0, listed):
                 if hook.call is None and not hook.stop:
                     hook.count += times
-        self._heard.append((words, listed))
+        self._counted.append((words, listed))
         self._kept += len(words) // WORDS
-        while self._kept > MOST_HEARD:
-            gone = len(self._heard.popleft()[0]) // WORDS
+        while self._kept > MOST_KEPT:
+            gone = len(self._counted.popleft()[0]) // WORDS
             self._kept -= gone
             self.lost += gone
 
     def drain(self) -> list[Event]:
-        """The events since this was last asked, of hooks that neither stop nor call: the last MOST_HEARD of them; `lost`
-        says how many there were before those."""
-        heard, self._heard, self._kept = self._heard, deque(), 0
+        """The events since the last call, of hooks that neither stop nor call: the last MOST_KEPT of them; `lost` is
+        how many were dropped before those."""
+        batches, self._counted, self._kept = self._counted, deque(), 0
         return [
             _event(words, at, hook)
-            for raw, listed in heard
+            for raw, listed in batches
             for words in [raw.tolist()]
             for at in range(0, len(words), WORDS)
             for hook in _met(words, at, listed)

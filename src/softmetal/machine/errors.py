@@ -11,7 +11,7 @@ class LoadError(ValueError):
     """A computer that cannot be built of what the user has given."""
 
 
-class Parted(MachineError):
+class Diverged(MachineError):
     """A run that is not the one in the log; `position` is where that was seen."""
 
     def __init__(self, position: int, why: str) -> None:

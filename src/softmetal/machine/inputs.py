@@ -1,10 +1,10 @@
 """What enters a machine from outside: one place for all of it, so that a run can be repeated.
 
-An input enters between two instructions. Where that is, two numbers say: the position (how many instructions and traps all CPUs
-have done since power-on), and, where all CPUs were waiting there, the clock up to which they had waited.
+An input enters between two instructions. Two numbers give the moment: the position (how many instructions and traps all CPUs
+have executed since power-on), and, if all CPUs were waiting there, the clock up to which they had waited.
 
 A computer has its own ports (see `Computer.ports`). Every machine has these: `memory` and `register` (a change by the user),
-`reset` (the power switch), and `diskN`, `shareN`, by which a device gets the host's answer while the machine stands still for it.
+`reset` (the power switch), and `diskN`, `shareN`, by which a device gets the host's answer, while the machine is stopped for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Input:
 
     @property
     def is_answer(self) -> bool:
-        """Is it the answer to what a device asked for?"""
+        """Is it the host's answer to a device?"""
         return self.port.startswith(ANSWERS)
 
 
@@ -65,7 +65,7 @@ def port(machine: Machine, name: str) -> Port:
 
 
 def put(machine: Machine, name: str, data: bytes) -> None:
-    """Let an input in. What the guest sees of it, it sees before its next instruction."""
+    """Let an input enter. It takes effect before the guest's next instruction."""
     port(machine, name).put(machine, data)
 
 

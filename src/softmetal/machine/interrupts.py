@@ -1,11 +1,11 @@
-"""What interrupts Python waits while a machine is between two states that are whole.
+"""Interrupts of Python are deferred while a machine is between two consistent states.
 
 Between the native code that runs a guest and the bookkeeping behind it, a KeyboardInterrupt would leave a machine that has run
-but does not know how far. A signal's handler runs in the main thread between any two byte codes. So inside `held()` the
-handlers that Python code has installed only note that they were called; they are called for good when the outermost `held()`
-ends, and wherever `deliver()` says that the machine is whole.
+without a record of how far. A signal's handler runs in the main thread between any two byte codes. So inside `signals_held()`
+the handlers that Python code has installed only note that they were called; they are really called when the outermost
+`signals_held()` ends, and in `deliver()`, which is called where the machine is consistent.
 
-Exceptions of a user's own code (hooks, observers, what hears of output) wait too: see `Machine.whole`.
+Exceptions of a user's own code (hooks, observers, callbacks for output) are deferred too: see `Machine.atomic`.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _MAIN = threading.main_thread().ident
 
 _depth = 0
 _handlers: dict[int, Any] = {}
-"""The handlers in whose place `_note` stands."""
+"""The handlers that `_note` has replaced."""
 _noted: list[tuple[int, FrameType | None]] = []
 
 
 def _note(number: int, frame: FrameType | None) -> None:
-    """Stand in for a handler."""
+    """Replaces a handler."""
     if _depth:
         _noted.append((number, frame))
     else:
         _handlers[number](number, frame)
 
 
-class Held:
-    """A context in which signal handlers wait. It may be entered again inside itself, and costs little there."""
+class SignalsHeld:
+    """A context in which signal handlers are deferred. It may be nested, at little cost."""
 
     __slots__ = ("_main",)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> SignalsHeld:
         global _depth
         self._main = threading.get_ident() == _MAIN
         if self._main:
@@ -56,49 +56,49 @@ class Held:
             _depth -= 1  # first: a handler that has its place again may raise at once
             if not _depth:
                 for number, handler in _handlers.items():
-                    if _signal.getsignal(number) is _note:  # else somebody has installed another one since
+                    if _signal.getsignal(number) is _note:  # else another one has been installed since
                         _signal.signal(number, handler)
                 _call()
 
 
-class Mendable(Protocol):
-    """What `Whole` needs of a machine."""
+class AtomicMachine(Protocol):
+    """What `Atomic` needs of a machine."""
 
-    inside: int
-    raised: BaseException | None
+    atomic_depth: int
+    pending_error: BaseException | None
 
 
-class Whole(Held):
-    """A context in which a thing is done to a machine that must not be left half done: see `Machine.whole`."""
+class Atomic(SignalsHeld):
+    """A context for a change of a machine that must not be interrupted half-way: see `Machine.atomic`."""
 
     __slots__ = ("_machine",)
 
-    def __init__(self, machine: Mendable) -> None:
+    def __init__(self, machine: AtomicMachine) -> None:
         self._machine = machine
 
-    def __enter__(self) -> Whole:
+    def __enter__(self) -> Atomic:
         super().__enter__()
-        self._machine.inside += 1
+        self._machine.atomic_depth += 1
         return self
 
     def __exit__(self, *error: object) -> None:
         machine = self._machine
-        machine.inside -= 1
-        raised = machine.raised
-        if not machine.inside:
-            machine.raised = None
+        machine.atomic_depth -= 1
+        raised = machine.pending_error
+        if not machine.atomic_depth:
+            machine.pending_error = None
         super().__exit__()
-        if raised is not None and not machine.inside and error[0] is None:
+        if raised is not None and not machine.atomic_depth and error[0] is None:
             raise raised
 
 
-def held() -> Held:
-    """A context in which signal handlers wait."""
-    return Held()
+def signals_held() -> SignalsHeld:
+    """A context in which signal handlers are deferred."""
+    return SignalsHeld()
 
 
 def deliver() -> None:
-    """Call the handlers that wait: the machine is whole here, though it goes on."""
+    """Call the deferred handlers: the machine is consistent here, though it goes on."""
     global _depth
     if _noted and threading.get_ident() == _MAIN:
         depth, _depth = _depth, 0

@@ -1,7 +1,7 @@
 """Cables between machines in one process: their clocks go on together, and frames arrive a moment after they were sent.
 
-All run for a slice of machine time, then what each has sent goes to the others. So the latency is a slice, and the run depends
-on nothing but the machines and their order: it is the same each time. While no frame is under way, slices grow.
+All run for a slice of machine time, then the frames that each has sent are delivered to the others. So the latency is a slice,
+and the run depends only on the machines and their order: it is deterministic. While no frame is under way, slices grow.
 
 Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the learning and the forwarding process).
 """
@@ -13,12 +13,12 @@ from typing import Any
 
 from softmetal.machine.computer import Network
 from softmetal.machine.errors import MachineError
-from softmetal.machine.interrupts import deliver, held
+from softmetal.machine.interrupts import deliver, signals_held
 from softmetal.machine.machine import Machine
 from softmetal.machine.stop import Stop
 
 SLICE = 50_000
-"""Nanoseconds of machine time between two looks at the cables while frames are under way."""
+"""Nanoseconds of machine time between two deliveries while frames are under way."""
 LONGEST = 1_000_000
 """The same while there are none."""
 NANOSECONDS = 1_000_000_000
@@ -28,10 +28,10 @@ MOST_LEARNED = 4096
 
 
 class Switch:
-    """A learning switch, with a machine at each port. Any of them may be run by itself, too: what it sends then waits.
+    """A learning switch, with a machine at each port. Each of them may also be run by itself: frames that it sends then wait.
 
-    A frame goes to the port from which its destination was last heard, else to all others. Raises MachineError for machines
-    that cannot be put together.
+    A frame goes to the port at which its destination last sent a frame, else to all others. Raises MachineError for machines
+    that cannot be connected.
     """
 
     def __init__(self, machines: Sequence[Machine], latency: int = SLICE) -> None:
@@ -44,29 +44,29 @@ class Switch:
         self.frames = [0] * len(machines)
         """How many frames each has sent,"""
         self.lost = [0] * len(machines)
-        """and how many came for it that it took too slowly: as many as a machine queues were waiting."""
+        """and how many were lost since its queue was full."""
         self.ended: Machine | None = None
         """The machine for which `run` came back with OFF, FAILED, RESET or HOOK."""
         self.origin = [_now(machine) for machine in machines]
-        """Their times when the cables were put in: they may have been on for different times."""
+        """Their times when they were connected: they may have been running for different times."""
         self._learned: dict[bytes, int] = {}
         for machine in machines:
             machine.cable = self
 
     def close(self) -> None:
-        """Take the cables out: the machines may be put together with others."""
+        """Disconnect the machines: they may be connected with others."""
         for machine in self.machines:
             machine.cable = None
 
     @property
     def clock(self) -> int:
-        """Machine time, in nanoseconds, since the cables were put in: of the machine that is behind."""
+        """Machine time, in nanoseconds, since the machines were connected: of the one that is furthest behind."""
         return min(_now(m) - start for m, start in zip(self.machines, self.origin, strict=True))
 
     def run(self, *, seconds: float | None = None, until: Callable[[], Any] | None = None) -> Stop:
         """Run all until so many seconds of machine time have passed, or `until()` is true, or one of them ends."""
         deadline = None if seconds is None else self.clock + round(seconds * 1e9)
-        with held():  # Ctrl-C comes between two slices: no frame is lost
+        with signals_held():  # Ctrl-C comes between two slices: no frame is lost
             while not (until is not None and until()):
                 now = self.clock
                 if deadline is not None and now >= deadline:
@@ -91,7 +91,7 @@ class Switch:
         return None
 
     def carry(self) -> int:
-        """Take to each what the others have sent; how many frames that were."""
+        """Deliver the frames that each has sent to the others; how many frames that were."""
         moved = 0
         for port, machine in enumerate(self.machines):
             sent, machine.sent = machine.sent, []

@@ -9,7 +9,7 @@
 A machine's position is how many instructions (and traps) its CPUs have executed since power-on. Everything from outside
 enters between two positions, through `enter` or `post`; so a run can be repeated exactly.
 
-It knows no board: what it needs of one is `machine.computer.Computer`.
+It depends on no particular board: what it needs of one is `machine.computer.Computer`.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from softmetal.machine import inputs, saving
 from softmetal.machine.computer import Computer, Region, check
 from softmetal.machine.console import Console
 from softmetal.machine.debugger import Debugger
-from softmetal.machine.errors import MachineError, Parted
+from softmetal.machine.errors import Diverged, MachineError
 from softmetal.machine.inputs import Input
-from softmetal.machine.interrupts import Whole, deliver, held
-from softmetal.machine.look import Cpu, PhysicalMemory
+from softmetal.machine.interrupts import Atomic, deliver, signals_held
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
 from softmetal.machine.script import Script
 from softmetal.machine.stop import FOREVER, Stop
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.unmodelled import Unmodelled, unmodelled
+from softmetal.machine.views import Cpu, PhysicalMemory
 from softmetal.machine.waiting import Waiting
 
 CHUNKS = {"native": 10_000_000, "golden": 5_000}
 """Instructions that an engine runs at most between two looks at the outside world: some hundredths of a second."""
 SHORT_CHUNK = 1_000_000
-"""The same where something is waited for."""
+"""The same while `until` is given."""
 MOST_LINES = 100
-"""Of what is kept for the user."""
+"""Warnings, and remarks, that are kept for the user."""
 
 
 class Observer(Protocol):
-    """Who follows a run: hears of each input, and of the moment when the position is `next`."""
+    """Is notified of each input of a run, and when the position has reached `next`."""
 
     next: int
     follows_back: bool
@@ -58,7 +58,7 @@ class Observer(Protocol):
         """Something has come from outside."""
 
     def reached(self) -> None:
-        """The position is `next`, or behind it. Nothing has entered there yet."""
+        """The position is `next` or later. Nothing has entered there yet."""
 
 
 class Machine:
@@ -76,43 +76,43 @@ class Machine:
         self.keyboard, self.pointer = computer.keyboard(self), computer.pointer(self)
         self.symbols = Symbols(computer.symbols())
         self.position = 0
-        self._lived = 0
+        self._clock_before_reset = 0
         self.waited: int | None = None
-        """Where all CPUs wait: the clock up to which they have. The board's own clock still stands where they began."""
+        """Clock up to which all CPUs have waited, if they wait. The board's own clock still has the time when they began."""
         self.sent: list[bytes] = []
-        """Records that the guest has sent to the network; whoever links machines takes them. What is more than
-        MOST_SENT of the computer's goes nowhere, as where no cable is."""
+        """Records that the guest has sent to the network, which a `Link` or `Switch` takes. Beyond the computer's
+        MOST_SENT they are dropped, as without a cable."""
         self.cable: Any = None
-        """What links the machine with others."""
+        """The `Link` or `Switch` that connects the machine with others."""
         self.warnings: list[str] = []
-        """What has gone wrong on the host, for the user,"""
+        """Errors of the host, for the user."""
         self.remarks: list[str] = []
-        """and what the user will want to know of the guest."""
+        """Events of the guest that matter to the user."""
         self.observers: list[Observer] = []
         self.timeline: Any = None
         self.waiting = Waiting(self.consoles)
-        """What waits outside,"""
+        """Inputs that have not entered yet."""
         self.script = Script()
-        """and the log that is followed."""
+        """The log that is followed."""
         self._debugger: Debugger | None = None
-        self.inside = 0
-        """How deep in contexts of `whole`,"""
-        self.raised: BaseException | None = None
-        """and what is to come out of them."""
+        self.atomic_depth = 0
+        """How many contexts of `atomic` are open."""
+        self.pending_error: BaseException | None = None
+        """The exception to raise when the last of them ends."""
         self._boot(computer.build() if board is None else board)
 
     def _boot(self, board: Any) -> None:
         if type(board) is not self.computer.board:
             raise MachineError(f"{type(self.computer).__name__}.build() made a {type(board).__name__}, not its board")
         self.board: Any = board
-        """The board's state, to look at: of what is written there neither a recording nor a timeline knows."""
+        """The board's state, to read: what is written there is in no recording and no timeline."""
         isa = self.computer.isa
         self.engine: Any = native_engine(isa, board, self.progress) if self.engine_name == "native" else golden_engine(isa, board)
         self.regions: Sequence[Region] = self.computer.regions()
         """Memory, by physical address."""
         self._memory = [(r.address, r.size, self._view(r)) for r in self.regions]
         self.ram: memoryview = self._memory[0][2].toreadonly()
-        """The first of it, to look at without a copy; `memory` changes it."""
+        """The first region, to read without a copy; `memory` changes it."""
 
     @property
     def console(self) -> Console:
@@ -134,13 +134,13 @@ class Machine:
         return self.computer.clock(self.board)
 
     @property
-    def lived(self) -> int:
-        """Machine time, in ticks, of all the times between power-on and reset."""
-        return self._lived + self.clock
+    def total_clock(self) -> int:
+        """Machine time, in ticks, since the first power-on: `clock` begins again at each reset, this does not."""
+        return self._clock_before_reset + self.clock
 
     @property
     def place(self) -> Place:
-        """Position and clock: what `goto` takes to come back to this very moment."""
+        """Position and clock: what `goto` takes to return exactly to this moment."""
         return Place(self.position, self.clock)
 
     @property
@@ -152,8 +152,8 @@ class Machine:
         self, *, insns: int | None = None, seconds: float | None = None, until: str | Callable[[], Any] | None = None,
         horizon: int | None = None,
     ) -> Stop:  # fmt: skip
-        """Run until so many instructions are done, so many seconds of machine time have passed, the console shows `until`
-        (a regular expression) or `until()` is true, a hook is met, or the guest ends. `until` is looked at every million
+        """Run until so many instructions are executed, so many seconds of machine time have passed, the console shows `until`
+        (a regular expression) or `until()` is true, a hook is met, or the guest ends. `until` is evaluated every million
         instructions, and whenever a device has called the host.
 
         `horizon`: the clock up to which idle time may be skipped (by default as far as `seconds` says).
@@ -165,7 +165,7 @@ class Machine:
         def come() -> Any:
             return until is not None and (self.console.match(until) if isinstance(until, str) else until())
 
-        with held():
+        with signals_held():
             while not come():
                 if last is not None and self.position >= last:
                     return Stop.INSNS
@@ -181,28 +181,28 @@ class Machine:
                 deliver()
         return Stop.UNTIL
 
-    def whole(self) -> Whole:
-        """A context in which a thing is done to the machine that must not be left half done.
+    def atomic(self) -> Atomic:
+        """A context for a change of the machine that must not be interrupted half-way.
 
-        Signal handlers (Ctrl-C) wait for its end. So does the first exception that a user's code raised in `heard` (a hook, an
-        observer, what hears of output): the machine is whole when it comes out.
+        Signal handlers (Ctrl-C) are deferred to its end. So is the first exception of a user's code that `notify` has called (a
+        hook, an observer, a callback for output): the machine is consistent when it is raised.
         """
-        return Whole(self)
+        return Atomic(self)
 
-    def heard(self, call: Callable[..., Any], *args: Any) -> None:
-        """Call a user's code inside `whole`."""
+    def notify(self, call: Callable[..., Any], *args: Any) -> None:
+        """Call a user's callback inside `atomic`."""
         try:
             call(*args)
         except BaseException as error:
-            self.fail(error)
+            self.raise_later(error)
 
-    def fail(self, error: BaseException) -> None:
-        """Raise this when the machine is whole, unless something else is raised before."""
-        self.raised = self.raised or error
+    def raise_later(self, error: BaseException) -> None:
+        """Raise this at the end of `atomic`, unless another exception is pending."""
+        self.pending_error = self.pending_error or error
 
     def advance(self, most: int, horizon: int = FOREVER) -> Stop | None:
-        """Let in what waits outside, and run at most so many instructions. Stop.TIME: the guest waits, the clock is `horizon`."""
-        with self.whole():
+        """Let pending inputs enter, and run at most so many instructions. Stop.TIME: the guest waits, the clock is `horizon`."""
+        with self.atomic():
             return self._advance(min(most, CHUNKS[self.engine_name]), horizon)
 
     def _advance(self, most: int, horizon: int) -> Stop | None:
@@ -214,7 +214,7 @@ class Machine:
         done = self.engine.advance(most, until) if most and not late else 0
         self.position += done
         if done and waits:
-            raise Parted(self.position, f"at position {self.position - done} the guest goes on, where it waited when recorded")
+            raise Diverged(self.position, f"at position {self.position - done} the guest goes on, where it waited when recorded")
         board, computer = self.board, self.computer
         idle = done < most and not (late or board.debug.stop or board.wanted) and computer.idle(board)
         if idle:
@@ -222,10 +222,10 @@ class Machine:
         elif done:
             self.waited = None
         busy = computer.serve(self)
-        hit = self._debugger is not None and self._debugger.look()
+        hit = self._debugger is not None and self._debugger.take_events()
         for observer in tuple(self.observers):
             if self.position >= observer.next:
-                self.heard(observer.reached)
+                self.notify(observer.reached)
         if self.script.at_end(self):
             return Stop.END
         ended = computer.ended(board)
@@ -234,11 +234,11 @@ class Machine:
         if hit:
             return Stop.HOOK
         if late and waits:
-            raise Parted(self.position, f"at position {self.position} the clock is ahead of the recording's")
+            raise Diverged(self.position, f"at position {self.position} the clock is ahead of the recording's")
         if done or busy or entered or until != horizon or not (idle or late):
             return None
         if self.script.bound and horizon >= FOREVER:
-            raise Parted(self.position, f"at position {self.position} the guest waits for ever, where it went on when recorded")
+            raise Diverged(self.position, f"at position {self.position} the guest waits for ever, where it went on when recorded")
         return Stop.TIME if horizon < FOREVER else Stop.IDLE
 
     def step(self, insns: int = 1) -> Stop:
@@ -261,7 +261,7 @@ class Machine:
 
     def power_cycle(self) -> None:
         """What `reset` does to the board."""
-        self._lived += self.clock
+        self._clock_before_reset += self.clock
         self._boot(self.computer.build())
         self.waited = None
 
@@ -283,7 +283,7 @@ class Machine:
     def enter(self, port: str, data: bytes) -> None:
         """Let something in from outside here and now. Raises ValueError where there is no such port."""
         inputs.port(self, port)
-        with self.whole():
+        with self.atomic():
             if self.script:
                 self._branch()
             self._enter(port, data)
@@ -294,34 +294,34 @@ class Machine:
             self.engine.call("wait_until", self.waited)
             self.waited = None
         for observer in tuple(self.observers):
-            self.heard(observer.entered, item)
+            self.notify(observer.entered, item)
         inputs.put(self, port, data)
 
     def _feed(self) -> bool:
-        """Let in what waits outside, or what the script says. Did anything enter?"""
+        """Let pending inputs enter, or those of the script. Did anything enter?"""
         if self.script:
             if not self.waiting:
                 return self.script.feed(self, self._enter)
             self._branch()
         return bool(self.waiting) and self.waiting.feed(lambda port, count: inputs.room(self, port, count), self._enter)
 
-    def note(self, port: str, data: bytes) -> None:
-        """Tell observers what the host has answered to a device."""
+    def log_answer(self, port: str, data: bytes) -> None:
+        """Pass the host's answer to a device on to the observers."""
         for observer in tuple(self.observers):
-            self.heard(observer.entered, Input(self.position, self.clock, False, port, data))
+            self.notify(observer.entered, Input(self.position, self.clock, False, port, data))
 
     def warn(self, text: str) -> None:
-        """Keep what has gone wrong on the host, for the user: a hundred lines of it."""
+        """Keep an error of the host for the user: at most a hundred lines are kept."""
         _keep_line(self.warnings, text)
 
     def remark(self, text: str) -> None:
-        """Keep what the user will want to know of the guest: a hundred lines of it."""
+        """Keep an event of the guest for the user: at most a hundred lines are kept."""
         _keep_line(self.remarks, text)
 
     # -- following a log
 
     def follow(self, script: Iterable[Input], bound: bool = False) -> None:
-        """From here on let in what a log says, until it ends. `bound`: nothing else may enter before; an input of the port
+        """From here on let the inputs of a log enter, until it ends. `bound`: nothing else may enter before; an input of the port
         "end" is the end of a recording, where `run` returns Stop.END."""
         self.script.follow(script, bound)
 
@@ -331,13 +331,13 @@ class Machine:
         return self.script.at_end(self)
 
     def _branch(self) -> None:
-        """Something enters that the script does not know: from here on the machine goes another way."""
+        """Something enters that is not in the script: from here on the run is another one."""
         if self.timeline is not None and not self.script.bound:
-            self.timeline.forget_future()
+            self.timeline.drop_future()
         self.script.drop()
 
     def _limits(self, most: int, horizon: int) -> tuple[int, int, bool]:
-        """How far the machine may run before someone wants to see it; and whether all CPUs are to wait now, as the log says."""
+        """How far the machine may run before an observer is due; and whether all CPUs have to wait now, according to the log."""
         for observer in self.observers:
             if observer.next > self.position:
                 most = min(most, observer.next - self.position)
@@ -347,11 +347,11 @@ class Machine:
         """The answer to a device in the log that is followed, None where the host has to give it."""
         return self.script.answer(self, port, start)
 
-    # -- going back, and aside
+    # -- snapshots, forks, going back
 
     @contextlib.contextmanager
-    def bare(self) -> Iterator[None]:
-        """The board without a trace of how it was run: of its engine, and of hooks."""
+    def canonical(self) -> Iterator[None]:
+        """A context in which the board's state is canonical: it does not depend on the engine or on hooks."""
         self.engine.canonicalise()
         board = self.board
         field = layout_of(type(board)).fields["debug"]
@@ -370,14 +370,14 @@ class Machine:
 
     def snapshot(self) -> MachineSnapshot:
         """The machine at this moment: board, disks, consoles. It goes on unchanged."""
-        with held():
+        with signals_held():
             return saving.snapshot(self)
 
     def restore(self, snap: MachineSnapshot) -> None:
-        """Go back to a snapshot of this machine, or forward to one. Raises MachineError while a recording is written."""
+        """Go back to a snapshot of this machine, or forward to one. Raises MachineError while the machine is recorded."""
         if any(not o.follows_back for o in self.observers):
-            raise MachineError("a recording is written, which cannot go back: end it first")
-        with self.whole():
+            raise MachineError("a machine that is being recorded cannot go back: end the recording first")
+        with self.atomic():
             saving.restore(self, snap)
             self.script.follow(())
             if self.timeline is not None:
@@ -385,13 +385,13 @@ class Machine:
 
     def hash(self) -> str:
         """A digest of the whole machine: equal for equal machines, on every engine and host, however the run was cut."""
-        with held(), self.bare():
+        with signals_held(), self.canonical():
             parts = [states.state_hash(self.board), str(self.position), *(d.digest().hex() for d in self.computer.disks)]
         return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
     def save(self, path: str) -> None:
-        """Put the machine into a file, from which `load` makes it again, here or elsewhere."""
-        with held():
+        """Save the machine in a file, from which `load` makes it again, on this host or another."""
+        with signals_held():
             saving.save(self, path)
 
     @classmethod
@@ -403,32 +403,32 @@ class Machine:
         return saving.load(cls, path, disks, shares, engine, progress)
 
     def fork(self, identity: Identity | None = None) -> Machine:
-        """A twin of the machine that goes its own way from here; memory and disks are copied where either writes.
+        """A copy of the machine that runs independently from here on; memory and disks are copy-on-write.
 
-        With an identity, the twin's guest gets to know that it is a copy: see `Identity`.
+        With an identity, the copy's guest is notified that it is one: see `Identity`.
         """
-        with held():
+        with signals_held():
             made = saving.fork(self)
         if identity is not None:
             self.computer.identify(made, identity)
         return made
 
     def commit(self, disk: int = 0) -> int:
-        """Write what an overlay disk holds into its image; how many bytes that were. What the timeline and snapshots know of
-        the time before is lost. Raises MachineError, OSError."""
+        """Write an overlay disk's contents into its image; returns how many bytes that were. The timeline restarts, and
+        older snapshots cannot be restored. Raises MachineError, OSError."""
         if any(not o.follows_back for o in self.observers):
-            raise MachineError("a recording is written, whose disks must stay as they are: end it first")
+            raise MachineError("a machine that is being recorded cannot commit a disk: end the recording first")
         disks = self.computer.disks
         if not 0 <= disk < len(disks) or not disks[disk].overlaid:
             raise MachineError(f"disk {disk}: there is no overlay to commit; disks that have one are given as FILE,overlay")
-        with self.whole():
+        with self.atomic():
             written: int = disks[disk].commit()
             if self.timeline is not None:
                 self.timeline.restart()
         return written
 
     def record(self, path: str, every: int = 100_000_000) -> Any:
-        """Write what enters from here on, and a hash every so many instructions, to a file; `close()` of the result ends it."""
+        """Record inputs from here on, and a hash every so many instructions, in a file; `close()` of the result ends it."""
         from softmetal.machine.record import Recorder
 
         return Recorder(self, path, every)
@@ -448,13 +448,13 @@ class Machine:
     def goto(self, place: int | Place) -> None:
         """Go to another place, back or forward again. Raises MachineError where the timeline does not reach.
 
-        While all CPUs wait, the clock goes on and the position does not: a position alone means the first moment at it (the
-        last one that the machine has come to means that moment), a `Place` the very moment.
+        While all CPUs wait, the clock goes on and the position does not: a position alone means the first moment at it (but the
+        last position that was reached means the last moment), a `Place` means exactly that moment.
         """
         self._time().goto(place)
 
     def rewind(self, insns: int | None = None, seconds: float | None = None) -> None:
-        """Go back by instructions (1, where nothing is said), or by seconds of machine time."""
+        """Go back by instructions (by default 1), or by seconds of machine time."""
         if seconds is not None:
             self._time().goto_clock(self.clock - round(seconds * self.computer.hz))
         else:
@@ -468,11 +468,11 @@ class Machine:
 
     def last_write(self, address: int, length: int = 1, physical: bool = False) -> Place | None:
         """The place before the last instruction that wrote any of some bytes (virtual addresses: any store; physical
-        ones: any change, by devices and the host too); None where the timeline knows of none. The machine stays here."""
+        ones: any change, by devices and the host too); None if the timeline has none. The machine stays at its place."""
         found: Place | None = self._time().last_write(address, length, physical)
         return found
 
-    # -- looking
+    # -- inspecting
 
     @property
     def debug(self) -> Debugger:
@@ -492,8 +492,8 @@ class Machine:
         return view[start : start + region.size]
 
     def span(self, address: int, length: int) -> memoryview:
-        """Memory at a physical address, for what acts for a device: neither a recording nor a timeline knows of what is written
-        there. Raises IndexError where not all of it is one region's."""
+        """Memory at a physical address, for code that acts for a device: what is written there is in no recording and no
+        timeline. Raises IndexError unless one region has all of it."""
         for start, size, view in self._memory:
             at = address - start
             if 0 <= at <= at + length <= size:
@@ -518,7 +518,7 @@ class Machine:
 
     @property
     def unmodelled(self) -> list[Unmodelled]:
-        """What the guest touched and the board does not model, by address: the first 64 of them."""
+        """Accesses to what the board does not model, by address: the first 64 of them."""
         return unmodelled(self.computer, self.board)
 
 
@@ -527,4 +527,4 @@ def _keep_line(lines: list[str], text: str) -> None:
         lines.append(text if len(lines) < MOST_LINES else "...")
 
 
-__all__ = ["FOREVER", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Parted", "Place", "Stop"]
+__all__ = ["FOREVER", "Diverged", "Identity", "Input", "Machine", "MachineError", "MachineSnapshot", "Place", "Stop"]

@@ -1,4 +1,4 @@
-"""The monitor's commands, by which a machine that stands still can be looked at: at a prompt, or from a debugger."""
+"""The monitor's commands, which inspect a machine that is stopped: at a prompt, or from a debugger."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ vmem ADDR [N]   N bytes at a virtual address or symbol
 symbols FILE    names from an ELF file or a System.map
 step [N]        run N instructions
 hash            digest of the whole machine
-save FILE       the machine's state, to go on from later
+save FILE       save the machine's state, for --resume
 commit [N]      write what disk N's overlay holds into its image
 reset           power off and on"""
 
 
 def execute(machine: Any, command: str, rest: list[str]) -> str:
-    """Do a command; what there is to say. Raises ValueError, IndexError, OSError."""
+    """Carry out a command; its output. Raises ValueError, IndexError, OSError."""
 
     def number(index: int, default: int | None = None) -> int:
         if index < len(rest):

@@ -1,11 +1,11 @@
-"""A place in a run: a position, and, as that stands still while all CPUs wait, the clock."""
+"""A place in a run: a position and, since that does not change while all CPUs wait, the clock."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 CHUNK = 10_000_000
-"""Instructions between two moments at which a signal is heard of."""
+"""Instructions after which pending signals are handled."""
 
 
 class Place(NamedTuple):
@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 
 def reach(machine: Any, position: int, clock: int = 0) -> bool:
-    """Run a machine to a position, and, where its CPUs wait there, on to a clock. False: the guest does not get there."""
+    """Run a machine to a position, and, where its CPUs wait there, on to a clock. False: the guest does not reach it."""
     while machine.position < position:
         before = machine.position, machine.clock
         if machine.advance(min(position - before[0], CHUNK)) is not None and (machine.position, machine.clock) == before:

@@ -1,9 +1,9 @@
-"""Recordings: what entered a machine, and hashes on the way, in a file. (`replay` reads it.)
+"""Recordings: a machine's inputs, and hashes on the way, in a file. (`replay` reads it.)
 
     magic, then records: kind, length, payload, CRC-32 of all of it and of the records before
 
-A recording is written as the machine runs; where the process ends early, what was written still counts. Its first record
-says what the machine was made of, with digests of all files; it holds the state that it begins with where that is not
+A recording is written as the machine runs; if the process ends early, the part that was written is valid. Its first record
+describes the machine, with digests of all files; it holds the state that it begins with, unless that is
 power-on.
 """
 
@@ -50,7 +50,7 @@ def digest(path: str) -> str:
 
 
 def layout_digest(computer: type[Computer]) -> str:
-    """A digest of what lies where in the board: recordings of another one cannot be compared."""
+    """A digest of the board's layout: recordings of different layouts cannot be compared."""
     return xxh3_128("\n".join(layout_lines(computer.board)).encode()).hexdigest()
 
 
@@ -72,7 +72,7 @@ class Recorder:
         for disk in machine.computer.disks:
             if disk.commits or (not disk.read_only and not disk.overlaid):
                 raise RecordingError(
-                    f"disk {disk.name}: its file is written, a replay would find it changed; use {disk.name},overlay"
+                    f"disk {disk.name}: its file is written directly, so a replay would find it changed; use {disk.name},overlay"
                 )
         self.machine, self.path, self.every = machine, path, every
         self._from = machine.position
@@ -130,7 +130,7 @@ class Recorder:
 
     @property
     def summary(self) -> str:
-        """What it holds, as a line for the user."""
+        """Its contents, as a line for the user."""
         count = self.machine.position - self._from
         return f"{self.path}: {count} instructions recorded; run them again with: softmetal replay {self.path}"
 
@@ -143,7 +143,7 @@ def _saved(machine: Machine) -> bytes:
 
 
 def describe(machine: Machine) -> dict[str, Any]:
-    """What a machine is made of, as a recording says it."""
+    """The description of a machine in a recording."""
     computer = machine.computer
     files = {part: [str(Path(p).resolve()), digest(p)] for part, p in computer.files().items()}
     return {

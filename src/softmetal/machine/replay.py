@@ -1,4 +1,4 @@
-"""Recordings, read and run again: the machine follows what had entered it, and is compared at each checkpoint."""
+"""Recordings, read and run again: the machine gets the recorded inputs, and is compared at each checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from softmetal.machine.computer import of_key
-from softmetal.machine.errors import Parted
+from softmetal.machine.errors import Diverged
 from softmetal.machine.inputs import Input
 from softmetal.machine.machine import Machine
 from softmetal.machine.record import (
@@ -42,7 +42,7 @@ class RecordedShare:
         self.tag = tag
 
     def handle(self, message: bytes, room: int) -> bytes:
-        """Nobody answers: EIO."""
+        """Answers EIO: there is no directory."""
         return struct.pack("<IBHI", 11, 7, int.from_bytes(message[5:7], "little"), 5)
 
     def fork(self) -> RecordedShare:
@@ -78,7 +78,7 @@ class Recording:
         self.end = Input(0, 0, False, "end", b"")
         """Where it ends."""
         if data[: len(MAGIC)] != MAGIC:
-            raise RecordingError(f"recording {path}: this is no recording, or one of another version")
+            raise RecordingError(f"recording {path}: not a recording, or one of another version")
         at, crc = len(MAGIC), 0
         while at + RECORD.size <= len(data):
             kind, length = RECORD.unpack_from(data, at)
@@ -91,7 +91,7 @@ class Recording:
             self._take(kind, data[at + RECORD.size : end])
             at = end + CRC.size
         if not self.checkpoints:
-            raise RecordingError(f"recording {path}: cut off in its header")
+            raise RecordingError(f"recording {path}: truncated in its header")
 
     def _take(self, kind: int, payload: bytes) -> None:
         if kind == HEAD:
@@ -112,10 +112,10 @@ class Recording:
         self.end = Input(position, clock, waited, "end", b"")
 
     def check(self) -> None:
-        """Are all files as they were? Raises RecordingError."""
+        """Check that all files are unchanged. Raises RecordingError."""
         if self.head["layout"] != layout_digest(of_key(self.head["computer"])):
             raise RecordingError(
-                f"recording {self.path}: made by softmetal {self.head['version']}, whose board is another; record again"
+                f"recording {self.path}: made by softmetal {self.head['version']}, whose board differs; record again"
             )
         named = [(part, path, had) for part, (path, had) in self.head["files"].items()]
         for what, path, had in named + [("disk", path, had) for path, _, had in self.head["disks"]]:
@@ -148,19 +148,19 @@ class Recording:
             parts = self.head["parts"] | {part: path for part, (path, _) in self.head["files"].items()}
             computer = of_key(self.head["computer"]).of_parts(parts, disks=tuple(disks), shares=shares)
             made = Machine(computer, engine=engine, progress=progress)
-        made.waiting.clear()  # what it was about to take is in the recording
+        made.waiting.clear()  # these inputs are in the recording
         made.follow([*self.inputs, self.end], bound=True)
         return made
 
 
 class Checker:
-    """Compares a machine that follows a recording with it. Raises Parted where it differs."""
+    """Compares a machine that follows a recording with it. Raises Diverged where it differs."""
 
     def __init__(self, recording: Recording, machine: Machine, report: Callable[[Checkpoint], None] | None = None) -> None:
         self.machine, self.report, self._whole = machine, report, recording.whole
         self._left = list(reversed([c for c in recording.checkpoints if c.position >= machine.position]))
         self.good: Checkpoint | None = None
-        """The last checkpoint at which all was as recorded."""
+        """The last checkpoint at which the hash was as recorded."""
         machine.observers.append(self)
         self.next = machine.position
         self.reached()
@@ -176,11 +176,11 @@ class Checker:
             expected = self._left.pop()
             found = self.machine.hash()
             if expected.position != self.machine.position or found != expected.hash:
-                since = f"after position {self.good.position}, where it was the same" if self.good else "at its beginning"
-                raise Parted(
+                since = f"after position {self.good.position} where the hashes were equal" if self.good else "at its beginning"
+                raise Diverged(
                     expected.position,
                     f"the replay differs at position {self.machine.position}: hash {found}, recorded {expected.hash};"
-                    f" it parts {since}",
+                    f" the difference arose {since}",
                 )
             self.good = expected
             if self.report:
@@ -195,16 +195,16 @@ class Checker:
 def replay(
     recording: Recording, machine: Machine, until: int | None = None, report: Callable[[Checkpoint], None] | None = None
 ) -> Stop:
-    """Run a machine of a recording to its end, or to a position, and compare it at each checkpoint. Raises Parted."""
+    """Run a machine of a recording to its end, or to a position, and compare it at each checkpoint. Raises Diverged."""
     checker = Checker(recording, machine, report)
     try:
         while True:
             here = machine.position
             stop = machine.run(insns=None if until is None else max(0, until - here))
             if stop is Stop.RESET and machine.position == here:
-                raise Parted(here, f"at position {here} the guest waits for a reset, which it did not when recorded")
+                raise Diverged(here, f"at position {here} the guest waits for a reset, which it did not when recorded")
             if stop in (Stop.OFF, Stop.FAILED):
-                raise Parted(
+                raise Diverged(
                     machine.position, f"the guest powers off at position {machine.position}, which it did not when recorded"
                 )
             if stop is Stop.END:

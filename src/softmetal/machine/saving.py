@@ -1,4 +1,4 @@
-"""A machine as a thing to keep: snapshots, files, twins."""
+"""Snapshots of a machine, state files, forks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MachineSnapshot:
-    """A machine at one moment: its state, and what lies outside it."""
+    """A machine at one moment: its state, and what is kept outside it."""
 
     state: Any
     position: int
@@ -37,7 +37,7 @@ class MachineSnapshot:
 
 def snapshot(machine: Machine) -> MachineSnapshot:
     """See `Machine.snapshot`."""
-    with machine.bare():
+    with machine.canonical():
         state = states.snapshot(machine.board)
     consoles = tuple((c.keep(), c.seen, bytes(c.pending)) for c in machine.consoles.values())
     disks = tuple(d.state() for d in machine.computer.disks)
@@ -47,7 +47,7 @@ def snapshot(machine: Machine) -> MachineSnapshot:
 
 
 def restore(machine: Machine, snap: MachineSnapshot) -> None:
-    """Put a machine where a snapshot was taken. What it has written to its consoles since is gone."""
+    """Restore a snapshot. What the machine has written to its consoles since is dropped."""
     for disk, state in zip(machine.computer.disks, snap.disks, strict=True):
         disk.restore(state)
     _open_again(machine, snap.shares)
@@ -62,10 +62,12 @@ def restore(machine: Machine, snap: MachineSnapshot) -> None:
 
 
 def _open_again(machine: Machine, shares: Sequence[Any]) -> None:
-    """Let the guest have open in its shares what it had; what the host has no more is said to the user, and the guest."""
+    """Open again the files that the guest had open in its shares; files that no longer exist are reported to the user and
+    to the guest."""
     for share, state in zip(machine.computer.shares, shares, strict=True):
         for lost in share.restore(state):
-            machine.remark(f"share {share.tag}: {lost} is gone, which the guest has open; it gets the error ESTALE")
+            what = f"{lost}, which the guest has open, no longer exists"
+            machine.remark(f"share {share.tag}: {what}; the guest gets the error ESTALE")
 
 
 def save(machine: Machine, path: str) -> None:
@@ -99,7 +101,7 @@ def share_state(text: Any) -> Any:
 
 
 def about(saved: states.Saved, path: str) -> dict[str, Any]:
-    """What a file says of its machine. Raises MachineError for a state of another kind."""
+    """The description of the machine in a state file. Raises MachineError for a state of another kind."""
     found = json.loads(saved.extras.get("machine", b"{}"))
     if "computer" not in found:
         raise MachineError(f"{path}: not a machine of this version: save it again")
@@ -137,8 +139,8 @@ def load(
 
 
 def fork(machine: Machine) -> Machine:
-    """Make a twin of a machine."""
-    with machine.bare():
+    """Make a fork of a machine."""
+    with machine.canonical():
         board = states.fork(machine.board)
     shares = tuple(share.fork() for share in machine.computer.shares)
     computer = replace(machine.computer, disks=tuple(d.fork() for d in machine.computer.disks), shares=shares)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from softmetal.machine.errors import MachineError, Parted
+from softmetal.machine.errors import Diverged, MachineError
 from softmetal.machine.inputs import Input
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Script:
         self._items, self.bound = deque(items), bound
 
     def drop(self) -> None:
-        """Something enters that the log does not know: from here on the machine goes another way. Raises MachineError."""
+        """Something enters that is not in the log: the rest of the log is dropped. Raises MachineError if it is bound."""
         if self.bound and self._items:
-            raise MachineError("a recording is replayed: nothing else can enter the machine")
+            raise MachineError("during a replay nothing else can enter the machine")
         self._items.clear()
 
     def at_end(self, machine: Machine) -> bool:
@@ -49,24 +49,24 @@ class Script:
         return item.position <= machine.position and (not item.waited or machine.clock >= item.clock)
 
     def feed(self, machine: Machine, enter: Callable[[str, bytes], None]) -> bool:
-        """Let in what the log says for here. Did anything enter?"""
+        """Let the log's inputs for this place enter. Did anything enter?"""
         items, entered = self._items, False
         while items and items[0].position <= machine.position and not items[0].is_answer and items[0].port != END:
             item = items[0]
             if item.waited and (machine.waited is None or machine.waited < item.clock):
                 break
             if item.position < machine.position:
-                raise Parted(
+                raise Diverged(
                     machine.position,
                     f"{item.port!r} entered at position {item.position}; the machine has run past it, to {machine.position}",
                 )
             enter(item.port, item.data)
-            items.popleft()  # not before: observers see that the log says it
+            items.popleft()  # not before: observers check whether the log is followed
             entered = True
         return entered
 
     def limits(self, machine: Machine, most: int, horizon: int) -> tuple[int, int, bool]:
-        """How far the machine may run before the log's next item; and whether all CPUs are to wait now, as the log says."""
+        """How far the machine may run before the log's next item; and whether all CPUs have to wait now, according to the log."""
         if not self._items:
             return most, horizon, False
         item = self._items[0]
@@ -74,11 +74,11 @@ class Script:
             return min(most, item.position - machine.position), horizon, False
         if item.is_answer:
             board = machine.board
-            if machine.computer.owes(board):  # the device is served, and its answer comes, once the clock has come there
+            if machine.computer.owes(board):  # the device is served, and gets its answer, when the clock has advanced so far
                 return 1, horizon, False
             if not board.wanted:
-                raise Parted(
-                    machine.position, f"{item.port!r} answered at position {item.position}, where no device asks for it"
+                raise Diverged(
+                    machine.position, f"{item.port!r} answered at position {item.position}, where no device expects it"
                 )
             return 0, horizon, False
         if item.waited and (machine.waited is None or machine.waited < item.clock):
@@ -91,9 +91,9 @@ class Script:
             return None
         item = self._items[0]
         if item.port == port and item.position == machine.position and item.data.startswith(start):
-            machine.note(port, item.data)
+            machine.log_answer(port, item.data)
             self._items.popleft()
             return item.data
         if port.startswith("share") and self.bound:
-            raise Parted(machine.position, f"the guest asks {port!r}, which it did not when it was recorded")
+            raise Diverged(machine.position, f"the guest uses {port!r}, which it did not when recorded")
         return None

@@ -15,7 +15,7 @@ LINE = re.compile(r"([0-9a-fA-F]{8,16}) ([A-Za-z?]) (\S+)")
 
 
 class SymbolError(ValueError):
-    """A file without symbols, or a name that is none, told in one line."""
+    """A file without symbols, or an unknown name, in one line."""
 
 
 class Symbols:
@@ -39,7 +39,7 @@ class Symbols:
         return name in self._addresses
 
     def _find(self) -> None:
-        """Look at the kernel, the first time."""
+        """Load the kernel's symbols, the first time."""
         kernel, self._kernel = self._kernel, ""
         for path in (kernel, f"{kernel}.symbols", kernel.removesuffix(".kernel") + ".symbols") if kernel else ():
             with contextlib.suppress(SymbolError):
@@ -56,7 +56,7 @@ class Symbols:
             raise SymbolError(f"symbols {path}: {error.strerror}") from None
         found = _of_elf(data, path) if data[:4] == b"\x7fELF" else _of_list(data)
         if not found:
-            raise SymbolError(f"symbols {path}: there are none; give an ELF file that is not stripped, or a System.map")
+            raise SymbolError(f"symbols {path}: no symbols found; give an ELF file that is not stripped, or a System.map")
         self._addresses.update((name, address + offset & (1 << 64) - 1) for name, address in found.items())
         self._sorted = None
         return len(found)
@@ -74,7 +74,7 @@ class Symbols:
         if not self._addresses:
             raise SymbolError(f"no symbol {name!r}: none are loaded; load an ELF file or a System.map")
         near = difflib.get_close_matches(name, self._addresses, 3)
-        raise SymbolError(f"no symbol {name!r}" + (f"; is it {' or '.join(near)}?" if near else ""))
+        raise SymbolError(f"no symbol {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
 
     def at(self, address: int) -> str:
         """`NAME+0xOFFSET` of the last symbol that is not behind an address, "" where there is none."""

@@ -1,12 +1,12 @@
-"""A machine's past: snapshots kept while it runs, and what entered since; from these every moment can be made again.
+"""A machine's past: snapshots taken while it runs, and its inputs since; from these every moment can be reached again.
 
-A moment is made by going back to the snapshot before it and running from there, with the same inputs. Snapshots are taken
-so that such a run is short; of old ones fewer and fewer are kept.
+A moment is reached by restoring the snapshot before it and running from there, with the same inputs. Snapshots are so
+frequent that such a run is short; of old ones fewer and fewer are kept.
 
 After going back, the machine goes on as it did: inputs enter again where they entered. With the first new one (a key, a
-change in memory) another future begins, and the old one is forgotten.
+change in memory) another future begins, and the recorded one is dropped.
 
-What is kept has a limit; where a guest writes so much that its snapshots reach it, the oldest ones are given up.
+The memory for it has a limit; if a guest writes so much that its snapshots exceed it, the oldest ones are dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from softmetal.machine.machine import Machine
 
 FIRST = 1_000_000
-"""Instructions to the second snapshot; from then on the host's speed says."""
+"""Instructions to the second snapshot; from then on the host's speed decides."""
 SPACING = 0.15
 """Seconds of the host's time between two snapshots."""
 MOST_BYTES = 1 << 30
@@ -57,13 +57,13 @@ class Timeline:
         machine.observers.append(self)
 
     def close(self) -> None:
-        """Keep no more of it."""
+        """Keep no timeline any more."""
         if self in self.machine.observers:
             self.machine.observers.remove(self)
         self.machine.timeline = None
 
     def restart(self) -> None:
-        """Nothing is known of what was before."""
+        """Begin the timeline here: what was before is dropped."""
         self.snapshots, self.inputs = [saving.snapshot(self.machine)], list(self.machine.script.ahead)
         self._bytes = [_own_bytes(self.snapshots[0], None)]  # by which each snapshot is larger than the one before
         self._input_bytes = sum(map(_input_bytes, self.inputs))
@@ -78,11 +78,11 @@ class Timeline:
         """See `Observer`."""
         if not self.machine.script:
             if self._head > (item.position, item.clock):
-                self.forget_future()
+                self.drop_future()
             self.inputs.append(item)
             self._input_bytes += _input_bytes(item)
             if self._input_bytes > self.room // 2:
-                self._give_up_oldest()
+                self._drop_oldest()
 
     def reached(self) -> None:
         """See `Observer`."""
@@ -97,11 +97,11 @@ class Timeline:
             least = self._least()
             self._bytes[least + 1] += self._bytes[least]
             del self.snapshots[least], self._bytes[least]
-        self._give_up_oldest()
+        self._drop_oldest()
         self._looked = time.perf_counter()
 
-    def _give_up_oldest(self) -> None:
-        """Keep no more than there is room for."""
+    def _drop_oldest(self) -> None:
+        """Drop the oldest snapshots until the rest fits into `room`."""
         while sum(self._bytes) + self._input_bytes > self.room and len(self.snapshots) > LEAST:
             del self.snapshots[0], self._bytes[0]
             self._bytes[0] = _own_bytes(self.snapshots[0], None)
@@ -110,12 +110,12 @@ class Timeline:
             del self.inputs[:first]
 
     def _least(self) -> int:
-        """The snapshot that will be missed least: neighbours near to each other, and all of it long ago."""
+        """The snapshot that matters least: its neighbours are near to each other, and it is old."""
         at, now = [s.position for s in self.snapshots], self.machine.position + 1
         return min(range(1, len(at) - 1), key=lambda i: (at[i + 1] - at[i - 1]) / (now - at[i]))
 
-    def forget_future(self) -> None:
-        """Another future begins here."""
+    def drop_future(self) -> None:
+        """Drop snapshots and inputs after this place: another future begins here."""
         machine = self.machine
         here = machine.position
         later = bisect.bisect_right(self.snapshots, machine.place, key=_place)
@@ -126,7 +126,7 @@ class Timeline:
         self.next = max(here, self.snapshots[-1].position) + self._spaced
         self._looked = time.perf_counter()
 
-    # -- going elsewhere
+    # -- going to another place
 
     @property
     def first(self) -> int:
@@ -134,17 +134,20 @@ class Timeline:
         return self.snapshots[0].position
 
     @contextlib.contextmanager
-    def silently(self, stops: bool | None = None) -> Iterator[None]:
-        """Run unobserved: observers have heard before of what is run here. `stops`: see `Debugger.again`."""
+    def unobserved(self, stops: bool | None = None) -> Iterator[None]:
+        """A context for repeating a part of the run: observers were notified of it before, and are not again.
+
+        `stops`: see `Debugger.repeating`.
+        """
         machine = self.machine
         if any(o is not self for o in machine.observers):
-            raise MachineError("a recording is written, which cannot go back: end it first")
+            raise MachineError("a machine that is being recorded cannot go back: end the recording first")
         observers, machine.observers = machine.observers, []
         consoles = [(c, c.muted) for c in machine.consoles.values()]
         for console, _ in consoles:
             console.muted = True
         try:
-            with machine.debug.again(stops):
+            with machine.debug.repeating(stops):
                 yield
         finally:
             machine.observers = observers
@@ -154,18 +157,18 @@ class Timeline:
     def _put(self, snap: MachineSnapshot) -> None:
         machine = self.machine
         saving.restore(machine, snap)
-        machine.waiting.clear()  # what was taken of it is among the inputs
-        # those of the snapshot's own position entered behind it: a snapshot is taken before anything enters
+        machine.waiting.clear()  # what had entered of it is among the inputs
+        # inputs at the snapshot's own position entered after it: a snapshot is taken before anything enters
         first = bisect.bisect_left(self.inputs, snap.position, key=lambda i: i.position)
         machine.follow(self.inputs[first:], machine.script.bound)
 
     @property
     def head(self) -> Place:
-        """The last place that the machine has come to, in the future that it is in."""
+        """The last place that the machine has reached, in its present future."""
         return max(self._head, self.machine.place)
 
     def goto(self, to: int | Place) -> None:
-        """Make the machine what it was at a place.
+        """Go to a place.
 
         A position alone means the first moment at it; that of `head` means `head`. Raises MachineError where the timeline
         does not reach.
@@ -176,17 +179,17 @@ class Timeline:
         if place.position < self.first:
             raise MachineError(f"position {place.position} is before the timeline, which begins at {self.first}")
         if place > head:
-            raise MachineError(f"{what} is behind the timeline, which ends with {head}; run(insns=...) goes on from there")
+            raise MachineError(f"{what} is after the end of the timeline, {head}; run(insns=...) goes on from there")
         self._head = head
-        with self.silently():
+        with self.unobserved():
             self._put(self._before(place))
             came = reach(machine, *place)
             self._space()
         if not came or (place.clock and machine.clock != place.clock):
-            raise MachineError(f"the guest does not get to {what}: it is at {machine.place}")
+            raise MachineError(f"the guest does not reach {what}: it is at {machine.place}")
 
     def _before(self, place: Place) -> MachineSnapshot:
-        """The last snapshot from which a place can be reached. One that was taken behind a wait is of no use for the moment
+        """The last snapshot from which a place can be reached. One that was taken during a wait cannot reach the moment
         at which that began."""
         count = bisect.bisect_right(self.snapshots, place.position, key=lambda s: s.position)
         while count > 1:
@@ -197,12 +200,12 @@ class Timeline:
         return self.snapshots[max(count, 1) - 1]
 
     def _space(self) -> None:
-        """The machine is somewhere in its past: the next snapshot is due behind all that there are."""
+        """The machine has gone to another place: the next snapshot is due after the last one that is kept."""
         self.next = max(self.machine.position, self.snapshots[-1].position) + self._spaced
         self._looked = time.perf_counter()
 
     def goto_clock(self, clock: int) -> None:
-        """Make the machine what it was when its clock was so far, as nearly as instructions tell."""
+        """Go to the moment at which the clock had this value, to the instruction."""
         machine = self.machine
         if clock < self.snapshots[0].clock:
             raise MachineError(
@@ -210,7 +213,7 @@ class Timeline:
                 f" which begins at {self.snapshots[0].clock / machine.computer.hz:.9f} s"
             )
         self._head = self.head
-        with self.silently():
+        with self.unobserved():
             self._put(self.snapshots[max(0, bisect.bisect_right([s.clock for s in self.snapshots], clock) - 1)])
             while machine.clock < clock:
                 before, most = machine.position, max(1, (clock - machine.clock) * machine.computer.cpu_count)
@@ -235,7 +238,7 @@ class Timeline:
         debug, end = machine.debug, machine.position
         hook = debug.on_access(address, length, "w")
         try:
-            with self.silently(stops=True):
+            with self.unobserved(stops=True):
                 for snap in reversed(self.snapshots):
                     found = None
                     if snap.position < end:
@@ -246,7 +249,7 @@ class Timeline:
                             found = machine.place if machine.computer.watch_stops_before else Place(machine.position - 1, 0)
                         elif stop in (Stop.OFF, Stop.FAILED, Stop.IDLE):
                             break
-                    if found is not None and not found.clock:  # the machine has stopped behind it: how late was it before?
+                    if found is not None and not found.clock:  # the machine has stopped after it: find the clock before it
                         self._put(self._before(found))
                         reach(machine, found.position)
                         found = machine.place
@@ -258,11 +261,11 @@ class Timeline:
         return None
 
     def _changed(self, address: int, length: int) -> Place | None:
-        """By comparing contents: the last snapshot at which they were others, then between it and the next."""
+        """By comparing contents: the last snapshot at which they were different, then bisecting up to the next."""
         machine = self.machine
         span = slice(address, address + length)
         now, end = machine.memory[span], machine.position
-        with self.silently():
+        with self.unobserved():
             for snap in reversed(self.snapshots):
                 if snap.position >= end:
                     continue

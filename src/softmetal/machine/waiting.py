@@ -1,4 +1,4 @@
-"""What waits outside of a machine until its guest's side has room for it: what is typed, packets that were posted."""
+"""Inputs that wait until the guest's side has room for them: typed text, packets that were posted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Waiting:
         return True
 
     def feed(self, room: Callable[[str, int], int], enter: Callable[[str, bytes], None]) -> bool:
-        """Let all enter for which there is room. Did anything?"""
+        """Let inputs enter as far as there is room. Did any?"""
         entered = False
         for port, console in self._consoles.items():
             count = room(port, len(console.pending)) if console.pending else 0
@@ -48,7 +48,7 @@ class Waiting:
         return entered
 
     def clear(self) -> None:
-        """Nothing waits any more."""
+        """Drop all that waits."""
         self._posted.clear()
         for console in self._consoles.values():
             console.pending.clear()

@@ -25,7 +25,7 @@ def test_a_fork_with_an_identity_differs_from_the_same_fork_with_another(tmp_pat
     assert list(a.board.vmgenid.id) != list(b.board.vmgenid.id)
 
 
-def test_a_cpu_tells_its_privilege(tmp_path):
+def test_a_cpu_shows_its_privilege(tmp_path):
     m = machine(tmp_path, "la t0, 1f\ncsrw mepc, t0\nli t0, -1\ncsrw pmpaddr0, t0\nli t0, 31\ncsrw pmpcfg0, t0\nmret\n1: j 1b")
     assert m.cpu.privilege == "machine"
     m.run(insns=100)
@@ -83,7 +83,7 @@ def test_disks_are_checked_and_one_that_is_written_directly_is_refused(tmp_path)
     image.write_bytes(bytes(1 << 20))
     disk = open_disk(str(image))
     m = machine(tmp_path, disks=(disk,))
-    with pytest.raises(RecordingError, match=r"image: its file is written, .*; use .*image,overlay$"):
+    with pytest.raises(RecordingError, match=r"image: its file is written directly, .*; use .*image,overlay$"):
         m.record(str(tmp_path / "log"))
     disk.close()
     m = machine(tmp_path, disks=(open_disk(f"{image},overlay"),))

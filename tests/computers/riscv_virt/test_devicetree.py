@@ -46,7 +46,7 @@ def test_the_same_parameters_give_the_same_bytes():
     assert virt_tree(harts=2, ram_bytes=1 << 28) == virt_tree(harts=2, ram_bytes=1 << 28)
 
 
-def test_chosen_tells_the_kernel_its_arguments_its_initrd_and_a_seed():
+def test_chosen_gives_the_kernel_its_arguments_its_initrd_and_a_seed():
     nodes, _ = source_of(
         virt_tree(harts=1, ram_bytes=1 << 28, bootargs="quiet", initrd=(0x8400_0000, 0x1_0000_0001), rng_seed=b"\1\2\3\4")
     )

@@ -75,12 +75,12 @@ def test_what_a_guest_makes_a_network_keep_is_bounded(three):
     assert net.lost == [0, 10000 - MOST_POSTED, 10000 - MOST_POSTED]
 
 
-def test_what_is_typed_at_a_guest_that_does_not_read_is_bounded_and_the_user_hears_of_it(tmp_path):
+def test_input_for_a_guest_that_does_not_read_is_bounded_and_its_loss_is_reported(tmp_path):
     m = machine(tmp_path, SPIN, display=True)
     for _ in range(MOST_POSTED + 5):
         m.keyboard.key(30, True)
     assert len(dict(m.waiting.posted())["keyboard"]) == MOST_POSTED
-    assert m.remarks == ["keyboard: the guest does not take its events; what came last is lost"]
+    assert m.remarks == ["keyboard: the guest does not read its events; the last ones are lost"]
 
 
 def test_all_machines_of_a_switch_go_on_together_and_the_one_that_ends_is_named(tmp_path):

@@ -52,7 +52,7 @@ def test_contents_below_memory_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LoadError) as refused:
         load_kernel(path)
     assert str(refused.value) == (
-        f"kernel {path}: wants to lie at 0x10000; memory begins at 0x80000000: is it a program for Linux?"
+        f"kernel {path}: is linked for address 0x10000; memory begins at 0x80000000: is it a program for Linux?"
     )
 
 

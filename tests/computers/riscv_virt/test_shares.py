@@ -85,4 +85,4 @@ def test_what_is_gone_from_the_host_is_said_to_user_and_guest(sharing, tmp_path,
     other = way(sharing.machine, tmp_path, tree)
     with pytest.raises(Exception, match="116"):  # ESTALE
         sharing.of(other).read(sharing.gone, 0, 1)
-    assert other.remarks == ["share work: gone is gone, which the guest has open; it gets the error ESTALE"]
+    assert other.remarks == ["share work: gone, which the guest has open, no longer exists; the guest gets the error ESTALE"]

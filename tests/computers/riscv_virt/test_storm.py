@@ -1,4 +1,4 @@
-"""A guest that gets no further because of an interrupt: the user hears which one it is."""
+"""A guest that gets no further because of an interrupt: a warning names it."""
 
 from __future__ import annotations
 

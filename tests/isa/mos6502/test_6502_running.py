@@ -166,7 +166,7 @@ def test_a_jam_stops_the_processor_until_a_reset(engine):
     assert bench.step().x == 1
 
 
-def test_a_core_without_a_bus_says_so():
+def test_a_core_without_a_bus_is_an_error_that_says_so():
     with pytest.raises(Unwired) as unwired:
         Mos6502().read(0x1234)
     assert unwired.value.address == 0x1234

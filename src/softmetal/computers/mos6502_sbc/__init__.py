@@ -1,4 +1,4 @@
-"""A single-board computer of a 6502: `sbc` says what it is made of and how it is looked at."""
+"""A single-board computer of a 6502: `sbc` has its parts and how it is inspected."""
 
 from softmetal.computers.mos6502_sbc.sbc import Sbc
 

@@ -12,8 +12,8 @@ from softmetal.engines.native import new_board
 from softmetal.isa.mos6502 import isa
 from softmetal.machine.computer import Computer, Kind, Port, Region, option
 from softmetal.machine.errors import LoadError
-from softmetal.machine.look import Cpu
 from softmetal.machine.machine import Machine
+from softmetal.machine.views import Cpu
 
 
 class Mos6502Cpu(Cpu):
@@ -149,4 +149,4 @@ def _drain(machine: Machine) -> None:
     """Take out what the guest has written to the serial port."""
     tx = machine.board.acia.tx
     if tx.head != tx.tail:
-        machine.heard(machine.console.wrote, tx.drain())
+        machine.notify(machine.console.wrote, tx.drain())

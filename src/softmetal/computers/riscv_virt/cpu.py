@@ -1,4 +1,4 @@
-"""A hart of the virt board, to look at and to change."""
+"""A hart of the virt board, to inspect and to change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from softmetal.computers.riscv_virt import csrs
 from softmetal.isa.riscv.hart import ABI, FLOAT_ABI
 from softmetal.isa.riscv.privileged.state import PRIVILEGES, Csr
 from softmetal.machine.errors import UnknownRegister
-from softmetal.machine.look import Cpu, fitting
+from softmetal.machine.views import Cpu, fitting
 
 PC = len(ABI)
 """Its number among REGISTERS; floating-point ones follow."""

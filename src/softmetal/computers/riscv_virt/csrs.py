@@ -1,4 +1,4 @@
-"""Control and status registers of a hart that stands still, read and written past the guest's rights to them.
+"""Control and status registers of a hart that is stopped, read and written regardless of the guest's privileges.
 
 A hart whose turn it is not is put in the middle of the board for as long as that takes.
 """

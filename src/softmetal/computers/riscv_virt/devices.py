@@ -1,4 +1,4 @@
-"""What the host does for a machine's devices while the machine stands still: disks, shared directories, output."""
+"""What the host does for a machine's devices while the machine is stopped: disks, shared directories, output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from softmetal.chips.virtio.blk import Kind
 from softmetal.chips.virtio.p9 import MOST_MESSAGE
 
 MOST_SENT = 4096
-"""Frames that wait for whoever links machines."""
+"""Frames that wait for a `Link` or `Switch`."""
 FAILED = 1
 """A disk's answer."""
 
@@ -17,15 +17,15 @@ def drain(machine: Any) -> None:
     """Take out what the guest has written to its consoles and sent to the network."""
     board = machine.board
     if board.uart.tx.head != board.uart.tx.tail:
-        machine.heard(machine.console.wrote, board.uart.tx.drain())
+        machine.notify(machine.console.wrote, board.uart.tx.drain())
     if board.console.tx.head != board.console.tx.tail:
-        machine.heard(machine.consoles["hvc"].wrote, board.console.tx.drain())
+        machine.notify(machine.consoles["hvc"].wrote, board.console.tx.drain())
     if board.net.tx.head != board.net.tx.tail:
         machine.sent += board.net.frames()[: max(0, MOST_SENT - len(machine.sent))]
 
 
 def serve(machine: Any) -> bool:
-    """Do what devices ask of the host, as far as it is paid for: see `RiscvVirt.charge`. Did any?"""
+    """Serve the devices' requests, as far as their price in ticks has passed: see `RiscvVirt.charge`. Was there any?"""
     board, computer = machine.board, machine.computer
     drain(machine)
     busy = False
@@ -55,10 +55,10 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
                 _do(machine, disk, request)
             except Exception as error:
                 status = FAILED
-                machine.note(port, bytes([request.index]))
+                machine.log_answer(port, bytes([request.index]))
                 machine.warn(f"disk {number}: {error}")
                 if not isinstance(error, OSError):
-                    machine.fail(error)
+                    machine.raise_later(error)
         for address, length in into if status else ():  # the same bytes, wherever it was that reading failed
             machine.span(address, length)[:] = bytes(length)
         call("disk_done", number, request.index, status, 0 if status else sum(n for _, n in into))
@@ -92,7 +92,7 @@ def _serve_share(machine: Any, number: int, share: Any) -> None:
                 message += machine.span(a, min(n, MOST_MESSAGE - len(message)))
             room = min(sum(n for _, n in request.writable), MOST_MESSAGE)
             reply = share.handle(bytes(message), room)[:room]
-            machine.note(port, reply)
+            machine.log_answer(port, reply)
         rest = reply
         for address, length in request.writable:
             piece, rest = rest[:length], rest[length:]

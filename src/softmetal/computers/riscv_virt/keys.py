@@ -21,15 +21,15 @@ BUTTONS = {"left": 0x110, "right": 0x111, "middle": 0x112}
 
 
 def packed(events: Iterable[tuple[int, int, int]]) -> bytes:
-    """Events that happen at once, as the device takes them."""
+    """Events that happen together, as the device takes them."""
     made = [*events, (int(Ev.SYN), 0, 0)]
     return b"".join(struct.pack("<HHI", kind, code, value & 0xFFFFFFFF) for kind, code, value in made)
 
 
 def post(machine: Any, port: str, events: Iterable[tuple[int, int, int]]) -> None:
-    """Let events come in that happen at once; where the guest takes none, the user hears that they are lost."""
+    """Post events that happen together; if the guest takes none, the user is informed that they are lost."""
     if not machine.post(port, packed(events)):
-        machine.remark(f"{port}: the guest does not take its events; what came last is lost")
+        machine.remark(f"{port}: the guest does not read its events; the last ones are lost")
 
 
 class Keyboard:

@@ -1,4 +1,4 @@
-"""Kernels and firmware: which kind of file it is, and where it goes in a riscv64 machine's memory.
+"""Kernels and firmware: which kind of file it is, and its address in a riscv64 machine's memory.
 
 Sources: Linux, Documentation/arch/riscv/boot-image-header.rst and boot.rst; ELF psABI for RISC-V; for compressed EFI images
 drivers/firmware/efi/libstub/zboot-header.S (the fields of the header); Microsoft's "PE Format" for the sections of an EFI
@@ -20,7 +20,7 @@ from softmetal.machine.errors import LoadError
 
 IMAGE_MAGIC = b"RSC\x05"
 IMAGE_OFFSET = 0x20_0000
-"""Where a kernel without its own wish lies from the start of memory, behind the firmware."""
+"""The offset in memory of a kernel that does not ask for one, after the firmware."""
 EM_RISCV = 243
 MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "AArch64", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S390"}
 MOST_ZERO = 16
@@ -75,20 +75,20 @@ def load_kernel(path: str, raw: bool = False) -> Loaded:
 def _check_whole(data: bytes, size: int, name: str) -> None:
     """Refuse an Image of which the end is missing. As an EFI application it says where its sections lie; a header alone says
     only how much memory it needs, of which no kernel leaves nearly all to what is zero at its start."""
-    wanted = size // MOST_ZERO
+    least = size // MOST_ZERO
     try:
         if data[:2] == b"MZ":
             at = struct.unpack_from("<I", data, 0x3C)[0]
             if data[at : at + 4] == b"PE\0\0":
                 count, optional = struct.unpack_from("<H", data, at + 6)[0], struct.unpack_from("<H", data, at + 20)[0]
                 sections = [struct.unpack_from("<II", data, at + 24 + optional + 40 * i + 16) for i in range(count)]
-                wanted = max([wanted, *(start + length for length, start in sections)])
+                least = max([least, *(start + length for length, start in sections)])
             else:
-                wanted = max(wanted, at + 4)
+                least = max(least, at + 4)
     except struct.error:
-        wanted = max(wanted, len(data) + 1)
-    if len(data) < wanted:
-        raise LoadError(f"{name}: cut off: it has {len(data)} bytes, of at least {wanted}")
+        least = max(least, len(data) + 1)
+    if len(data) < least:
+        raise LoadError(f"{name}: truncated: it has {len(data)} bytes of at least {least}")
 
 
 def load_firmware(path: str) -> Loaded:
@@ -109,7 +109,7 @@ def unpacked(data: bytes, name: str) -> bytes:
             kind = data[24:56].partition(b"\0")[0].decode("latin-1")
             body = data[start : start + size]
             if len(body) < size:
-                raise LoadError(f"{name}: cut off: it has {len(data)} bytes, of at least {start + size}")
+                raise LoadError(f"{name}: truncated: it has {len(data)} bytes of at least {start + size}")
             if kind == "gzip":  # it may be padded behind its end
                 return zlib.decompressobj(31).decompress(body)
             if kind in ("lzma", "xz", "xzkern"):
@@ -161,5 +161,5 @@ def load_elf(data: bytes, name: str) -> Loaded:
         raise LoadError(f"{name}: an ELF file with nothing to load")
     if min(a for a, _ in pieces) < RAM_BASE:
         lowest = min(a for a, _ in pieces)
-        raise LoadError(f"{name}: wants to lie at {lowest:#x}; memory begins at {RAM_BASE:#x}: is it a program for Linux?")
+        raise LoadError(f"{name}: is linked for address {lowest:#x}; memory begins at {RAM_BASE:#x}: is it a program for Linux?")
     return Loaded(tuple(pieces), physical, end, tohost)

@@ -20,7 +20,7 @@ def device_at(board: Any, address: int) -> str:
 
 
 def storm(board: Any) -> str:
-    """What to say of a hart that takes the same interrupt again and again, and gets no further."""
+    """The warning for a hart that takes the same interrupt again and again, and executes nothing else."""
     hart = next(i for i in range(board.harts) if board.storms >> i & 1)
     due = board.storm_due[hart]
     causes = [name for bit, name in INTERRUPTS.items() if due & bit]

@@ -11,7 +11,7 @@ from softmetal.isa.riscv.privileged.state import MACHINE, RAM_BASE
 
 
 def physical(machine: Any, hart: int, address: int) -> int | None:
-    """Where in memory a hart's virtual address lies now, None where it does not."""
+    """The physical address of a hart's virtual one, by its present page tables; None if it is not mapped to memory."""
     state = machine.computer.cpu(machine, hart).state
     mode = state.mpp if state.mprv and state.mode == MACHINE else state.mode
     walked = walk(machine.board, state.satp, address)

@@ -1,4 +1,4 @@
-"""The virt computer: how it is built from a kernel, firmware, disks and shares, and what its devices want of the host."""
+"""The virt computer: how it is built from a kernel, firmware, disks and shares, and how its devices are served."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ TREE_ROOM = 1 * MIB
 MOST_APPEND = 1023
 """Bytes: COMMAND_LINE_SIZE of Linux (arch/riscv/include/uapi/asm/setup.h), with its final zero."""
 EARLY = "earlycon=sbi"
-"""Linux, Documentation/admin-guide/kernel-parameters.txt: the console of the firmware, until the real one is there."""
+"""Linux, Documentation/admin-guide/kernel-parameters.txt: the console of the firmware, until the real one is set up."""
 INFO_MAGIC, INFO_VERSION, SUPERVISOR = 0x4942534F, 2, 1
-"""OpenSBI's dynamic information (include/sbi/fw_dynamic.h): how a loader tells firmware where to go."""
+"""OpenSBI's dynamic information (include/sbi/fw_dynamic.h): how a loader passes the kernel's address to firmware."""
 PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
 PANIC_END = b"end Kernel panic"
-"""What Linux writes when it gives up."""
+"""What Linux writes when it panics."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ class Virt(Computer):
             data = read(self.initrd, "initrd")
             at = (tree_at - len(data)) // MIB * MIB
             if at < behind:
-                raise LoadError(f"initrd {self.initrd}: {len(data) >> 20} MiB do not fit behind the kernel; give more memory")
+                raise LoadError(f"initrd {self.initrd}: {len(data) >> 20} MiB do not fit after the kernel; give more memory")
             initrd = (at, at + len(data))
             pieces.append(("initrd", at, data))
         tree = virt_tree(
@@ -210,7 +210,7 @@ class Virt(Computer):
         pieces.append(("our firmware", FIRMWARE, firmware(kernel.entry)))
         for address, data in kernel.pieces:
             if address < FIRMWARE + FIRMWARE_SIZE and FIRMWARE < address + len(data):
-                raise LoadError(f"kernel {self.kernel}: lies where the firmware is; if it needs none, give --bios none")
+                raise LoadError(f"kernel {self.kernel}: overlaps the firmware; if it needs none, give --bios none")
         return FIRMWARE, [(FIRMWARE, FIRMWARE_SIZE)]
 
     def _place(self, board: Any, pieces: list[tuple[str, int, bytes]], end: int) -> None:
@@ -285,7 +285,7 @@ class Virt(Computer):
         return keys.Tablet(machine) if self.display else None
 
     def identify(self, machine: Machine, identity: Identity) -> None:
-        """The guest gets to know of it as real ones do: the generation identifier changes, with an interrupt (Linux from 6.10
+        """The guest is notified as real ones are: the generation identifier changes, with an interrupt (Linux from 6.10
         on mixes it into its random numbers at once); the entropy device draws from another seed; the network's cable is pulled
         and put in again, so that who got an address by DHCP asks anew; disks say another serial number
         (`/sys/block/vda/serial`), from which a guest's own script can make a host name. The card's MAC is another, which a
@@ -304,7 +304,7 @@ class Virt(Computer):
 
 
 ENDS = {PASSED: Stop.OFF, FAILED: Stop.FAILED, RESET: Stop.RESET}
-"""What the test finisher says of the end."""
+"""The ends that the test finisher reports."""
 
 
 def put(array: Any, data: bytes) -> None:

@@ -173,7 +173,7 @@ class ThreadedEngine(NativeEngine):
 
 
 class ComputerEngine(NativeEngine):
-    """What the forms for whole computers share: they know time (`advance`), and the host calls the board's methods."""
+    """What the forms for whole computers share: they have a clock (`advance`), and the host calls the board's methods."""
 
     def __init__(self, isa: Isa, core: Any, progress: Progress | None = None) -> None:
         super().__init__(isa, core, progress)
@@ -218,7 +218,7 @@ class WholeEngine(ComputerEngine):
 
 
 class PagedEngine(ComputerEngine):
-    """The form for cores that translate addresses, take their own traps and know time (`prepare`, `take`, `locate`)."""
+    """The form for cores that translate addresses, take their own traps and have a clock (`prepare`, `take`, `locate`)."""
 
     kind = "Paged"
 

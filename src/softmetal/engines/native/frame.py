@@ -34,7 +34,7 @@ GUARD = NEAR << 4
 class Places:
     """Offsets from the start of the state to what the interpreter keeps behind it.
 
-    `code` records, `marks` a byte a 4 KiB page that says whether anything in it is decoded, `run` a work area, `watch` a
+    `code` records, `marks` a byte for each 4 KiB page: is anything in it decoded?, `run` a work area, `watch` a
     count and the addresses of pages whose stores are watched; `end` the end. `code_bits`: code lies below 2**code_bits.
     """
 

@@ -75,9 +75,9 @@ class Handlers(Interpreter):
         super().__init__(isa, board, kept=KEPT)
         kinds = {name: self.fields[name].type for name in KEPT}
         if kinds["count"] is not u64 or kinds["pc"] is not kinds["next_pc"] or kinds["pc"].signed or kinds["pc"].bits > 64:
-            told = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
-            wanted = "to decode ahead the engine needs one unsigned type, to u64, for pc and next_pc, and a count of u64"
-            raise TypeError(f"{board.cls.__name__}: {told}: {wanted}")
+            given = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
+            needed = "to decode ahead the engine needs one unsigned type, to u64, for pc and next_pc, and a count of u64"
+            raise TypeError(f"{board.cls.__name__}: {given}: {needed}")
         self.places = self.placed()
         self.handlers: dict[Any, Handler] = {}
         self._flowing: dict[ir.Function, bool] = {}
@@ -103,7 +103,7 @@ class Handlers(Interpreter):
         return found
 
     def split(self, entry: Insn) -> str:
-        """The parameter that tells an entry's two variants apart (is it the register that is always 0?), or ""."""
+        """The parameter that distinguishes an entry's two variants (is it the register that is always 0?), or ""."""
         zero = self.isa.zero
         return zero if zero in entry.parameters and not isinstance(entry.bound.get(zero, zero), int) else ""
 

@@ -1,4 +1,4 @@
-"""What the two kinds of native interpreter share: a table, a board, and what they tell Python in the mailbox."""
+"""What the two kinds of native interpreter share: a table, a board, and the mailbox that passes results to Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from softmetal.lang.types import IntType
 KEPT = ("pc", "next_pc", "count")
 """Fields that code which is decoded ahead keeps in registers, in these slots."""
 FLOWED = 3
-"""The slot behind them tells whether `next_pc` was assigned."""
+"""The slot after them is 1 if `next_pc` was assigned."""
 
 
 class Interpreter:

@@ -376,7 +376,7 @@ done:
         return self.first(writer, results)
 
     def _run(self) -> str:
-        """`run(root, budget, horizon)`: go on until the budget is used up, or `prepare` of the core says that nothing may run."""
+        """`run(root, budget, horizon)`: go on until the budget is used up, or the core's `prepare` lets nothing run."""
         writer = Writer(self.unit)
         new, emit = writer.new, writer.emit
 
@@ -404,7 +404,7 @@ done:
 
         emit(f"store i64 %budget, ptr {left}")
         ahead(1)
-        # what has been changed since is dropped first; then the core says how many instructions may run
+        # code that has been changed since is dropped first; then the core decides how many instructions may run
         writer.start("top")
         self._dropping(writer)
         rest = load(left)
@@ -477,7 +477,7 @@ done:
         self._dropping(writer)
         writer.jump("step")
 
-        writer.start("pieced")  # every instruction of the page is fetched anew, for the next one may not be permitted
+        writer.start("pieced")  # every instruction of the page is fetched again, since the next one may not be permitted
         ahead(0)
         lone = load(field("pc"))
         frame, had = writer.invoke(self.method("locate_alone"), [], [lone], "unfetched.alone")[0]

@@ -7,7 +7,7 @@ Every code address has a *record* of 16 bytes, at a fixed place for its address,
 
 `handler` is the native function that does the instruction, 0 where nothing has been decoded yet. Decoding goes from an
 address up to the next instruction that may change the flow of control. `remaining` counts the instructions up to
-and with that one: whoever enters a run of instructions subtracts it from the budget once, and whoever leaves in the
+and with that one: code that enters a run of instructions subtracts it from the budget once, and code that leaves in the
 middle gives back the `remaining` of the instruction it did not finish. So counts are exact and cost nothing inside.
 
 Handlers get (root, record, budget) in registers. `pc`, `next_pc` and `count` of the core are not kept in memory while
@@ -182,7 +182,7 @@ class Threaded(Handlers):
         return "\n".join([head, "entry:", *writer.lines, "}\n"])
 
     def _note(self) -> str:
-        """`note(root, address)`: what lies at an address has been decoded. Mark its page, see that stores to it are told."""
+        """`note(root, address)`: code at an address has been decoded. Mark its page, and watch it for stores."""
         places = self.places
         writer = Writer(self.unit)
         page = writer.new("lshr i64 %address, 12")
@@ -327,10 +327,10 @@ join:
   store ptr %fused, ptr %rec
   br label %each
 finish:
-  %tellat = getelementptr i8, ptr %root, i64 {self.mailbox(TRANSLATIONS)}
-  %told = load i64, ptr %tellat
-  %tell = add i64 %told, 1
-  store i64 %tell, ptr %tellat
+  %decodedat = getelementptr i8, ptr %root, i64 {self.mailbox(TRANSLATIONS)}
+  %decoded = load i64, ptr %decodedat
+  %decoded1 = add i64 %decoded, 1
+  store i64 %decoded1, ptr %decodedat
   {end}"""
 
     # -- the frame
@@ -365,7 +365,7 @@ go:
 """
 
     def missing(self) -> str:
-        """Lines that tell by `%handler` whether a record has to be decoded: `%missing`."""
+        """Lines that find from `%handler` whether a record has to be decoded: `%missing`."""
         return "  %missing = icmp eq ptr %handler, null"
 
     def decoding(self) -> str:

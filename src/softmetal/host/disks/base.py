@@ -24,7 +24,7 @@ ENDS = ((b"conectix", "VHD"), (b"koly", "DMG"))
 
 
 def foreign(start: bytes, end: bytes) -> str:
-    """The format that is not read of an image with this start and these last 512 bytes, "" where it is none that we know."""
+    """The unsupported format of an image with this start and these last 512 bytes, "" if it is not recognised."""
     for offset, magic, name in STARTS:
         if start[offset : offset + len(magic)] == magic:
             return name
@@ -50,7 +50,7 @@ def disk_error(name: str, doing: str, error: OSError) -> DiskError:
 
 
 class Base(ABC):
-    """An open image. Several disks may stand on one (forks do); the last to close it closes it."""
+    """An open image. Several disks may share one (forks do); the last one closes it."""
 
     name: str
     size: int
@@ -70,7 +70,7 @@ class Base(ABC):
 
     @abstractmethod
     def discard(self, offset: int, length: int) -> None:
-        """Nobody needs these bytes any more: what is read there from now on is not said."""
+        """These bytes are no longer needed: what is read there from now on is undefined."""
 
     @abstractmethod
     def zero(self, offset: int, length: int) -> None:
@@ -78,7 +78,7 @@ class Base(ABC):
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[None]:
-        """For a `with`: an image that was opened to be read can be written meanwhile, if nobody else uses it."""
+        """For a `with`: an image that was opened for reading can be written meanwhile, if no other process uses it."""
 
     @abstractmethod
     def shut(self) -> None:

@@ -16,7 +16,7 @@ __all__ = ["Disk", "DiskError", "open_disk"]
 
 
 class Disk(ABC):
-    """Bytes on a host, in units of 512. All methods raise DiskError, with one line that says what is wrong.
+    """Bytes on a host, in units of 512. All methods raise DiskError, with the reason in one line.
 
     A state is a picture of what was written and is not in the image: with an overlay all of it, else nothing.
     """
@@ -54,7 +54,7 @@ class Disk(ABC):
         self._writev(offset, parts)
 
     def discard(self, offset: int, length: int) -> None:
-        """The guest no longer needs these bytes; what is read there from now on is not said."""
+        """The guest no longer needs these bytes; what is read there from now on is undefined."""
         self._inside(offset, length)
         self._discard(offset, length)
 
@@ -115,11 +115,11 @@ class Disk(ABC):
 
     @abstractmethod
     def fork(self) -> Disk:
-        """A twin that goes its own way from here on."""
+        """A copy that is independent from here on."""
 
 
 class OverlayDisk(Disk):
-    """`FILE,overlay`: writes stay in memory and are gone in the end."""
+    """`FILE,overlay`: writes stay in memory and are dropped at the end."""
 
     overlaid = True
 
@@ -148,10 +148,10 @@ class OverlayDisk(Disk):
         self.overlay.restore(self._own(state))
 
     def commit(self) -> int:
-        """Write what was written to the image, for ever; how many bytes that were. Pictures that were taken before do not fit
-        any more. Refused while a fork stands on the image."""
+        """Write the overlay's contents into the image; how many bytes that were. States that were taken before cannot be
+        restored any more. Refused while a fork uses the image."""
         if self.base.users > 1:
-            raise DiskError(errno.EBUSY, f"disk {self.name}: forks of this machine stand on its image: close them first")
+            raise DiskError(errno.EBUSY, f"disk {self.name}: forks of this machine use its image: close them first")
         return self.overlay.commit()
 
     def _own(self, state: object) -> OverlayState:
@@ -185,7 +185,7 @@ class OverlayDisk(Disk):
 
 class CommittedDisk(OverlayDisk):
     """`FILE,commit`: writes stay in memory, so that the machine can go back in time, and are put into the file when the disk
-    is closed. Until then nobody else uses the file; where the process is killed they are lost."""
+    is closed. Until then no other process may use the file; if the process is killed the writes are lost."""
 
     commits = True
 
@@ -232,7 +232,7 @@ class ReadOnlyDisk(Disk):
         return Overlay(self.base).digest()
 
     def save(self, state: object) -> bytes:
-        """See `Disk.save`: only what tells that the image is the same."""
+        """See `Disk.save`: only what identifies the image."""
         return Overlay(self.base).save(OverlayState(self.size, {}))
 
     def load(self, data: bytes) -> object:
@@ -250,7 +250,7 @@ class ReadOnlyDisk(Disk):
 
 
 class FileDisk(Disk):
-    """`FILE`: writes go to the file at once, and are safe after a flush. There is no way back."""
+    """`FILE`: writes go to the file at once, and are safe after a flush. The disk cannot go back."""
 
     def __init__(self, base: Base) -> None:
         super().__init__(base)
@@ -322,7 +322,7 @@ def open_disk(spec: str) -> Disk:
     path, kind = path.removesuffix(",raw"), "rw" if kind == "raw" else kind
     writable = kind in ("rw", "commit")
     if "\0" in path:
-        raise DiskError(errno.EINVAL, f"disk {path!r}: no name of a file")
+        raise DiskError(errno.EINVAL, f"disk {path!r}: not a file name")
     fd = open_image(path, writable)
     try:
         magic = os.pread(fd, 4, 0)

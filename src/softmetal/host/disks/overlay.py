@@ -232,7 +232,7 @@ class Overlay:
         return xxh3_128_digest(bytes(out))
 
     def fingerprint(self) -> bytes:
-        """To tell one image from another: of its size and of blocks spread over it, not of all of it."""
+        """A digest that identifies an image: of its size and of blocks spread over it, not of all of it."""
         blocks = -(-self.base.size // BLOCK)
         out = bytearray(self.base.size.to_bytes(8, "little"))
         block = bytearray(BLOCK)
@@ -259,7 +259,7 @@ class Overlay:
 
     def load(self, data: bytes) -> OverlayState:
         """The picture that `save` wrote."""
-        wrong = DiskError(errno.EINVAL, f"disk {self.base.name}: these bytes are no saved state of a disk, or damaged")
+        wrong = DiskError(errno.EINVAL, f"disk {self.base.name}: not a saved state of a disk, or damaged")
         if len(data) < HEADER.size:
             raise wrong
         magic, size, fingerprint, count, zeroes = HEADER.unpack_from(data)

@@ -62,7 +62,7 @@ def open_image(path: str, writable: bool) -> int:
 
 @contextlib.contextmanager
 def alone(path: str, fd: int) -> Iterator[None]:
-    """While nobody else uses an image that we read. Raises DiskError where somebody does."""
+    """A lock for reading an image that no one writes. Raises DiskError if another process writes it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -126,10 +126,10 @@ class RawBase(Base):
             offset += len(part)
 
     def _cut_short(self) -> DiskError:
-        return DiskError(errno.EIO, f"disk {self.name}: the file was cut short while the machine ran")
+        return DiskError(errno.EIO, f"disk {self.name}: the file was truncated while the machine ran")
 
     def flush(self) -> None:
-        """See `Base.flush`. After one failure the host no longer knows what it lost, so all later ones fail, too."""
+        """See `Base.flush`. After one failure it is unknown what was lost, so all later ones fail, too."""
         if self.lost is None:
             try:
                 os.fdatasync(self.fd)

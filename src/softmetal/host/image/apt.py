@@ -126,7 +126,7 @@ def inflate(package: Path, target: Path) -> None:
     """
     data = package.read_bytes()
     if data[:8] != b"!<arch>\n":
-        raise ImageError(errno.EINVAL, f"{package.name}: this is no Debian package")
+        raise ImageError(errno.EINVAL, f"{package.name}: not a Debian package")
     out = bytearray(data[:8])
     at = 8
     while at + 60 <= len(data):

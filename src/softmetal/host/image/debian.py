@@ -36,7 +36,7 @@ FILES = {
     "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/systemd/network/80-dhcp.network": "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\n",
 }
-"""What is said about the system beyond its packages."""
+"""Files of the system beyond its packages."""
 
 
 class Prepared(NamedTuple):
@@ -70,7 +70,7 @@ def prepare(
 
 
 class Preparation:
-    """The making of one image, in a folder that is gone afterwards."""
+    """The making of one image, in a folder that is removed afterwards."""
 
     def __init__(self, folder: Path, progress: Progress, notice: Notice) -> None:
         self.folder, self.progress, self.notice = folder, progress, notice
@@ -163,7 +163,7 @@ def finish(image: Path, command: list[str], packages: int, progress: Progress) -
     finally:
         process.kill()
         process.wait()
-    raise ImageError(errno.EIO, "the system did not install itself; its last words:\n" + "\n".join(lines))
+    raise ImageError(errno.EIO, "the system did not install itself; its last output:\n" + "\n".join(lines))
 
 
 def take_symbols(image: Path, version: str) -> None:

@@ -1,6 +1,6 @@
-"""A small first file system: it loads what the kernel needs to reach its disk, and goes there.
+"""A small first file system: it loads what the kernel needs to reach its disk, and starts the system on it.
 
-Sources: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst ("newc"); modules tell what they need in
+Sources: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst ("newc"); modules list what they need in
 their section .modinfo.
 """
 

@@ -49,10 +49,10 @@ def fetch(
     groups: Sequence[Sequence[str]], *, architecture: str = "riscv64", suite: str | None = None, mirror: str | None = None,
     newest: bool = False, progress: Progress = lambda *_: None, notice: Notice = lambda _: None,
 ) -> Fetched:  # fmt: skip
-    """The packages of each group and all that they need, from one suite: `suite`, or the first of SUITES that can be had.
+    """The packages of each group and all that they need, from one suite: `suite`, or the first of SUITES that is available.
 
-    What is kept and whole is taken without asking a mirror; with `newest` only where no mirror can be asked. `notice` hears of
-    each suite that cannot be had. Raises ImageError, which says why for each suite.
+    Packages that are kept and intact are taken without a mirror; with `newest` only if no mirror answers. `notice` is called
+    for each suite that is not available. Raises ImageError, with the reason for each suite.
     """
     suites = (suite,) if suite else SUITES
     requests = {s: request(groups, architecture, s) for s in suites}
@@ -66,7 +66,7 @@ def fetch(
             try:
                 found = download(groups, architecture, each, mirror or host_mirror(), progress)
             except OSError as error:  # the store's disk may be full, too
-                reasons.append(f"Debian {each} cannot be had: {error}")
+                reasons.append(f"Debian {each} is not available: {error}")
                 notice(reasons[-1])
                 continue
             keep(path, each, found)
@@ -79,7 +79,7 @@ def fetch(
 
 
 def request(groups: Sequence[Sequence[str]], architecture: str, suite: str) -> Path:
-    """The file that says what such a request came to."""
+    """The file with the list of a request's packages."""
     asked = json.dumps([architecture, suite, [list(group) for group in groups]])
     return store() / "lists" / f"{suite}-{hashlib.sha256(asked.encode()).hexdigest()[:20]}.json"
 
@@ -114,7 +114,7 @@ def lists() -> Iterator[dict[str, Any]]:
 
 
 def kept(path: Path) -> list[list[Path]] | None:
-    """The packages of a request, if all are there as they came."""
+    """The packages of a request, if all of them are kept and intact."""
     try:
         noted = json.loads(path.read_text())["groups"]
     except (OSError, ValueError, KeyError):

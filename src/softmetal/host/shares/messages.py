@@ -61,7 +61,7 @@ def string(body: memoryview, at: int) -> tuple[bytes, int]:
 
 
 def fields(layout: str, body: memoryview) -> list[Any]:
-    """The fields of a message. Raises `Malformed` or `struct.error`; bytes that are too many are nobody's."""
+    """The fields of a message. Raises `Malformed` or `struct.error`; bytes after the last field are ignored."""
     out: list[Any] = []
     at = 0
     for letter in layout:

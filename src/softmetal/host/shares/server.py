@@ -51,7 +51,7 @@ class ShareError(HostError):
 
 
 class Fid:
-    """What the guest knows by a number."""
+    """What one of the guest's numbers (fid) refers to."""
 
     __slots__ = ("fd", "flags", "listing", "lost", "node", "uid")
 
@@ -154,7 +154,7 @@ class Share:
         return child
 
     def _path_of(self, device: int, inode: int) -> int:
-        """What tells files apart: the inode's number; those of other file systems in the tree are marked."""
+        """The identity of a file: the inode's number; those of other file systems in the tree are marked."""
         return inode ^ self.devices.setdefault(device, len(self.devices)) << 48
 
     def _qid(self, node: Node) -> bytes:
@@ -459,7 +459,7 @@ class Share:
     # snapshots
 
     def state(self) -> State:
-        """What the guest has open: plain values, which do not hold the files' contents; the host's tree has no past."""
+        """What the guest has open: plain values, which do not hold the files' contents; the host's tree does not go back."""
         fids = (
             (number, fid.uid, fid.flags if fid.fd >= 0 or fid.lost is not None else -1, fid.lost or fid.node.names())
             for number, fid in self.fids.items()
@@ -515,7 +515,7 @@ def plain(mode: int, kind: int = stat.S_IFREG) -> int:
 
 
 def owner(number: int) -> int:
-    """A user or group; all ones say nobody."""
+    """A user or group; all ones: none."""
     return -1 if number == 0xFFFFFFFF else number
 
 

@@ -32,7 +32,7 @@ def enclosed(text: str) -> bool:
 def string(text: str) -> bytes:
     """The bytes of a quoted string."""
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
-        raise ExpressionError(f'text stands in quotes: "...", not {text}')
+        raise ExpressionError(f'text has to be in quotes: "...", not {text}')
     made = b""
     for hexadecimal, octal, escape, plain in STRING_PART.findall(text[1:-1]):
         if plain:

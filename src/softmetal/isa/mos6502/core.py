@@ -78,7 +78,7 @@ class Mos6502(Chip):
     # --- the status register
 
     def p(self, b: u1) -> u8:
-        """N V - B D I Z C. B is no flag: it only tells, on the stack, BRK and PHP (1) from an interrupt (0)."""
+        """N V - B D I Z C. B is no flag: it only distinguishes, on the stack, BRK and PHP (1) from an interrupt (0)."""
         return self.n << 7 | self.v << 6 | 0x20 | b << 4 | self.d << 3 | self.i << 2 | self.z << 1 | self.c
 
     def set_p(self, value: u8) -> None:
@@ -94,7 +94,7 @@ class Mos6502(Chip):
         self.z = value == 0
 
     def hold_i(self) -> None:
-        """I changes after the last cycle of CLI, SEI and PLP, when the lines have been looked at with the old one."""
+        """I changes after the last cycle of CLI, SEI and PLP, when the lines have been sampled with the old one."""
         self.i_was = self.i
         self.i_until = self.cycles
 
@@ -124,7 +124,7 @@ class Mos6502(Chip):
         self.enter(vector, 0)
 
     def enter(self, vector: u16, b: u1) -> None:
-        """What BRK and interrupts share: save pc and P, go where the vector says."""
+        """What BRK and interrupts share: save pc and P, jump through the vector."""
         self.push(self.pc >> 8)
         self.push(u8(self.pc))
         self.push(self.p(b))

@@ -51,7 +51,7 @@ def eor(cpu: Mos6502, value: u8) -> None:
 
 
 def bit(cpu: Mos6502, value: u8) -> None:
-    """Test bits: N and V are bits 7 and 6 of memory, Z tells whether it shares no bit with the accumulator."""
+    """Test bits: N and V are bits 7 and 6 of memory, Z is set if it shares no bit with the accumulator."""
     cpu.n = value >> 7
     cpu.v = u1(value >> 6)
     cpu.z = cpu.a & value == 0

@@ -5,7 +5,7 @@ Source: The RISC-V Instruction Set Manual, Volume I (20240411), chapters 22 and 
 
 from __future__ import annotations
 
-from softmetal.isa.riscv.f import Format, enter, get_s, nearest, put_s, rounding, settled
+from softmetal.isa.riscv.f import Format, certain, enter, get_s, nearest, put_s, rounding
 from softmetal.isa.riscv.hart import Hart
 from softmetal.isa.riscv.rv64 import isa
 from softmetal.isa.riscv.softfloat import convert
@@ -73,7 +73,7 @@ def fcvt_s_d(hart: Hart, rd: u5, rs1: u5, rm: u3) -> None:
     a = get_d(hart, rs1)
     if nearest(hart, rm):
         quick = bits32(float64(a))
-        if settled(quick, 2, 23, 8):
+        if certain(quick, 2, 23, 8):
             put_s(hart, rd, quick)
             return
     mode = rounding(hart, rm, FCVT_S_D | rs1 << 15 | rd << 7)

@@ -1,7 +1,7 @@
 """RV64F, single precision, and the table that every floating-point format of RISC-V fills in: `enter`.
 
 Where the host's own operation is known to give the same bits and to raise nothing new, it does the work: the rounding
-mode is to nearest, NX is set already, and the result is `settled`. All else goes through `softfloat`.
+mode is to nearest, NX is set already, and the result is `certain`. All else goes through `softfloat`.
 
 In syntax, a rounding mode `{rm:rm}` is left out where it is dynamic, `{rm:rne}` where it is to nearest: so GNU as does
 it for the instructions that have the field but never round.
@@ -72,11 +72,11 @@ class Format(NamedTuple):
 
 
 def nearest(hart: Hart, rm: u3) -> u1:
-    """May the host's operation stand in? It rounds to nearest, and does not tell whether it was exact."""
+    """May the host's operation stand in? It rounds to nearest, and does not report whether it was exact."""
     return hart.fflags & NX and (hart.frm if rm == DYN else rm) == RNE
 
 
-def settled(result: u64, least: u2, fbits: u6, ebits: u4) -> u1:
+def certain(result: u64, least: u2, fbits: u6, ebits: u4) -> u1:
     """Is it finite, so that nothing but NX was raised? With `least` = 2 also too large to have been tiny."""
     exponent = result >> fbits & (1 << ebits) - 1
     return least <= exponent and exponent < (1 << ebits) - 1
@@ -85,7 +85,7 @@ def settled(result: u64, least: u2, fbits: u6, ebits: u4) -> u1:
 def rounding(hart: Hart, rm: u3, code: u32) -> u3:
     """The rounding mode that applies. Reserved modes are illegal, by whichever field they come.
 
-    `code` is the instruction without `rm`. It is put together from operands, for they are at hand in any engine.
+    `code` is the instruction without `rm`. It is put together from operands, which any engine has.
     """
     mode = hart.frm if rm == DYN else rm
     if mode > RMM:
@@ -102,7 +102,7 @@ def arith(
     b = get(hart, rs2) ^ flip
     if nearest(hart, rm):
         quick = host(a, b)
-        if settled(quick, least, fbits, ebits):
+        if certain(quick, least, fbits, ebits):
             put(hart, rd, quick)
             return
     mode = rounding(hart, rm, match | rs2 << 20 | rs1 << 15 | rd << 7)
@@ -117,7 +117,7 @@ def root(
     a = get(hart, rs1)
     if nearest(hart, rm):
         quick = host(a)
-        if settled(quick, 0, fbits, ebits):
+        if certain(quick, 0, fbits, ebits):
             put(hart, rd, quick)
             return
     mode = rounding(hart, rm, match | rs1 << 15 | rd << 7)
@@ -135,7 +135,7 @@ def fused(
     c = get(hart, rs3) ^ flip_sum
     if nearest(hart, rm):
         quick = host(a, b, c)
-        if settled(quick, 2, fbits, ebits):
+        if certain(quick, 2, fbits, ebits):
             put(hart, rd, quick)
             return
     mode = rounding(hart, rm, match | rs3 << 27 | rs2 << 20 | rs1 << 15 | rd << 7)
@@ -411,7 +411,7 @@ def sqrt_s(a: u32) -> u32:
 
 
 def fma_s(a: u32, b: u32, c: u32) -> u32:
-    """An infinity, which settles nothing, where the first rounding may have hit the middle of two singles."""
+    """An infinity, so that the exact path decides, where the first rounding may have hit the middle of two singles."""
     result = fma(float32(a), float32(b), float32(c))
     return INFINITY_S if bits64(result) & (1 << 29) - 1 == 1 << 28 else bits32(result)
 

@@ -37,7 +37,7 @@ def put_h(hart: Hart, n: u5, value: u16) -> None:
 
 
 def no_two(a: u16, b: u16) -> u16:
-    """The host has no such operation: an infinity, which settles nothing."""
+    """The host has no such operation: an infinity, so that the exact path decides."""
     return INFINITY_H
 
 

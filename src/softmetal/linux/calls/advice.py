@@ -1,4 +1,4 @@
-"""Calls that say how memory is used: madvise, msync, mincore, mlock and mseal.
+"""Calls about the use of memory: madvise, msync, mincore, mlock and mseal.
 
 Source: man 2 of each; Linux mm/madvise.c, mm/mlock.c and mm/mseal.c for which advice which kind of memory refuses.
 Advice that changes nothing a program can see is noted in `VmFlags` of `/proc/self/smaps`, as on Linux.

@@ -153,7 +153,7 @@ def timerfd_settime(p: Process, fd: int, flags: int, new: int, old: int) -> Resu
     timer.set(min(value, (1 << 63) - 1), min(interval_s * NS + interval_ns, (1 << 63) - 1))
     if old:
         p.space.write(old, before)
-    p.sched.retry_all()  # whoever waits for it has another deadline now
+    p.sched.retry_all()  # a thread that waits for it has another deadline now
     return 0
 
 
@@ -168,7 +168,7 @@ SIGNALFD = struct.Struct("<IiiIIiIIIIiiQQQQ48x")
 
 
 class SignalFile(SoftFile):
-    """A signalfd: it reads the signals of whoever reads."""
+    """A signalfd: it reads the signals of the reading process."""
 
     def __init__(self, p: Process, flags: int, mask: int) -> None:
         super().__init__(p, flags, b"signalfd")

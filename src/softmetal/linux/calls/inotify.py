@@ -1,6 +1,6 @@
 """inotify: the host's, on the inodes that the guest's paths lead to. Sources: man 7 inotify.
 
-A generated file (of `/proc`, `/dev`) changes without anybody being told, as on Linux; it can be watched in vain.
+A generated file (of `/proc`, `/dev`) changes without an event, as on Linux; a watch on it reports nothing.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ WITH_PATH = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
 
 @syscall(56, "openat")
 def openat(p: Process, fd: int, path: int, flags: int, mode: int) -> Result:
-    """See man 2 openat; as on Linux, flags that nobody knows are ignored."""
+    """See man 2 openat; as on Linux, unknown flags are ignored."""
     flags &= KNOWN
     if flags & O_PATH:
         flags &= WITH_PATH
@@ -89,7 +89,7 @@ def opened(p: Process, fd: int, path: int, flags: int, mode: int, resolve: int) 
 
 
 def open_place(p: Process, start: Node, name: bytes, flags: int, mode: int, resolve: int = 0) -> File | Wait:
-    """Open or create; a FIFO that nobody reads yet makes the writer wait."""
+    """Open or create; the writer of a FIFO waits until it has a reader."""
     follow = not flags & O_NOFOLLOW and not (flags & O_CREAT and flags & O_EXCL)
     place = p.vfs.walk(name, start, follow, resolve)
     node = place.node

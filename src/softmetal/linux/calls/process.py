@@ -453,7 +453,7 @@ CAPABILITIES = (1 << 41) - 1
 
 @syscall(91, "capset")
 def capset(p: Process, header: int, data: int) -> Result:
-    """See man 2 capset: who has none may say so, and gain none."""
+    """See man 2 capset: a process without capabilities may set none, and gain none."""
     size = CAPABILITY_VERSIONS.get(p.space.u32(header))
     if size is None:
         p.space.put32(header, 0x20080522)

@@ -114,7 +114,7 @@ def tee(p: Process, fd_in: int, fd_out: int, length: int, flags: int) -> Result:
 
 @syscall(75, "vmsplice")
 def vmsplice(p: Process, fd: int, iov: int, count: int, flags: int) -> Result:
-    """See man 2 vmsplice: the bytes are copied, which a program cannot tell from SPLICE_F_GIFT's moving of pages."""
+    """See man 2 vmsplice: the bytes are copied, which a program cannot distinguish from SPLICE_F_GIFT's moving of pages."""
     flags &= 0xFFFFFFFF
     if flags & ~SPLICE_F_ALL:
         return -errno.EINVAL

@@ -106,7 +106,7 @@ def shmat(p: Process, number: int, address: int, flags: int) -> Result:
         start = address if fixed else space.gap(size)
         segment.atime = p.clock.wall() // NS
         segment.lpid = p.pid
-        mine = state.attached.setdefault(p.pid, {})  # so that nobody frees it before it is mapped
+        mine = state.attached.setdefault(p.pid, {})  # so that it is not freed before it is mapped
         mine[number] = mine.get(number, 0) + 1
     p.sysv.involved = True
     space.segments_changed = lambda: p.sysv.publish(p)

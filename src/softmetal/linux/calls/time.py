@@ -20,7 +20,7 @@ STEADY = frozenset({1, 4, 6, 7, 9})
 """CLOCK_MONOTONIC, raw, coarse, CLOCK_BOOTTIME and its alarm form."""
 
 NO_SLEEP = frozenset({3, 4, 5, 6})
-"""Clocks that nobody can sleep by, nor set a timer on all but the first: those of threads, raw and coarse ones."""
+"""Clocks by which no call can sleep; all but the first also have no timers: those of threads, raw and coarse ones."""
 
 
 def thread_used(p: Process, thread: Thread) -> int:
@@ -104,7 +104,7 @@ ADJ_READ, ADJ_ADJTIME, STA_UNSYNC, TIME_ERROR = 0x2000, 0x8000, 0x40, 5
 
 @syscall(171, "adjtimex")
 def adjtimex(p: Process, address: int) -> Result:
-    """See man 2 adjtimex: it shows a clock that nobody has set by another; changing it is not allowed."""
+    """See man 2 adjtimex: it shows a clock that is not disciplined; changing it is not allowed."""
     modes = p.space.u32(address)
     if modes & ADJ_ADJTIME and not modes & 1:
         return -errno.EINVAL
@@ -128,7 +128,7 @@ def clock_adjtime(p: Process, clock: int, address: int) -> Result:
 
 
 def sleep(p: Process, deadline: int, remaining: int) -> Result:
-    """Sleep until the guest time `deadline`; tell what is left if a signal ends it."""
+    """Sleep until the guest time `deadline`; write the remaining time if a signal ends it."""
 
     def attempt() -> Result:
         return 0 if p.clock.monotonic() >= deadline else wait

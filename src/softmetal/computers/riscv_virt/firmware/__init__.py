@@ -1,4 +1,4 @@
-"""The firmware of the virt board: a small SBI, assembled from `sbi.s` when it is first wanted."""
+"""The firmware of the virt board: a small SBI, assembled from `sbi.s` when it is first needed."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class PrivilegedHart(Mmu):
 
     @cold
     def wfi(self, code: u32) -> None:
-        """Wait for an interrupt. In user mode, and where machine mode says so, it is not waited but refused."""
+        """Wait for an interrupt. In user mode, or if machine mode has set that, the instruction is illegal instead."""
         if self.mode == USER or (self.mode == SUPERVISOR and self.tw != 0):
             raise RiscvTrap(ILLEGAL, code)
         self.defer()

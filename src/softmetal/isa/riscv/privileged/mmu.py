@@ -56,7 +56,7 @@ class CodeWrite(Trap):
 
 
 class Pieced(Trap):
-    """Raised where an engine runs ahead, before it enters a page of code that protection cuts: it has to ask every time."""
+    """Raised where an engine runs ahead, before it enters a page of code that protection cuts: each access has to be checked."""
 
 
 class Watched(Trap):
@@ -75,7 +75,7 @@ class Mmu(Hooked, Csrs):
     code_frame: u32[KEPT_CODE]
     super_low: u64[2]  # the span of addresses in each half that large pages among the kept cover
     super_high: u64[2]
-    tohost: u64  # where in memory a store tells the host something; 0: nowhere
+    tohost: u64  # where in memory a store is a message to the host; 0: nowhere
     ram: memory[MOST_RAM + 4096]
 
     # -- what the board answers

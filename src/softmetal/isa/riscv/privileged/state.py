@@ -31,7 +31,7 @@ DELEGABLE = 0xB3FF
 REGIONS = 16
 """Entries of physical memory protection."""
 RAM_BASE = 0x8000_0000
-"""Where memory begins. It is the same on all boards of these harts, so that loads and stores know it as a constant."""
+"""Where memory begins. It is the same on all boards of these harts, so that it is a constant for loads and stores."""
 MOST_RAM = 16 << 30
 """Bytes. More would only need wider places; a native engine reserves sixteen times as many addresses for decoded code."""
 Place = u34

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from softmetal.machine.divergence import find, open_run
 from softmetal.machine.errors import MachineError
-from softmetal.machine.parting import open_run, part
 from tests.machine.kits import program
 
 
@@ -23,7 +23,7 @@ def record(kit, tmp_path, name, typed_at=None, typed="x", insns=5000):
 
 
 def parted(*paths, **options):
-    return part(*(open_run(path, lambda recording: [], **options) for path in paths))
+    return find(*(open_run(path, lambda recording: [], **options) for path in paths))
 
 
 def test_runs_of_the_same_inputs_are_the_same(tmp_path, kit):
@@ -39,7 +39,7 @@ def test_the_first_position_at_which_something_else_enters_is_found(tmp_path, ki
     found = parted(a, b)
     lines = list(found.text(100))
     assert (found.differs, found.position) == (True, 2345)
-    assert "the runs part at position 2345" in lines[0]
+    assert "the runs diverge at position 2345" in lines[0]
     assert f"a: {kit.console} b'x' enters here" in lines[0]
     assert f"b: {kit.console} b'y' enters here" in lines[0]
     assert any(line.startswith(f"  {kit.typed}: 0x78 and 0x79") for line in lines)

@@ -1,4 +1,4 @@
-"""Where two runs part: the last position at which they are the same, found by halving what lies between checkpoints."""
+"""Where two runs diverge: the last position at which they are the same, found by bisection between checkpoints."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def hashes(self) -> dict[int, str]:
-        """Hashes by position, but for the end's, behind which things may have entered."""
+        """Hashes by position, except the end's, after which something may have entered."""
         if self.recording is None:
             return {}
         found = self.recording.checkpoints[: -1 if self.recording.whole else None]
@@ -81,8 +81,8 @@ def open_run(
 
 
 @dataclass
-class Parting:
-    """What two runs have in common, and what not."""
+class Divergence:
+    """Where two runs differ, and in what."""
 
     position: int
     differs: bool
@@ -98,17 +98,15 @@ class Parting:
             yield "  ..."
 
 
-def part(one: Run, other: Run) -> Parting:
-    """Find where two runs part. Raises MachineError where they cannot be compared."""
+def find(one: Run, other: Run) -> Divergence:
+    """Find where two runs diverge. Raises MachineError if they cannot be compared."""
     if type(one.computer) is not type(other.computer):
-        raise MachineError(
-            f"{one.path} is of a {one.computer.name}, {other.path} of a {other.computer.name}: nothing to compare"
-        )
+        raise MachineError(f"{one.path} is of a {one.computer.name}, {other.path} of a {other.computer.name}: nothing to compare")
     if one.recording is None and other.recording is None:
         lines = list(differences(one.computer, one.state, other.state))
         where = f"positions {one.position} and {other.position}"
         what = f"the states differ ({where}):" if lines else f"the states are the same ({where})"
-        return Parting(one.position, bool(lines), what, iter(lines))
+        return Divergence(one.position, bool(lines), what, iter(lines))
     if one.recording is None or other.recording is None:
         return _moment(one, other)
     if one.first != other.first:
@@ -116,7 +114,7 @@ def part(one: Run, other: Run) -> Parting:
     mine, theirs = one.hashes, other.hashes
     if mine[one.first] != theirs[other.first]:
         found = differences(one.computer, saving.snapshot(one.machine).state, saving.snapshot(other.machine).state)
-        return Parting(one.first, True, f"the runs differ from the beginning, at position {one.first}:", found)
+        return Divergence(one.first, True, f"the runs differ from the beginning, at position {one.first}:", found)
     common = sorted(mine.keys() & theirs.keys())
     low = one.first
     high = min(one.last, other.last)
@@ -128,7 +126,7 @@ def part(one: Run, other: Run) -> Parting:
     return _halve((one, other), low, high)
 
 
-def _moment(one: Run, other: Run) -> Parting:
+def _moment(one: Run, other: Run) -> Divergence:
     """Compare a saved state with the recording's moment of that position."""
     state, run = (one, other) if one.recording is None else (other, one)
     if not run.first <= state.position <= run.last:
@@ -137,7 +135,7 @@ def _moment(one: Run, other: Run) -> Parting:
     mine = saving.snapshot(run.machine).state
     lines = list(differences(one.computer, *((state.state, mine) if one is state else (mine, state.state))))
     what = f"the states at position {state.position} {'differ:' if lines else 'are the same'}"
-    return Parting(state.position, bool(lines), what, iter(lines))
+    return Divergence(state.position, bool(lines), what, iter(lines))
 
 
 class _At:
@@ -151,7 +149,7 @@ class _At:
         self.kept: MachineSnapshot = saving.snapshot(self.machine)
 
     def go(self, position: int) -> str:
-        """To a position behind the kept one; the hash there."""
+        """Go to a position after the kept one; the hash there."""
         if self.machine.position > position or self.machine.position < self.kept.position:
             saving.restore(self.machine, self.kept)
             self.machine.follow([i for i in self.inputs if i.position >= self.kept.position], bound=True)
@@ -163,12 +161,12 @@ class _At:
         self.kept = saving.snapshot(self.machine)
 
 
-def _halve(runs: tuple[Run, Run], low: int, high: int) -> Parting:
+def _halve(runs: tuple[Run, Run], low: int, high: int) -> Divergence:
     a, b = (_At(run, low) for run in runs)
     if a.go(high) == b.go(high) and a.machine.position == b.machine.position:
         same = runs[0].last == runs[1].last
         what = f"the runs are the same up to position {high}" + ("" if same else ", where one of them ends")
-        return Parting(high, False, what)
+        return Divergence(high, False, what)
     while high - low > 1:
         middle = (low + high) // 2
         if a.go(middle) == b.go(middle):
@@ -181,7 +179,7 @@ def _halve(runs: tuple[Run, Run], low: int, high: int) -> Parting:
     b.go(low)
     entered = [run.inputs_at(low) for run in runs]
     cpu = a.machine.cpu
-    what = f"the runs part at {a.machine.place}: CPU {cpu.number}, pc {cpu.pc:#x}: {_instruction(a.machine)}"
+    what = f"the runs diverge at {a.machine.place}: CPU {cpu.number}, pc {cpu.pc:#x}: {_instruction(a.machine)}"
     if entered[0] != entered[1]:
         for run, items in zip(runs, entered, strict=True):
             names = ", ".join(f"{i.port} {i.data[:16]!r}" for i in items if not i.is_answer) or "nothing"
@@ -189,7 +187,7 @@ def _halve(runs: tuple[Run, Run], low: int, high: int) -> Parting:
     a.go(high)
     b.go(high)
     lines = differences(runs[0].computer, saving.snapshot(a.machine).state, saving.snapshot(b.machine).state)
-    return Parting(low, True, f"{what}\nbehind it differ (the first run's value, the second's):", lines)
+    return Divergence(low, True, f"{what}\nafter it these differ (the first run's value, the second's):", lines)
 
 
 def _instruction(machine: Machine) -> str:

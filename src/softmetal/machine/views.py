@@ -1,4 +1,4 @@
-"""Looking into a machine: memory and registers; what is changed there enters as an input."""
+"""Views of a machine's memory and registers; a change through them enters as an input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PhysicalMemory:
     def _span(self, part: slice) -> memoryview:
         start, stop = part.start, part.stop
         if part.step is not None or start is None or stop is None or start > stop:
-            raise IndexError("give memory[a:b], physical addresses, a not behind b")
+            raise IndexError("give memory[a:b], with physical addresses a <= b")
         return self._machine.span(start, stop - start)
 
     def __getitem__(self, part: slice) -> bytes:
@@ -64,7 +64,7 @@ class Registers(MutableMapping[str, int]):
 
 
 class Bank(Sequence[int]):
-    """An array of a CPU's state, to look at; registers in it can be set, which enters as an input."""
+    """An array of a CPU's state; registers in it can be set, which enters as an input."""
 
     def __init__(self, cpu: Cpu, name: str, names: Sequence[str] = ()) -> None:
         self._cpu, self._name, self._names = cpu, name, names
@@ -85,10 +85,10 @@ class Bank(Sequence[int]):
 
 
 class Cpu(ABC):
-    """A CPU, to look at and to change.
+    """A CPU, to inspect and to change.
 
-    `regs` is by name; a register is also an attribute, where the CPU's state has a field of its name. What is set enters as an
-    input: a recording and a timeline know of it. All other fields of the CPU's state are attributes that can only be read.
+    `regs` is by name; a register is also an attribute, where the CPU's state has a field of its name. A change enters as an
+    input, so recordings and timelines contain it. All other fields of the CPU's state are attributes that can only be read.
     """
 
     READABLE: ClassVar[tuple[str, ...]]
@@ -110,7 +110,7 @@ class Cpu(ABC):
     @property
     @abstractmethod
     def state(self) -> Any:
-        """The CPU's fields, as they lie in the board: to look at."""
+        """The CPU's fields in the board's state, to read."""
 
     @property
     def privilege(self) -> str:
@@ -128,7 +128,7 @@ class Cpu(ABC):
 
     @abstractmethod
     def put(self, number: int, value: int) -> None:
-        """Let a register in the board's state have a value: what an input does."""
+        """Write a register in the board's state: the effect of an input."""
 
     def summary(self) -> str:
         """The registers, as lines for the user."""
