@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import wave
 from pathlib import Path
 
 import pytest
 
+from softmetal.computers.mos6502_sbc import Sbc
 from softmetal.machine.machine import Machine
 from tests.cli.test_computer import softmetal
 
@@ -52,8 +55,6 @@ def test_a_run_is_recorded_replayed_and_resumed(rom, tmp_path):
 
 
 def test_a_hook_and_the_way_back_work_from_python(rom):
-    from softmetal.computers.mos6502_sbc import Sbc
-
     m = Machine(Sbc(rom=rom))
     m.keep_timeline(every=1000)
     m.expect(r"\*")
@@ -65,6 +66,45 @@ def test_a_hook_and_the_way_back_work_from_python(rom):
     assert m.memory[0x300:0x301] == b"\0"
 
 
+TONE = """
+        ldx #$ff
+        txs
+        lda #$80                ; PB7 is an output,
+        sta $6002
+        lda #$c0                ; timer 1 drives it, and runs free
+        sta $600b
+        lda #$e6                ; 998: a half period of 1000 cycles
+        sta $6004
+        lda #$03
+        sta $6005
+loop:   jmp loop
+"""
+
+
+def test_what_a_timer_plays_is_heard_and_written_with_its_pitch(tmp_path):
+    from tests.machine import guests_6502
+
+    rom = guests_6502.rom(tmp_path, TONE)
+    path = str(tmp_path / "out.wav")
+    _, _, said = run(rom, "--sound", path, "--max-insns", "350000")
+    assert any(line.startswith(f"softmetal: {path}: 1.0") and line.endswith(" s at 31250 Hz") for line in said)
+    with wave.open(path) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 31250)
+        frames = file.readframes(file.getnframes())
+    levels = [frames[at + 1] >> 7 for at in range(0, len(frames), 2)]
+    edges = sum(a != b for a, b in itertools.pairwise(levels))
+    assert abs(edges * 1000 * 31250 / (len(levels) * 1_000_000) - 1) < 0.01  # one in a thousand cycles
+    m = Machine(Sbc(rom=rom))
+    m.keep_timeline(every=1000)
+    pieces = []
+    m.sound.on_samples = pieces.append
+    m.run(insns=20_000)
+    heard = bytes(m.sound.samples)
+    assert heard == b"".join(pieces) == frames[: len(heard)]
+    m.rewind(insns=5000)
+    assert m.sound.samples == heard  # the way back is silent
+
+
 REFUSED = {
     "": "nothing to run: give a ROM (--rom)",
     "--rom nothere": "rom nothere: No such file or directory",
@@ -73,6 +113,7 @@ REFUSED = {
     "--rom good --kernel x": "--kernel: there is no such option (softmetal run --board mos6502-sbc --help lists the options)",
     "--rom good --mem 1M": "--mem: the board mos6502-sbc has no such option",
     "--rom good --gdb 0": "GDB does not support this kind of CPU (mos6502-sbc); the monitor (Ctrl-A c) does",
+    "--rom good --sound no/x.wav": "--sound no/x.wav: there is no such directory",
     "--rom good --screenshot x.png": "--screenshot x.png: this machine has no screen",
 }
 

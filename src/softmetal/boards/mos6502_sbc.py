@@ -4,7 +4,7 @@
     $5000 .. $5003  mos6551 ACIA     $8000 .. $FFFF  ROM, with the vectors at its end
 
 Every access of the processor's bus is a cycle of its clock, in which the VIA counts. The chips' interrupt lines meet at IRQ; a
-push button is at NMI, others may be at the VIA's ports.
+push button is at NMI, others may be at the VIA's ports, and a speaker is at PB7.
 
 Sources: the address map is that of B. Eater's widely built breadboard computer ("Build a 6502 computer", schematic), whose
 software fits if it does without the instructions that the CMOS processor added.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from softmetal.chips.mos6522 import Mos6522
 from softmetal.chips.mos6551 import Mos6551
+from softmetal.chips.speaker import Speaker
 from softmetal.chips.unmodelled import UnmodelledAccesses
 from softmetal.isa.debug import DEVICE_READ, DEVICE_WRITE, READ, WRITE, Hooked
 from softmetal.isa.decoding import Itself
@@ -30,6 +31,8 @@ DEVICES = {"acia": (ACIA, ACIA_SPAN), "via": (VIA, VIA_SPAN), "rom": (ROM, ROM_S
 """Address and span of what answers on the bus, but for RAM."""
 REGISTERS = ("a", "x", "y", "s", "p", "pc")
 """By the numbers that hooks use."""
+SAMPLED = 32
+"""Cycles between two samples of the speaker's line."""
 BRK, JAM = 1, 2
 """Exceptions, as hooks number them,"""
 IRQ, NMI = 1, 2
@@ -50,6 +53,7 @@ class Mos6502Sbc(Hooked, Mos6502):
     rom: memory[ROM_SIZE]
     acia: Mos6551
     via: Mos6522
+    speaker: Speaker  # at the VIA's PB7, which timer 1 can drive
     unmodelled: UnmodelledAccesses
     wanted: u1  # a device needs the host; nothing runs before it is served
     at: u16  # where the instruction that runs began
@@ -100,6 +104,15 @@ class Mos6502Sbc(Hooked, Mos6502):
         self.cycles += 1
         self.via.tick()
         self.irq = self.via.irq | self.acia.irq
+        if self.cycles % SAMPLED == 0:
+            self.sample()
+
+    @cold
+    def sample(self) -> None:
+        """Take a sample of the speaker's line."""
+        self.speaker.sample(self.via.pins_b() >> 7)
+        if self.speaker.calls:
+            self.wanted = 1
 
     def read(self, address: u16) -> u8:
         self.tick()
@@ -161,7 +174,7 @@ class Mos6502Sbc(Hooked, Mos6502):
 
     def ports_changed(self) -> None:
         """Look at the serial port, after the host has fed or drained it."""
-        self.wanted = 0
+        self.wanted = self.speaker.calls = 0
         if self.acia.calls:
             self.acia.transfer()  # only what had to wait for the host: as if it had come at once
         else:

@@ -49,6 +49,7 @@ class Options:
     engine: str = "native"
     script: str | None = None
     screenshot: str | None = None
+    sound: str | None = None
     timeout: float | None = None
     max_insns: int | None = None
     no_reboot: bool = False
@@ -70,8 +71,9 @@ def run_computer(spec: ComputerSpec, options: Options) -> int:
     """Run a computer until it ends; the exit code. Raises what is in REFUSALS."""
     open_standard_streams()
     steps = parse(options.script) if options.script is not None else None
-    if options.screenshot is not None:
-        _check_writable(options.screenshot)
+    for name, path in (("screenshot", options.screenshot), ("sound", options.sound)):
+        if path is not None:
+            _check_writable(name, path)
     try:
         spec.open()
         code = _run(spec, options, steps)
@@ -86,6 +88,8 @@ def _run(spec: ComputerSpec, options: Options, steps: list[Step] | None) -> int:
     machine = spec.machine(engine=options.engine, progress=progress.compiling())
     if options.screenshot is not None and machine.picture is None:
         raise LoadError(f"--screenshot {options.screenshot}: this machine has no screen")
+    if options.sound is not None and machine.sound is None:
+        raise LoadError(f"--sound {options.sound}: this machine has no sound")
     recorder = machine.record(options.record) if options.record is not None else None
     try:
         return Session(machine, options, steps).run()
@@ -95,15 +99,15 @@ def _run(spec: ComputerSpec, options: Options, steps: list[Step] | None) -> int:
             progress.line(recorder.summary)
 
 
-def _check_writable(path: str) -> None:
+def _check_writable(name: str, path: str) -> None:
     """Before a long run, not behind it. Raises LoadError."""
     place = Path(path)
     if place.is_dir():
-        raise LoadError(f"--screenshot {path}: this is a directory")
+        raise LoadError(f"--{name} {path}: this is a directory")
     if not place.parent.is_dir():
-        raise LoadError(f"--screenshot {path}: there is no such directory")
+        raise LoadError(f"--{name} {path}: there is no such directory")
     if not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise LoadError(f"--screenshot {path}: may not be written")
+        raise LoadError(f"--{name} {path}: may not be written")
 
 
 class Session:
@@ -302,7 +306,7 @@ class Session:
         self._warnings, self._remarks = len(machine.warnings), len(machine.remarks)
 
     def _report(self) -> bool:
-        """Print the report at the end of a run. False: the screenshot could not be written."""
+        """Print the report at the end of a run. False: the screenshot or the sound could not be written."""
         machine, say = self.machine, self.terminal.say
         self._print_warnings()
         if machine.unmodelled:
@@ -320,7 +324,9 @@ class Session:
                 f"{done} instructions in {seconds:.2f} s: {speed:.0f} million a second;"
                 f" {passed:.2f} s of machine time ({self.options.engine})"
             )
-        return self.options.screenshot is None or self._screenshot(self.options.screenshot)
+        screenshot, sound = self.options.screenshot, self.options.sound
+        written = screenshot is None or self._screenshot(screenshot)
+        return (sound is None or self._sound(sound)) and written
 
     # -- Ctrl-A
 
@@ -339,6 +345,18 @@ class Session:
             self.terminal.say(f"no snapshot: {getattr(error, 'strerror', None) or error}")
             return
         self.terminal.say(f"saved in {path}; go on from it with: softmetal run --resume {path}")
+
+    def _sound(self, path: str) -> bool:
+        sound = self.machine.sound
+        assert sound is not None
+        try:
+            sound.save(path)
+        except OSError as error:
+            self.terminal.say(f"--sound {path}: {error.strerror}")
+            return False
+        lost = f"; the last {sound.lost} bytes were more than are kept" if sound.lost else ""
+        self.terminal.say(f"{path}: {len(sound.samples) / (2 * sound.channels * sound.rate):.1f} s at {sound.rate} Hz{lost}")
+        return True
 
     def _screenshot(self, path: str) -> bool:
         picture = self.machine.picture

@@ -77,6 +77,7 @@ def run(
         option("BOARD", "A computer, or MODULE:CLASS of your own; run --board BOARD --help lists its options.", group=COMPUTERS),
     ] = None,
     screenshot: Annotated[str | None, option("OUT.png", "The screen at the end.", group=COMPUTERS)] = None,
+    sound: Annotated[str | None, option("OUT.wav", "What it has played, at the end.", group=COMPUTERS)] = None,
     script: Annotated[str | None, option("FILE", "Lines of expect and send, for the console.", group=COMPUTERS)] = None,
     record: Annotated[str | None, option("FILE", "Record the run, for softmetal replay.", group=COMPUTERS)] = None,
     resume: Annotated[
@@ -118,7 +119,7 @@ def run(
         from softmetal.cli import boards, computer
 
         options = computer.Options(
-            engine, script, screenshot, timeout, max_insns, no_reboot, strict, stats, gdb, record,
+            engine, script, screenshot, sound, timeout, max_insns, no_reboot, strict, stats, gdb, record,
         )  # fmt: skip
         both: dict[str, Any] = {name: value for name, value in (("mem", mem), ("seed", seed)) if name in given}
         try:

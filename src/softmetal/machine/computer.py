@@ -131,6 +131,8 @@ class Computer(ABC):
     ports: ClassVar[Mapping[str, Port]] = {}
     consoles: ClassVar[tuple[str, ...]] = ()
     """The ports that are consoles, the main one first: streams, whose output `serve` puts into `machine.consoles`."""
+    sound: ClassVar[tuple[int, int] | None] = None
+    """Samples a second and channels of what it plays, which `serve` puts into `machine.sound`; None where it has no sound."""
     condition_registers: ClassVar[Sequence[str]] = ()
     """Registers that a hook's condition may name, by the number that the board's `hook_register` takes."""
     special_registers: ClassVar[Mapping[str, int]] = {}

@@ -33,6 +33,7 @@ from softmetal.machine.interrupts import Atomic, deliver, signals_held
 from softmetal.machine.place import Place
 from softmetal.machine.saving import Identity, MachineSnapshot
 from softmetal.machine.script import Script
+from softmetal.machine.sound import Sound
 from softmetal.machine.stop import FOREVER, Stop
 from softmetal.machine.symbols import Symbols
 from softmetal.machine.unmodelled import Unmodelled, unmodelled
@@ -90,6 +91,8 @@ class Machine:
         """Events of the guest that matter to the user."""
         self.observers: list[Observer] = []
         self.timeline: Any = None
+        self.sound = Sound(*computer.sound) if computer.sound else None
+        """What it plays; None where it has no sound."""
         self.waiting = Waiting(self.consoles)
         """Inputs that have not entered yet."""
         self.script = Script()

@@ -143,16 +143,16 @@ class Timeline:
         if any(o is not self for o in machine.observers):
             raise MachineError("a machine that is being recorded cannot go back: end the recording first")
         observers, machine.observers = machine.observers, []
-        consoles = [(c, c.muted) for c in machine.consoles.values()]
-        for console, _ in consoles:
-            console.muted = True
+        outputs = [(o, o.muted) for o in (*machine.consoles.values(), machine.sound) if o is not None]
+        for output, _ in outputs:
+            output.muted = True
         try:
             with machine.debug.repeating(stops):
                 yield
         finally:
             machine.observers = observers
-            for console, muted in consoles:
-                console.muted = muted
+            for output, muted in outputs:
+                output.muted = muted
 
     def _put(self, snap: MachineSnapshot) -> None:
         machine = self.machine

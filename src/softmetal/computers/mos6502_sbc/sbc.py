@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softmetal.boards.mos6502_sbc import CLOCK_HZ, DEVICES, RAM, RAM_SIZE, REGISTERS, ROM, ROM_SIZE, Mos6502Sbc
+from softmetal.boards.mos6502_sbc import CLOCK_HZ, DEVICES, RAM, RAM_SIZE, REGISTERS, ROM, ROM_SIZE, SAMPLED, Mos6502Sbc
 from softmetal.engines.native import new_board
 from softmetal.isa.mos6502 import isa
 from softmetal.machine.computer import Computer, Kind, Port, Region, option
 from softmetal.machine.errors import LoadError
 from softmetal.machine.machine import Machine
 from softmetal.machine.views import Cpu
+
+SAMPLES = tuple(level.to_bytes(2, "little", signed=True) for level in (-8192, 8191))
+"""Of the speaker's line at 0 and at 1."""
 
 
 class Mos6502Cpu(Cpu):
@@ -80,6 +83,7 @@ class Sbc(Computer):
         "pb": Port(Kind.EVENT, _port_b),
     }
     consoles = ("serial",)
+    sound = (CLOCK_HZ // SAMPLED, 1)
     condition_registers = REGISTERS
     watch_stops_before = False
     needs = ("rom",)
@@ -146,7 +150,10 @@ class Sbc(Computer):
 
 
 def _drain(machine: Machine) -> None:
-    """Take out what the guest has written to the serial port."""
+    """Take out what the guest has written to the serial port, and played."""
     tx = machine.board.acia.tx
     if tx.head != tx.tail:
         machine.notify(machine.console.wrote, tx.drain())
+    speaker = machine.board.speaker.tx
+    if speaker.head != speaker.tail and machine.sound is not None:
+        machine.notify(machine.sound.played, b"".join(map(SAMPLES.__getitem__, speaker.drain())))
