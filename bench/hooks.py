@@ -3,7 +3,7 @@
     python bench/hooks.py [--kernel FILE] [--insns N]
 
 The hook's address is where the guest is most often seen; its condition is checked there, in compiled code, and never holds.
-The watch is on bytes that nobody touches: while anything is watched, every access takes the slow way.
+The watch is on bytes that are never accessed: while anything is watched, every access takes the slow way.
 Printed are millions of instructions a second, the best of three, and how many times slower than without.
 """
 

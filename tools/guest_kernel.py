@@ -2,7 +2,7 @@
 """Fetch Debian's riscv64 kernel, unchanged, and make an initial file system with busybox for it.
 
     tools/guest_kernel.py [DIR]          make DIR (default: a folder in the user's cache) unless it is there; print its path
-    tools/guest_kernel.py --suite forky  of this suite (default: the first of trixie, forky, sid that can be had)
+    tools/guest_kernel.py --suite forky  of this suite (default: the first of trixie, forky, sid that is available)
 
 DIR/Image is the kernel as Debian ships it, DIR/initrd an archive whose /init gives a shell on the console, and whose /off
 powers off at once (append rdinit=/off). With root=DEVICE on its command line /init goes on in the system there.

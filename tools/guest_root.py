@@ -3,7 +3,7 @@
 
     tools/guest_root.py [DIR]          make DIR (default: a folder in the user's cache) unless it is there; print its path
     tools/guest_root.py --extra PKG    add packages
-    tools/guest_root.py --suite forky  of this suite (default: the first of trixie, forky, sid that can be had)
+    tools/guest_root.py --suite forky  of this suite (default: the first of trixie, forky, sid that is available)
 
 The packages come from the mirror that this machine's own apt uses, checked by apt against Debian's keys as always;
 apt works in a state folder of its own and never touches the machine's. Packages are unpacked, not configured: no

@@ -13,7 +13,7 @@ FAILURE = re.compile(r"FAIL|\bERROR\b|[Pp]anic|PANIC|[Aa]ssertion failed")
 def follow(m: Any, capsys: pytest.CaptureFixture[str], end: str, silence: float) -> str:
     """What the guest prints up to the line that holds `end`.
 
-    Fails at the first line that tells of a failure, and where no line comes for `silence` seconds of machine time: the end of
+    Fails at the first line that reports a failure, and where no line comes for `silence` seconds of machine time: the end of
     what has come names the test that hangs.
     """
     text = line = ""

@@ -168,7 +168,7 @@ G = "--bios guest.bin --mem 16M "
 REFUSED = {
     "--board riscv-virt": "nothing to run: give a kernel, or firmware",
     "--bios none": "nothing to run: without firmware there has to be a kernel",
-    "--board pc --kernel x": "--board pc: there is riscv-virt",
+    "--board pc --kernel x": "--board pc: there are mos6502-sbc, riscv-virt; ",
     "--kernel nothere": "kernel nothere: No such file or directory",
     "--kernel dir": "kernel dir: Is a directory",
     "--kernel empty": "kernel empty: the file is empty",
@@ -236,7 +236,7 @@ def test_options_of_programs_are_not_ignored_with_a_computer(places, option):
 
 @pytest.mark.parametrize("option", ["--disk d1", "--share dir:a", "--cpus 2", "--append x", "--gdb 0", "--strict", "--timeout 3"])
 def test_options_of_computers_are_not_ignored_with_a_program(places, option):
-    reported = f"softmetal run: {option.split()[0]} is for computers: give --kernel, --bios or --resume, too"
+    reported = f"softmetal run: {option.split()[0]} is for computers: give --board or --resume, too"
     assert softmetal("run", *option.split(), "prog") == (2, "", [reported])
 
 

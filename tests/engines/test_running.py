@@ -188,6 +188,6 @@ def test_a_forked_process_goes_on_by_itself(name):
     os.waitpid(child, 0)
     trap = engine.run(10_000)
     assert (trap.cause, engine.core.x[11], engine.core.count) == (ECALL_U, 300, DONE)
-    told = os.read(reader, 100).decode()
+    written = os.read(reader, 100).decode()
     os.close(reader)
-    assert told == f"{BREAKPOINT} 300 {DONE}"
+    assert written == f"{BREAKPOINT} 300 {DONE}"

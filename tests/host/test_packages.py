@@ -108,7 +108,7 @@ def test_the_newest_are_asked_for_and_what_is_kept_stands_in_where_no_mirror_ans
 def test_where_no_suite_is_available_the_reason_of_each_is_reported(mirror):
     with pytest.raises(ImageError) as caught:
         packages.fetch([["a"]], mirror=f"file:{mirror}/none")
-    assert [f"Debian {suite} cannot be had" in str(caught.value) for suite in packages.SUITES] == [True] * 3
+    assert [f"Debian {suite} is not available" in str(caught.value) for suite in packages.SUITES] == [True] * 3
 
 
 def test_a_damaged_note_is_as_none(mirror):

@@ -102,7 +102,7 @@ CALLS: dict[str, str] = {
     "munlock": "area area_length", "mincore": "area area_length buffer", "mmap": "zero mapped prot kind fd mapped_offset",
     "mremap": "area area_length area_length remap area", "getrlimit": "resource buffer", "getrandom": "buffer count flags",
 }  # fmt: skip
-"""System calls by name (what follows a dot only tells two uses apart) and the kinds of their arguments."""
+"""System calls by name (what follows a dot only distinguishes two uses) and the kinds of their arguments."""
 
 HEAD = r"""
 #define _GNU_SOURCE

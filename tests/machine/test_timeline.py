@@ -196,7 +196,7 @@ def test_positions_that_cannot_be_reached_are_refused_in_one_line(tmp_path, kit)
     m = kit.machine(tmp_path)
     m.keep_timeline(every=100)
     m.run(insns=500)
-    with pytest.raises(MachineError, match=f"position 10000000000 is behind the timeline, which ends with {m.place}; "):
+    with pytest.raises(MachineError, match=f"position 10000000000 is after the end of the timeline, {m.place}; "):
         m.goto(10**10)
     with pytest.raises(MachineError, match="no 501 instructions to go back: the timeline begins at position 0, 500 before"):
         m.rewind(insns=501)

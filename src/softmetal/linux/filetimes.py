@@ -6,7 +6,7 @@ kept in a table that the processes of the run share; on the disk the host's time
 clock never reads earlier than a time that the guest has been shown: it jumps to it. So nothing is ever dated in the
 guest's future unless the guest itself has dated it so, and the times are a function of the run.
 
-A change that nobody here saw (by the host, through a shared mapping) is dated when the guest first looks at it.
+A change that was not made through a node (by the host, through a shared mapping) is dated when the guest first looks at it.
 """
 
 from __future__ import annotations

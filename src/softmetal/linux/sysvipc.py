@@ -6,9 +6,8 @@ What is known of them is one small value, kept in memory that every process of t
 fork) and changed under a lock. The contents of all segments are parts of a second such memory. Both have no name and no
 owner on the host: they end with the last process, however that ends, and the host's own IPC is never reached.
 
-A process may be killed without a word, so nothing is counted that it would have to count down: who has attached what, what
-is to be undone for whom and who waits are kept by process, and those of processes that are gone are taken away before
-anybody asks.
+A process may be killed without notice, so there are no counters that it would have to decrement: attachments, undo values and
+waiters are kept by process, and those of processes that have ended are removed before any are read.
 """
 
 from __future__ import annotations

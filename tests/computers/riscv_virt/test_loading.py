@@ -45,7 +45,7 @@ def test_a_whole_image_is_loaded_with_the_memory_that_it_needs(tmp_path):
 
 @pytest.mark.parametrize("left", [64, 66, 100, 0x41, 0x60, 5000, SIZE - 1])
 def test_an_image_that_is_cut_is_refused(tmp_path, left):
-    with pytest.raises(LoadError, match=f"kernel: truncated: it has {left} bytes, of at least"):
+    with pytest.raises(LoadError, match=f"kernel: truncated: it has {left} bytes of at least"):
         load_kernel(kernel(tmp_path, image()[:left]))
 
 
@@ -53,7 +53,7 @@ def test_a_header_without_sections_is_believed_as_far_as_it_goes(tmp_path):
     plain = bytearray(image())
     plain[:2] = b"\x6f\0"
     assert load_kernel(kernel(tmp_path, bytes(plain))).pieces
-    with pytest.raises(LoadError, match="truncated: it has 100 bytes, of at least 3750"):
+    with pytest.raises(LoadError, match="truncated: it has 100 bytes of at least 3750"):
         load_kernel(kernel(tmp_path, bytes(plain[:100])))
 
 

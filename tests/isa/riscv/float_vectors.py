@@ -98,8 +98,8 @@ class Oracle:
         """(result, fflags) of each vector."""
         asked = b"".join(struct.pack("<IIQQQ", *v) for v in vectors)
         command = [QEMU, "-cpu", "rv64,Zfh=true", str(self.program)]
-        told = subprocess.run(command, input=asked, check=True, capture_output=True).stdout
-        return list(struct.iter_unpack("<QQ", told))
+        answer = subprocess.run(command, input=asked, check=True, capture_output=True).stdout
+        return list(struct.iter_unpack("<QQ", answer))
 
 
 MAIN = """

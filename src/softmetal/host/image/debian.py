@@ -54,7 +54,7 @@ def prepare(
 ) -> Prepared:
     """Make the image, its kernel (`.kernel`) and its first file system (`.initrd`). It installs itself in its first boot.
 
-    `suite`: of Debian; None takes the first that can be had. Raises ImageError, and leaves nothing half done.
+    `suite`: of Debian; None takes the first that is available. Raises ImageError, and leaves nothing half done.
     """
     lacking = missing_tools(*TOOLS)
     if lacking:

@@ -186,7 +186,7 @@ def clock_nanosleep(p: Process, clock: int, flags: int, request: int, remaining:
         return -errno.EINVAL
     if s32(clock) < 0:
         if s32(clock) & 4 and ~(s32(clock) >> 3) in (0, p.thread.tid):
-            return -errno.EINVAL  # nobody sleeps by the time that he uses himself
+            return -errno.EINVAL  # a thread cannot sleep by its own CPU time
         now = read(p, clock)
     amount = seconds * NS + ns
     if flags & 1:
