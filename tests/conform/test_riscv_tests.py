@@ -74,7 +74,7 @@ def test_a_store_to_tohost_ends_the_run_there_with_its_code(engine, stores, ende
     core.tohost = code.symbols["tohost"]
     count = sum(not line.startswith("li t1, 0x8") for line in stores.splitlines()) + 2
     runner.run(100)
-    assert (core.finisher.finished, core.finisher.code, core.unmodelled_count) == ended
+    assert (core.finisher.finished, core.finisher.code, core.unmodelled.count) == ended
     if ended[0]:
         assert core.count <= count + 1  # not an instruction further than the one behind
         assert core.pc <= code.symbols["after"]
