@@ -57,7 +57,7 @@ COMMANDS = {
     f'{BOARD} "console=ttyS0 rdinit=/off" --record run.rec': Done("Linux version .*softmetal replay run.rec"),
     "softmetal replay run.rec": Done("Linux version .*the same"),
     "softmetal asm --isa 6502 examples/monitor/monitor.s -o monitor.rom": Done(""),
-    "softmetal run --board mos6502-sbc --rom monitor.rom --script examples/monitor/session.script": Done(r"41\r\n\*"),
+    "softmetal run --board mos6502-sbc --rom monitor.rom --script examples/monitor/session.script": Done(r"41\s+\*"),
     'softmetal insn "mulhu a0, a1, a2" --set a1=-1 --set a2=7 --show asm': Done("0x02c5b533.*a0.*0x0000000000000006.*mul"),
     "softmetal insn 0x02c5b533": Done("mulhu a0, a1, a2"),
     "softmetal insn --isa 6502 'adc #$22' --set a=0x7f": Done(r"adc #\$22.*0xa1"),

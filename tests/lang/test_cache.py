@@ -64,8 +64,8 @@ class Project:
 def compiles(monkeypatch):
     """How often LLVM has compiled something."""
     count = []
-    compile_ir = native.compile_ir
-    monkeypatch.setattr(native, "compile_ir", lambda text: count.append(1) or compile_ir(text))
+    compile_parts = native.compile_parts
+    monkeypatch.setattr(native, "compile_parts", lambda text: count.append(1) or compile_parts(text))
     return count
 
 

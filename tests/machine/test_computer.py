@@ -33,7 +33,7 @@ def test_a_board_that_is_none_of_a_machine_is_refused_with_what_it_has_not(tmp_p
         board = Flat6502
 
     missing = (
-        "Flat6502 is not a machine's board: it lacks the field wanted: u1, the field debug: Debug,"
+        "Flat6502 is not a machine's board: it lacks the field needs_host: u1, the field debug: Debug,"
         " the field unmodelled: UnmodelledAccesses, the entry ports_changed(), the entry wait_until(),"
         " the entry memory_changed(), the entry hooks_changed(), decoding = ByFrame(...) or Itself()"
     )

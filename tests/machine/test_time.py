@@ -189,7 +189,7 @@ def test_the_monitor_s_commands_have_something_to_say(tmp_path, kit, command):
 def test_what_is_waited_for_is_looked_at_every_million_instructions(tmp_path, kit):
     m = kit.machine(tmp_path, kit.guests.COUNTER)
     m.run(until=lambda: m.position > 100, insns=10_000_000)
-    assert m.position == 1_000_000
+    assert 100 < m.position <= 1_000_000  # sooner where a device has called the host
 
 
 def test_without_a_timeline_there_is_no_way_back(tmp_path, kit):

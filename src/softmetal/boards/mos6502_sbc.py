@@ -55,7 +55,7 @@ class Mos6502Sbc(Hooked, Mos6502):
     via: Mos6522
     speaker: Speaker  # at the VIA's PB7, which timer 1 can drive
     unmodelled: UnmodelledAccesses
-    wanted: u1  # a device needs the host; nothing runs before it is served
+    needs_host: u1  # a device needs the host; nothing runs before it is served
     at: u16  # where the instruction that runs began
     entered: u1  # an interrupt was taken: its handler's first instruction comes before another one
     jam_reported: u1
@@ -66,7 +66,7 @@ class Mos6502Sbc(Hooked, Mos6502):
         """Run until so many instructions and interrupts are done, the clock is behind `horizon`, a device or a hook wants the
         host, or the processor is jammed; how many were done."""
         left = most
-        while left != 0 and self.wanted == 0 and self.debug.stop == 0 and self.jammed == 0 and self.cycles <= horizon:
+        while left != 0 and self.needs_host == 0 and self.debug.stop == 0 and self.jammed == 0 and self.cycles <= horizon:
             if self.entered == 0 and self.irq | (self.nmi ^ self.nmi_was):
                 self.attend()
                 if self.entered:
@@ -112,7 +112,7 @@ class Mos6502Sbc(Hooked, Mos6502):
         """Take a sample of the speaker's line."""
         self.speaker.sample(self.via.pins_b() >> 7)
         if self.speaker.calls:
-            self.wanted = 1
+            self.needs_host = 1
 
     def read(self, address: u16) -> u8:
         self.tick()
@@ -168,13 +168,13 @@ class Mos6502Sbc(Hooked, Mos6502):
         self.unmodelled.note(self.via.unmodelled | self.acia.unmodelled, address, write)
         self.via.unmodelled = self.acia.unmodelled = 0
         if self.acia.calls:
-            self.wanted = 1
+            self.needs_host = 1
 
     # -- what the host does between runs
 
     def ports_changed(self) -> None:
         """Look at the serial port, after the host has fed or drained it."""
-        self.wanted = self.speaker.calls = 0
+        self.needs_host = self.speaker.calls = 0
         if self.acia.calls:
             self.acia.transfer()  # only what had to wait for the host: as if it had come at once
         else:

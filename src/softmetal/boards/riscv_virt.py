@@ -68,7 +68,7 @@ PACE = 4
 MOST_ROUNDS = 256
 """How often devices go on while no instruction runs: as often as the largest legal queue of the largest requests needs."""
 STORM = 1_000_000_000
-"""Instructions for which a hart may do nothing but take the same interrupt, before the user hears of it."""
+"""Instructions for which a hart may do nothing but take the same interrupt, before it is reported to the user."""
 STORM_GAP = 5000
 """Instructions between two such interrupts: handlers are short, and timers come less often."""
 MAX_HARTS = 32
@@ -134,7 +134,7 @@ class RiscvVirt(PrivilegedHart, Dma):
     storm_pc: u64[MAX_HARTS]  # at the same instruction,
     storm_due: u12[MAX_HARTS]  # for the same reason
     storms: u32  # a bit for each hart for which that has gone on for STORM instructions
-    wanted: u1  # a device asks for the host; nothing runs before it has come
+    needs_host: u1  # a device needs the host; nothing runs before it is served
     paid: u64  # the clock up to which what was done for devices is paid for: see `charge`
     owing: u1  # nothing more is done for virtio devices before then,
     held: u32  # and these notifications wait: a bit for each queue of each slot
@@ -191,7 +191,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         if self.owing and self.rounds < MOST_ROUNDS and self.clock() >= self.paid:
             self.owing = 0
             self.rounds += 1
-            self.wanted = 1
+            self.needs_host = 1
         now = self.time()
         hart = self.hartid & 31
         supervisor = self.menvcfg & STCE != 0 and now >= self.stimecmp
@@ -219,7 +219,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         The number of instructions, not more than `most`, that may run before it has to be looked at again. 0: none may,
         because a device calls the host, or all harts wait and nothing is due before the clock is `horizon`.
         """
-        if self.wanted != 0 or most == 0 or self.debug.stop != 0 or self.clock() > horizon:
+        if self.needs_host != 0 or most == 0 or self.debug.stop != 0 or self.clock() > horizon:
             return 0
         while True:  # it ends: while all wait, nothing sets a timer anew
             self.timed()
@@ -229,7 +229,7 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.interrupt(due)
             elif self.waiting != 0 and self.wakes():
                 self.waiting = 0
-            if self.wanted:
+            if self.needs_host:
                 return 0
             if self.waiting == 0:
                 self.rounds = 0
@@ -272,7 +272,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         start = self.round_end
         if self.ran == 0:
             if self.soonest > horizon or self.soonest >= FAR:
-                self.begin_round(self.round_start)  # as if nobody had looked: what comes is the same
+                self.begin_round(self.round_start)  # the round begins anew: its results do not depend on how a run is cut
                 return 0
             start = max(start, self.soonest)
         self.begin_round(start)
@@ -307,7 +307,7 @@ class RiscvVirt(PrivilegedHart, Dma):
             if self.uart.irq:
                 self.plic.edge(1 << UART_IRQ)
         if self.uart.calls != 0 or self.finisher.finished != 0:
-            self.wanted = 1
+            self.needs_host = 1
 
     def device(self, slot: u4) -> VirtioDevice:
         """What is in a slot: this is what `Slot` means."""
@@ -329,7 +329,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         self.charge(device.cost + (VISIT if device.calls else 0))
         device.cost = 0
         if device.calls and not self.owing:
-            self.wanted = 1
+            self.needs_host = 1
         self.heed(device, VIRTIO + SLOT_SPAN * slot + offset, write)
 
     def charge(self, ticks: u64) -> None:
@@ -352,7 +352,7 @@ class RiscvVirt(PrivilegedHart, Dma):
         if value & 1 != 0:
             self.finisher.finished = PASSED if value == 1 else FAILED
             self.finisher.code = value >> 1
-            self.wanted = 1
+            self.needs_host = 1
         else:
             self.unmodelled.note(value != 0, self.tohost, 1)
 
@@ -369,7 +369,7 @@ class RiscvVirt(PrivilegedHart, Dma):
 
     def ports_changed(self) -> None:
         """Look at all ports, after the host has fed or drained them."""
-        self.wanted = 0
+        self.needs_host = 0
         self.uart.poll()
         self.wire()
         for slot in range(SLOTS):
@@ -423,7 +423,7 @@ class RiscvVirt(PrivilegedHart, Dma):
                 self.wire_slot(slot, NOTIFY, 1)
 
     def new_generation(self, low: u64, high: u64) -> None:
-        """The machine is a copy of another from here on: its guest is told."""
+        """The machine is a copy of another from here on: its guest is notified."""
         self.vmgenid.id[0] = low
         self.vmgenid.id[1] = high
         self.plic.update(self.levels | 1 << VMGENID_IRQ)

@@ -100,7 +100,7 @@ def _imported_from(module: Any, node: ast.ImportFrom) -> str:
 
 
 def identity(cls: type) -> tuple[str, ...]:
-    """What tells a chip class from others of its name: two scripts are both `__main__`, a function may make several."""
+    """What distinguishes a chip class from others of its name: two scripts are both `__main__`, a function may make several."""
     from softmetal.lang.chip import layout
 
     fields = hashlib.sha256(repr(layout(cls)).encode()).hexdigest()

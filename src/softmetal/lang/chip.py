@@ -29,7 +29,7 @@ from softmetal.lang.types import ArrayType, FloatType, HwType, IntType, MemoryTy
 from softmetal.lang.views import Array, Grid, Memory
 
 MAILBOX = PAGE
-"""Bytes between block and memories where compiled code leaves what it has to tell; not part of the state."""
+"""Bytes between block and memories where compiled code leaves its results; not part of the state."""
 
 
 class _Method:

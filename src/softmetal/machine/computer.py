@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from softmetal.machine.saving import Identity
     from softmetal.machine.views import Cpu
 
-BOARD_FIELDS: Mapping[str, Any] = {"wanted": u1, "debug": Debug, "unmodelled": UnmodelledAccesses}
-"""`wanted`: a device needs the host, and nothing runs before the device is served; `ports_changed` clears it."""
+BOARD_FIELDS: Mapping[str, Any] = {"needs_host": u1, "debug": Debug, "unmodelled": UnmodelledAccesses}
+"""`needs_host`: a device needs the host, and nothing runs before the device is served; `ports_changed` clears it."""
 BOARD_ENTRIES = ("ports_changed", "wait_until", "memory_changed", "hooks_changed")
 """`ports_changed()`: check all ports, after the host has filled or drained them. `wait_until(clock)`: time passes in which
 nothing runs.

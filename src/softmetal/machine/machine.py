@@ -219,7 +219,7 @@ class Machine:
         if done and waits:
             raise Diverged(self.position, f"at position {self.position - done} the guest goes on, where it waited when recorded")
         board, computer = self.board, self.computer
-        idle = done < most and not (late or board.debug.stop or board.wanted) and computer.idle(board)
+        idle = done < most and not (late or board.debug.stop or board.needs_host) and computer.idle(board)
         if idle:
             self.waited = max(self.clock, until if until < FOREVER else 0)
         elif done:

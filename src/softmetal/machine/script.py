@@ -76,7 +76,7 @@ class Script:
             board = machine.board
             if machine.computer.owes(board):  # the device is served, and gets its answer, when the clock has advanced so far
                 return 1, horizon, False
-            if not board.wanted:
+            if not board.needs_host:
                 raise Diverged(
                     machine.position, f"{item.port!r} answered at position {item.position}, where no device expects it"
                 )

@@ -19,7 +19,7 @@ class VirtioEntropy(VirtioDevice):
 
     DEVICE_ID = 4
 
-    seed: u64  # said by whoever builds the machine, and moved on with every number
+    seed: u64  # set when the machine is built, and moved on with every number
     chain: Chain
 
     def number(self) -> u64:

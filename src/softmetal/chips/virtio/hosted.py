@@ -52,7 +52,7 @@ class HostedDevice(VirtioDevice):
         self.resume(bus)
 
     def resume(self, bus: Dma) -> None:
-        """Tell the driver what is complete, and take what waits."""
+        """Notify the driver what is complete, and take what waits."""
         if not self.open:
             self.table.count = self.listed = 0
         budget: u16 = self.QUEUE_SIZE

@@ -56,7 +56,7 @@ class VirtioInput(VirtioDevice):
 
     rx: Port
     chain: Chain
-    kind: u1  # KEYBOARD or TABLET; said by whoever builds the machine
+    kind: u1  # KEYBOARD or TABLET; set when the machine is built
     select: u8  # what the configuration shows,
     subsel: u8  # and of which type or axis
     leds: u16  # lights that the guest has switched on

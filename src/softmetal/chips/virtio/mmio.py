@@ -76,7 +76,7 @@ class VirtioDevice(Device):
     FEATURES = 0
     CONFIG_WORDS = 0
 
-    present: u1  # is there a device in this place? Said by whoever builds the machine
+    present: u1  # is there a device in this place? Set when the machine is built
     status: u8
     device_features_sel: u32
     driver_features_sel: u32
@@ -163,7 +163,7 @@ class VirtioDevice(Device):
         chain.count = 0
 
     def publish(self, bus: Dma, queue: u1) -> None:
-        """Tell the driver what was given back."""
+        """Notify the driver what was given back."""
         if self.queues[queue].publish(bus):
             self.interrupt(USED)
 

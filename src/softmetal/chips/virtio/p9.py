@@ -21,7 +21,7 @@ class Virtio9p(HostedDevice):
     CONFIG_WORDS = 9
     FEATURES = 1 << F_MOUNT_TAG
 
-    tag: u8[32]  # the name to mount by, and its length; said by whoever builds the machine
+    tag: u8[32]  # the name to mount by, and its length; set when the machine is built
     tag_length: u16
 
     def config_word(self, index: u32) -> u32:

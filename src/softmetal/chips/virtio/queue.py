@@ -219,7 +219,7 @@ class Queue(Chip):
         self.filled += 1
 
     def publish(self, bus: Dma) -> u1:
-        """Tell the driver what was given back. Does it want an interrupt?"""
+        """Notify the driver what was given back. Does it want an interrupt?"""
         fresh: u16 = self.filled - self.used
         if fresh == 0 or not self.ready:
             return 0

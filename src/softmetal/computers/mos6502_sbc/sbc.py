@@ -128,8 +128,8 @@ class Sbc(Computer):
     def serve(self, machine: Machine) -> bool:
         board = machine.board
         _drain(machine)
-        busy = bool(board.wanted)
-        while board.wanted:
+        busy = bool(board.needs_host)
+        while board.needs_host:
             machine.engine.call("ports_changed")
             _drain(machine)
         return busy

@@ -29,7 +29,7 @@ def serve(machine: Any) -> bool:
     board, computer = machine.board, machine.computer
     drain(machine)
     busy = False
-    while board.wanted and not board.finisher.finished:
+    while board.needs_host and not board.finisher.finished:
         busy = True
         for i, disk in enumerate(computer.disks):
             if board.disks[i].calls and not board.owing:
