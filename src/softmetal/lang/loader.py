@@ -22,6 +22,7 @@ PROGBITS, NOBITS, RELA, SYMTAB = 1, 8, 4, 2
 ALLOCATED = 2
 R_64, R_PC32, R_PLT32, R_PC64 = 1, 2, 4, 24
 R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX = 9, 41, 42
+SYMBOL, RELOCATION, NEAR = struct.Struct("<IBBHQQ"), struct.Struct("<QQq"), struct.Struct("<i")
 BUNDLE = b"softmetal objects\n"
 STUB = 16
 """Bytes of a jump to a function elsewhere, with its address behind."""
@@ -107,16 +108,20 @@ class _Object:
         self.end = end
 
     def symbols(self) -> Iterator[tuple[str, int | None, bool]]:
-        """All symbols in their order: the name, the place (None: it is expected elsewhere), whether others may refer to it."""
+        """All symbols in their order: the name ("" for the file's own), the place (None: expected elsewhere), whether others
+        may refer to it."""
         for kind, _, source, size, link, _, _ in self.sections:
             if kind != SYMTAB:
                 continue
             strings = self.sections[link][2]
-            for at in range(source, source + size, 24):
-                name_at, info, _, section, value, _ = struct.unpack_from("<IBBHQQ", self.data, at)
+            for name_at, info, _, section, value, _ in SYMBOL.iter_unpack(self.data[source : source + size]):
+                exported = info >> 4 != 0
+                if not exported:
+                    yield "", self.places.get(section, 0) + value, False
+                    continue
                 name = self.data[strings + name_at : self.data.index(b"\0", strings + name_at)].decode()
-                missing = section == 0 and at > source and name != "_GLOBAL_OFFSET_TABLE_"
-                yield name, None if missing else self.places.get(section, 0) + value, bool(info >> 4) and section in self.places
+                missing = section == 0 and name != "_GLOBAL_OFFSET_TABLE_"
+                yield name, None if missing else self.places.get(section, 0) + value, section in self.places
 
 
 class _Loaded:
@@ -152,18 +157,20 @@ class _Loaded:
             for kind, _, source, size, _, info, _ in each.sections:
                 if kind != RELA or info not in each.places:
                     continue
-                for at in range(source, source + size, 24):
-                    where, what, addend = struct.unpack_from("<QQq", each.data, at)
-                    self._relocate(base, each.places[info] + where, what & 0xFFFFFFFF, values[what >> 32], addend, stub_of)
+                start = each.places[info]
+                for where, what, addend in RELOCATION.iter_unpack(each.data[source : source + size]):
+                    at, kind, symbol = start + where, what & 0xFFFFFFFF, values[what >> 32]
+                    if kind in (R_PC32, R_PLT32):  # nearly all
+                        NEAR.pack_into(self.pages, at, symbol[1] + addend - at)
+                    else:
+                        self._relocate(base, at, kind, symbol, addend, stub_of)
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.mprotect(ctypes.c_void_p(base), ctypes.c_size_t(len(self.pages)), mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "the host does not let this process run code that it has made (mprotect)")
 
     def _relocate(self, base: int, at: int, kind: int, symbol: tuple[str, int], addend: int, stubs: dict[str, int]) -> None:
         name, target = symbol
-        if kind in (R_PC32, R_PLT32):
-            struct.pack_into("<i", self.pages, at, target + addend - at)
-        elif kind == R_64:
+        if kind == R_64:
             struct.pack_into("<Q", self.pages, at, base + target + addend & (1 << 64) - 1)
         elif kind == R_PC64:
             struct.pack_into("<q", self.pages, at, target + addend - at)
