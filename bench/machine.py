@@ -56,8 +56,10 @@ def share() -> float:
 
 def booted(args: argparse.Namespace, **parts: Any) -> Machine:
     """A machine at its prompt."""
-    virt = Virt(kernel=args.kernel, initrd=args.initrd, append="console=ttyS0", memory=args.memory << 20, network=True)
-    m = Machine(virt, **parts)
+    virt = Virt(
+        kernel=args.kernel, initrd=args.initrd, append="console=ttyS0", memory=args.memory << 20, network=True, **parts
+    )  # fmt: skip
+    m = Machine(virt)
     m.expect("# ")
     return m
 
