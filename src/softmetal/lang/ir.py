@@ -53,6 +53,16 @@ class ChipRef:
     classes: tuple[type, ...] = ()
     chosen: ChipSelect | ChipPick | Call | None = None
 
+    @property
+    def home(self) -> Any:
+        """By what functions name the chip whose fields they load and store: its place, or its class where that is not known."""
+        return self.place if self.place is not None else self.cls
+
+
+def classes_of(chip: ChipRef) -> tuple[type, ...]:
+    """The classes of which a chip may be."""
+    return chip.classes or (chip.cls,)
+
 
 @dataclass(slots=True)
 class ChipSelect:

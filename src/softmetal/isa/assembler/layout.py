@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -78,7 +79,7 @@ class Place:
 
 
 @dataclass
-class Layout:
+class Layout(ABC):
     """Two passes: the first decides every size and so every address, the second makes the bytes.
 
     `statement`, which reads one, belongs to who derives from this.
@@ -156,9 +157,9 @@ class Layout:
         """Raise the error for the current line."""
         raise AssemblyError(f"{self.filename}:{self.line}: {what}") from None
 
+    @abstractmethod
     def statement(self, line: str) -> None:
         """One statement of the source."""
-        raise NotImplementedError
 
     def uncommented(self, text: str) -> str:
         """The text with comments blanked out, and SEPARATOR where a statement ends inside a line."""

@@ -8,7 +8,7 @@ from typing import Any
 from softmetal.lang import ir
 from softmetal.lang.check.operators import OPERATORS, not_zero
 from softmetal.lang.check.slices import Slices
-from softmetal.lang.check.values import Part, chip_of, classes_of, describe
+from softmetal.lang.check.values import Part, chip_of, describe
 from softmetal.lang.chip import chip_class, layout_of, shared_size
 from softmetal.lang.ranges import Range, type_range
 from softmetal.lang.types import FloatType, IntType
@@ -37,8 +37,8 @@ class Assignments(Slices):
             self.fail(node, str(error), "chips of one class, without memories")
         base = chip.cls if issubclass(source.cls, chip.cls) else source.cls
         for name in layout_of(base).fields:
-            self.function.stores.add((chip.place if chip.place is not None else chip.cls, name))
-            self.function.loads.add((source.place if source.place is not None else source.cls, name))
+            self.function.stores.add((chip.home, name))
+            self.function.loads.add((source.home, name))
         return ir.CopyChip(chip, source, size)
 
     def do_AnnAssign(self, node: ast.AnnAssign) -> list[Any]:
@@ -123,7 +123,7 @@ class Assignments(Slices):
                 self.fail(target, f"{target.attr!r} cannot be assigned", "one of its elements: name[i] = value")
             if not isinstance(field.type, IntType | FloatType):
                 self.fail(target, f"{target.attr} is {field.type!r}, not a number", f"{target.attr}[i] or one of its fields")
-            self.function.stores.add((chip.place if chip.place is not None else chip.cls, field.name))
+            self.function.stores.add((chip.home, field.name))
             return ir.SetField(chip, field, None, self.cut(source, value, field.type))
         if isinstance(target, ast.Subscript):
             base = self.value(target.value)
@@ -131,14 +131,14 @@ class Assignments(Slices):
                 self.fail(target, f"{describe(base)} has no elements to assign", "an element of an array or a memory")
             place = self._element(target, base)
             if isinstance(place, ir.MemoryLoad):
-                self.function.stores.add((base.chip.place if base.chip.place is not None else base.chip.cls, base.name))
+                self.function.stores.add((base.chip.home, base.name))
                 cut = self.cut(source, value, place.type)
                 return ir.SetMemory(place.chip, place.memory, place.type, place.address, cut)
             if isinstance(place, ir.ChipRef):
                 self.fail(target, "a chip cannot be assigned", "its fields")
             if isinstance(place, Part):
                 self.fail(target, f"a row of {place.name} cannot be assigned", f"an element: {ast.unparse(target)}[x]")
-            self.function.stores.add((base.chip.place if base.chip.place is not None else base.chip.cls, base.name))
+            self.function.stores.add((base.chip.home, base.name))
             return ir.SetField(place.chip, place.field, place.index, self.cut(source, value, place.field.type.element))
         return self.fail(target, "this cannot be assigned", "a variable, a field, an element")
 
@@ -167,14 +167,14 @@ class Assignments(Slices):
         """Let a local stand for a chip, and remember which, or of which classes it may be."""
         assert self.state is not None
         kind = self.types.get(name)
-        if kind is not None and not (chip_class(kind) and all(issubclass(c, kind) for c in classes_of(chip))):
+        if kind is not None and not (chip_class(kind) and all(issubclass(c, kind) for c in ir.classes_of(chip))):
             given = kind.__name__ if chip_class(kind) else str(kind)
             wanted = f"a chip of class {kind.__name__}" if chip_class(kind) else "one of its fields"
             self.fail(node, f"{name} is a {given}, {describe(chip)} is given", wanted)
         if name in self.widest and not isinstance(self.widest[name], ir.ChipRef):
             self.fail(node, f"{name!r} is a number here and a chip there", "two names")
         self.chosen_of[name] = self.one_of(node, [chip], self.chosen_of.get(name, ()))
-        self.state[name] = chip if chip.place is not None else chip_of(classes_of(chip), name)
+        self.state[name] = chip if chip.place is not None else chip_of(ir.classes_of(chip), name)
         if not self.probing:
             self.widest[name] = chip_of(self.chosen_of[name], name)
         return ir.SetChip(name, chip)

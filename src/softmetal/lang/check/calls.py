@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from functools import partial
 from typing import Any
 
 from softmetal.lang import ir, ops
 from softmetal.lang.check.operators import Operators
-from softmetal.lang.check.values import Bound, Method, Static, Value, Way, chip_of, classes_of, describe, pure, settled
+from softmetal.lang.check.values import Bound, Method, Static, Value, Way, chip_of, describe, pure, settled
 from softmetal.lang.chip import Trap, method_of
 from softmetal.lang.ranges import BIT, Range, type_range
 from softmetal.lang.source import is_hardware_function
@@ -53,7 +54,7 @@ class Calls(Operators):
     def _super(self, node: ast.Call, func: ast.Attribute) -> Value:
         chip = self.bound.get("self")
         assert self.owner is not None
-        ways = {_next_method(c, self.owner, func.attr) for c in classes_of(chip)} if isinstance(chip, ir.ChipRef) else set()
+        ways = {_next_method(c, self.owner, func.attr) for c in ir.classes_of(chip)} if isinstance(chip, ir.ChipRef) else set()
         if len(ways) > 1:
             self.fail(
                 node, f"super().{func.attr}() is not the same in all classes that this chip may be of", "one base for each class"
@@ -83,7 +84,7 @@ class Calls(Operators):
         """A call of a chip's method: where the chip may be of several classes that define it, of the one that the chip is of."""
         name = callee.function.__name__
         found: dict[Any, tuple[type, ...]] = {}
-        for cls in classes_of(callee.chip):
+        for cls in ir.classes_of(callee.chip):
             method = method_of(cls, name)
             found[method] = (*found.get(method, ()), cls)
         ways = [Way(classes, *method) for method, classes in found.items()]
@@ -95,9 +96,9 @@ class Calls(Operators):
         self.function.calls.append(call.function)
         return self._result(node, call)
 
+    @abstractmethod
     def dispatch(self, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Value], named: Any) -> ir.Call:
         """A call of one of several methods, by the class that a chip is of."""
-        raise NotImplementedError  # pragma: no cover - the checker's
 
     def _arguments(self, node: ast.Call) -> tuple[list[Value], dict[Any, Value]]:
         return [self._argument(a) for a in node.args], {k.arg: self._argument(k.value) for k in node.keywords}

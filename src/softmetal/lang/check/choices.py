@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Iterable
 
 from softmetal.lang import ir
 from softmetal.lang.check.elements import Elements
-from softmetal.lang.check.values import Value, chip_of, classes_of, common_base, describe, pure
+from softmetal.lang.check.values import Value, chip_of, common_base, describe, pure
 from softmetal.lang.chip import Chip
 
 
@@ -40,13 +41,13 @@ class Choices(Elements):
         for chip in chips:
             if chip.path == "":
                 self.fail(node, f"{chip.cls.__name__} is the board itself, which is not chosen when running", "a chip in it")
-            classes += classes_of(chip)
+            classes += ir.classes_of(chip)
         if common_base(classes) is Chip:
             names = " and ".join(dict.fromkeys(c.__name__ for c in classes))
             self.fail(node, f"{names} have no class of chips in common", "chips of one class, or of classes derived from one")
         self.told_apart(node, classes)
         return classes
 
+    @abstractmethod
     def told_apart(self, node: ast.AST, classes: tuple[type, ...]) -> None:
         """Refuse classes of which two chips begin at one place, one inside the other, for its place says what a chip is."""
-        raise NotImplementedError  # pragma: no cover - the checker's

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.lang import ir
-from softmetal.lang.check.values import chip_of, classes_of
+from softmetal.lang.check.values import chip_of
 from softmetal.lang.ranges import type_range
 from softmetal.lang.source import annotation
 
@@ -22,7 +22,7 @@ def dispatcher(chip: ir.ChipRef, ways: list[tuple[tuple[type, ...], ir.Function]
     first = ways[0][1]
     own = first.chips[0][0]
     made = ir.Function(first.name, ("dispatch", *(one.key for _, one in ways)), [*first.chips], [*first.params], [*first.results])
-    made.chips[0] = (own, chip_of(classes_of(chip), own))
+    made.chips[0] = (own, chip_of(ir.classes_of(chip), own))
     made.locals = {name: type_range(kind) for name, kind in made.params}
     made.calls = [one for _, one in ways]
     made.traps, made.returns = any(c.traps for c in made.calls), any(c.returns for c in made.calls)
@@ -34,7 +34,7 @@ def dispatcher(chip: ir.ChipRef, ways: list[tuple[tuple[type, ...], ir.Function]
 
 def _body(made: ir.Function, own: str, classes: tuple[type, ...], one: ir.Function) -> list[Any]:
     """What is done for a chip of some classes: a call with the same arguments, whose results are handed on."""
-    others = [ref if ref.place is not None else chip_of(classes_of(ref), name) for name, ref in made.chips[1:]]
+    others = [ref if ref.place is not None else chip_of(ir.classes_of(ref), name) for name, ref in made.chips[1:]]
     chips = [chip_of(classes, own), *others]
     found = type_range(one.results[0]) if len(one.results) == 1 else None
     call = ir.Call(found, one, chips, [ir.Local(type_range(kind), name) for name, kind in one.params])

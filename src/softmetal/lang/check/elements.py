@@ -75,7 +75,7 @@ class Elements(Names):
         if isinstance(kind, tuple):
             wide, mem = kind
             self._inside(first, found, mem.length - wide.size + 1, f"memory {part.name}", part.name)
-            self.function.loads.add((part.chip.place if part.chip.place is not None else part.chip.cls, part.name))
+            self.function.loads.add((part.chip.home, part.name))
             return ir.MemoryLoad(type_range(wide), part.chip, part.name, wide, index)
         self._inside(first, found, kind.length, f"{'a row of' if part.start else 'the array'} {part.name}", part.name)
         sub = chip_class(kind.element)
@@ -85,7 +85,7 @@ class Elements(Names):
             if found.single and pure(index):
                 return self._sub_chip(part.chip, f"{part.name}[{found.lo}]", sub, at + step * found.lo)
             return ir.ChipRef(sub, part.chip.parameter, None, None, part.chip, at, index, step)
-        self.function.loads.add((part.chip.place if part.chip.place is not None else part.chip.cls, part.name))
+        self.function.loads.add((part.chip.home, part.name))
         return ir.FieldLoad(type_range(kind.element), part.chip, part.field, self._behind(first, part.start, index))
 
     def _row(self, node: ast.expr, part: Part) -> Part:

@@ -7,7 +7,7 @@ from typing import Any
 
 from softmetal.lang import ir, ranges
 from softmetal.lang.check.assignments import Assignments
-from softmetal.lang.check.values import State, chip_of, classes_of
+from softmetal.lang.check.values import State, chip_of
 from softmetal.lang.chip import method_of
 from softmetal.lang.ranges import Range, type_range
 
@@ -48,7 +48,7 @@ def either(name: str, a: ir.Known, b: ir.Known) -> ir.Known:
     if isinstance(a, ir.ChipRef) and isinstance(b, ir.ChipRef):
         if a.place is not None and (a.place, a.path) == (b.place, b.path):
             return a
-        return chip_of((*classes_of(a), *classes_of(b)), name)
+        return chip_of((*ir.classes_of(a), *ir.classes_of(b)), name)
     return None
 
 

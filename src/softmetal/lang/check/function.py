@@ -7,7 +7,7 @@ from typing import Any
 
 from softmetal.lang import ir
 from softmetal.lang.check.flow import Flow
-from softmetal.lang.check.values import State, Static, classes_of, describe
+from softmetal.lang.check.values import State, Static, describe
 from softmetal.lang.chip import Trap, chip_class, trap_fields
 from softmetal.lang.ranges import type_range
 from softmetal.lang.source import annotation, evaluate, tree_of
@@ -107,7 +107,7 @@ class Checker(Flow):
 
     def _return_chip(self, node: ast.expr, kind: type) -> list[Any]:
         chip = self.value(node)
-        if not isinstance(chip, ir.ChipRef) or not all(issubclass(c, kind) for c in classes_of(chip)):
+        if not isinstance(chip, ir.ChipRef) or not all(issubclass(c, kind) for c in ir.classes_of(chip)):
             self.fail(node, f"{describe(chip)} is returned, the result is a {kind.__name__}", f"a chip of class {kind.__name__}")
         self.function.found = self.one_of(node, [chip], self.function.found)
         self.state = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import enum
+from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -16,7 +17,6 @@ from softmetal.lang.check.values import (
     State,
     Static,
     Value,
-    classes_of,
     close_to,
     describe,
     pure,
@@ -31,7 +31,7 @@ WIDE = {f"{s}{b}": (UNSIGNED if s == "u" else SIGNED)[b] for s in "us" for b in 
 MISSING = object()
 
 
-class Names:
+class Names(ABC):
     """The checker of names. `state` is what is known of the locals, `bound` what parameters stand for that are no numbers."""
 
     filename: str
@@ -48,8 +48,9 @@ class Names:
     def fail(self, node: ast.AST, message: str, instead: str) -> NoReturn:
         raise HardwareError(self.filename, node, message, instead)
 
+    @abstractmethod
     def instance(self, function: Any, owner: type | None, args: list[Value], names: Any, node: ast.AST) -> Any:
-        raise NotImplementedError  # pragma: no cover - the checker's
+        """A function, checked for these arguments: it, and what it is called with."""
 
     # -- names and values known when compiling
 
@@ -133,9 +134,9 @@ class Names:
             return names[name]
         return getattr(builtins, name, MISSING)
 
+    @abstractmethod
     def used(self, home: Any, name: str, value: Any) -> None:
         """Remember that compiled code holds this constant of a module (by name) or class."""
-        raise NotImplementedError  # pragma: no cover - the checker's
 
     def attribute(self, home: Any, name: str) -> Static:
         """A constant, function or class of a module or class."""
@@ -199,7 +200,7 @@ class Names:
                 return self._sub_chip(chip, name, field.type, field.offset)
             if isinstance(field.type, ArrayType):
                 return Part(chip, field, name, field.type)
-            self.function.loads.add((chip.place if chip.place is not None else chip.cls, name))
+            self.function.loads.add((chip.home, name))
             return ir.FieldLoad(type_range(field.type), chip, field, None)
         found = method_of(chip.cls, name)
         if found:
@@ -216,7 +217,7 @@ class Names:
 
     def _class_value(self, node: ast.AST, chip: ir.ChipRef, name: str) -> ir.Expr:
         """A constant that differs by the class of a chip, or of a chip that has to be found all the same."""
-        values = {cls: self.attribute(cls, name).value for cls in classes_of(chip)}
+        values = {cls: self.attribute(cls, name).value for cls in ir.classes_of(chip)}
         if not all(isinstance(value, int) for value in values.values()):
             if not pure(chip):
                 self.fail(node, "finding this chip has effects", f"{chip.cls.__name__}.{name}, or a variable for the chip")

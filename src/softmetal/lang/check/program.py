@@ -11,7 +11,7 @@ from softmetal.lang import ir
 from softmetal.lang.check.calls import Calls
 from softmetal.lang.check.dispatch import dispatcher, signature
 from softmetal.lang.check.function import Checker, named_type
-from softmetal.lang.check.values import Static, Way, chip_of, classes_of, describe
+from softmetal.lang.check.values import Static, Way, chip_of, describe
 from softmetal.lang.chip import Board, Chip
 from softmetal.lang.ranges import Range
 from softmetal.lang.source import HardwareError, annotation, tree_of
@@ -92,13 +92,13 @@ class Program:
             kind = annotation(function, owner, name)
             value = given[name]
             if isinstance(value, ir.ChipRef):
-                if kind is not None and isinstance(kind, type) and not all(issubclass(c, kind) for c in classes_of(value)):
+                if kind is not None and isinstance(kind, type) and not all(issubclass(c, kind) for c in ir.classes_of(value)):
                     fail(f"{name} is a {kind.__name__}, {value.cls.__name__} is given", f"a chip of class {kind.__name__}")
                 if isinstance(kind, IntType | FloatType):
                     fail(f"{name} is a {kind}, a chip is given", "one of its fields")
                 chip_args.append(value)
                 if getattr(function, "__shared__", False) and value.path != "":
-                    value = chip_of(classes_of(value), name)
+                    value = chip_of(ir.classes_of(value), name)
                 chips.append((name, value))
                 key.append((name, value.cls, value.place, value.path, *value.classes))
             elif isinstance(value, Static):

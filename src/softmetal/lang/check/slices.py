@@ -96,4 +96,4 @@ class Slices(Calls):
 
 def _place(span: ir.Span) -> tuple[Any, str]:
     """What is loaded or stored, as functions name it."""
-    return span.chip.place if span.chip.place is not None else span.chip.cls, span.field.name if span.field else span.memory
+    return span.chip.home, span.field.name if span.field else span.memory

@@ -52,11 +52,6 @@ class Bound:
         self.value, self.name = value, name
 
 
-def classes_of(chip: ir.ChipRef) -> tuple[type, ...]:
-    """The classes of which a chip may be."""
-    return chip.classes or (chip.cls,)
-
-
 def common_base(classes: Iterable[type]) -> Any:
     """The closest class that all of these are, or are derived from."""
     first, *rest = classes

@@ -6,6 +6,7 @@ pointer; its memories lie elsewhere, at a place that follows from the chip's.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from softmetal.lang import ir
@@ -14,23 +15,23 @@ from softmetal.lang.llvm.writer import Writer
 from softmetal.lang.ranges import Range
 
 
-class Places(Writer):
+class Places(Writer, ABC):
     """Writes the places of a function's chips."""
 
     vars: dict[str, tuple[str, ir.Known]]
     """Each local's slot, and what it may be anywhere in the function."""
 
+    @abstractmethod
     def value(self, node: ir.Expr) -> Typed:
         """Emit an expression."""
-        raise NotImplementedError  # pragma: no cover - those of `values`
 
+    @abstractmethod
     def test(self, node: ir.Expr) -> str:
         """Emit an expression as an i1: is it other than 0?"""
-        raise NotImplementedError  # pragma: no cover - those of `values`
 
+    @abstractmethod
     def called(self, node: ir.Call) -> list[Typed]:
         """Emit a call; its results."""
-        raise NotImplementedError  # pragma: no cover - those of `values`
 
     def chip(self, ref: ir.ChipRef) -> tuple[str, int]:
         """(pointer, bytes to add) of a chip."""
@@ -126,7 +127,7 @@ class Places(Writer):
     def _memory_of(self, ref: ir.ChipRef, name: str) -> str:
         """Pointer to a memory of a chip that is chosen when running: it follows from the chip's place."""
         board, place = self.unit.board, self.place_of(ref)
-        places = [place for cls in ref.classes or (ref.cls,) for place in board.places(cls)]
+        places = [place for cls in ir.classes_of(ref) for place in board.places(cls)]
         pairs = sorted((at, board.memories[path + name][0]) for at, path in places)
         (first, start), (last, end) = pairs[0], pairs[-1]
         steps = len(pairs) - 1
