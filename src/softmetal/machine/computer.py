@@ -10,6 +10,7 @@ A computer is an immutable description: a frozen dataclass, whose fields made by
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from abc import ABC, abstractmethod
@@ -58,6 +59,21 @@ class Port:
     kind: Kind
     put: Callable[[Any, bytes], None]
     room: Callable[[Any, int], int] = lambda board, count: count
+
+
+def feeding(feed: Callable[[Any, bytes], Any]) -> Callable[[Any, bytes], None]:
+    """A port's `put`: give the data to a device of the board, which then looks at its ports."""
+
+    def put(machine: Any, data: bytes) -> None:
+        feed(machine.board, data)
+        machine.engine.call("ports_changed")
+
+    return put
+
+
+def ring(kind: Kind, of: Callable[[Any], Any]) -> Port:
+    """The port behind which a device's ring (`chips.device.Port`) lies: `of(board)`."""
+    return Port(kind, feeding(lambda board, data: of(board).feed(data)), lambda board, count: int(of(board).room()))
 
 
 @dataclass(frozen=True)
@@ -131,6 +147,8 @@ class Computer(ABC):
     ports: ClassVar[Mapping[str, Port]] = {}
     consoles: ClassVar[tuple[str, ...]] = ()
     """The ports that are consoles, the main one first: streams, whose output `serve` puts into `machine.consoles`."""
+    devices: ClassVar[Mapping[str, tuple[int, int]]] = {}
+    """Physical address and span of each device that has a name."""
     sound: ClassVar[tuple[int, int] | None] = None
     """Samples a second and channels of what it plays, which `serve` puts into `machine.sound`; None where it has no sound."""
     condition_registers: ClassVar[Sequence[str]] = ()
@@ -234,6 +252,9 @@ class Computer(ABC):
 
     def device_at(self, board: Any, address: int) -> str:
         """The device at a physical address, and the offset in it: `uart + 0x5`."""
+        for name, (start, span) in self.devices.items():
+            if start <= address < start + span:
+                return f"{name} + {address - start:#x}"
         return "no device"
 
     def picture(self, board: Any) -> tuple[int, int, bytes] | None:
@@ -261,6 +282,7 @@ class Computer(ABC):
         return None
 
 
+@functools.cache
 def check(kind: type[Computer]) -> None:
     """Check that a computer's board has what a machine needs. Raises MachineError, one line."""
     board = kind.board

@@ -10,7 +10,7 @@ from typing import Any
 from softmetal.boards.mos6502_sbc import CLOCK_HZ, DEVICES, RAM, RAM_SIZE, REGISTERS, ROM, ROM_SIZE, SAMPLED, Mos6502Sbc
 from softmetal.engines.native import new_board
 from softmetal.isa.mos6502 import isa
-from softmetal.machine.computer import Computer, Kind, Port, Region, option
+from softmetal.machine.computer import Computer, Kind, Port, Region, option, ring
 from softmetal.machine.errors import LoadError
 from softmetal.machine.machine import Machine
 from softmetal.machine.views import Cpu
@@ -55,11 +55,6 @@ class Mos6502Cpu(Cpu):
         return f"pc {self.get('pc'):04x}  {bytes_}  {flags}  cycle {self.state.cycles}"
 
 
-def _serial(machine: Any, data: bytes) -> None:
-    machine.board.acia.rx.feed(data)
-    machine.engine.call("ports_changed")
-
-
 def _port_a(machine: Any, data: bytes) -> None:
     machine.board.via.pa = data[0]
 
@@ -77,13 +72,14 @@ class Sbc(Computer):
     board = Mos6502Sbc
     hz = CLOCK_HZ
     ports = {  # noqa: RUF012
-        "serial": Port(Kind.STREAM, _serial, lambda board, count: int(board.acia.rx.room())),
+        "serial": ring(Kind.STREAM, lambda board: board.acia.rx),
         "nmi": Port(Kind.EVENT, lambda machine, data: machine.engine.call("press_nmi", data[0] & 1)),  # 1: the button is down
         "pa": Port(Kind.EVENT, _port_a),  # the levels at the VIA's ports
         "pb": Port(Kind.EVENT, _port_b),
     }
     consoles = ("serial",)
     sound = (CLOCK_HZ // SAMPLED, 1)
+    devices = DEVICES
     condition_registers = REGISTERS
     watch_stops_before = False
     needs = ("rom",)
@@ -141,12 +137,6 @@ class Sbc(Computer):
 
     def cpu(self, machine: Machine, number: int) -> Mos6502Cpu:
         return Mos6502Cpu(machine, number)
-
-    def device_at(self, board: Any, address: int) -> str:
-        for name, (base, length) in DEVICES.items():
-            if base <= address < base + length:
-                return f"{name} + {address - base:#x}"
-        return "no device"
 
 
 def _drain(machine: Machine) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmetal.boards.riscv_virt import DEVICES, SLOT_IRQ, SLOT_SPAN, SLOTS, SOURCES, STORM, VIRTIO, Slot
+from softmetal.boards.riscv_virt import SLOT_IRQ, SLOT_SPAN, SLOTS, SOURCES, STORM, VIRTIO, Slot
 from softmetal.isa.riscv.privileged.state import INTERRUPTS, MEI, SEI
 
 
-def device_at(board: Any, address: int) -> str:
-    """The device at a physical address, and the offset in it."""
-    for name, (base, length) in DEVICES.items():
-        if base <= address < base + length:
-            return f"{name} + {address - base:#x}"
-    if VIRTIO <= address < VIRTIO + SLOT_SPAN * SLOTS:
-        slot, offset = divmod(address - VIRTIO, SLOT_SPAN)
-        return f"virtio slot {slot}, {_kind(board.slots[slot])} + {offset:#x}"
-    return "no device"
+def in_slot(board: Any, address: int) -> str:
+    """The device in a slot at a physical address, and the offset in it; "" where no slot is."""
+    if not VIRTIO <= address < VIRTIO + SLOT_SPAN * SLOTS:
+        return ""
+    slot, offset = divmod(address - VIRTIO, SLOT_SPAN)
+    return f"virtio slot {slot}, {_kind(board.slots[slot])} + {offset:#x}"
 
 
 def storm(board: Any) -> str:

@@ -5,32 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmetal.computers.riscv_virt import csrs
-from softmetal.machine.computer import Kind, Port
-
-
-def _uart(machine: Any, data: bytes) -> None:
-    machine.board.uart.rx.feed(data)
-    machine.engine.call("ports_changed")
-
-
-def _hvc(machine: Any, data: bytes) -> None:
-    machine.board.console.rx.feed(data)
-    machine.engine.call("ports_changed")
-
-
-def _net(machine: Any, data: bytes) -> None:
-    machine.board.net.feed(data)
-    machine.engine.call("ports_changed")
-
-
-def _keyboard(machine: Any, data: bytes) -> None:
-    machine.board.keyboard.rx.feed(data)
-    machine.engine.call("ports_changed")
-
-
-def _tablet(machine: Any, data: bytes) -> None:
-    machine.board.tablet.rx.feed(data)
-    machine.engine.call("ports_changed")
+from softmetal.machine.computer import Kind, Port, feeding, ring
 
 
 def _resize(machine: Any, data: bytes) -> None:
@@ -60,11 +35,14 @@ def _csr(machine: Any, data: bytes) -> None:
 
 
 PORTS = {
-    "uart": Port(Kind.STREAM, _uart, lambda board, count: int(board.uart.rx.room())),
-    "hvc": Port(Kind.STREAM, _hvc, lambda board, count: int(board.console.rx.room())),
-    "net": Port(Kind.PACKET, _net, lambda board, count: count if board.net.rx.fits(count) else 0),
-    "keyboard": Port(Kind.PACKET, _keyboard, lambda board, count: int(board.keyboard.rx.room())),
-    "tablet": Port(Kind.PACKET, _tablet, lambda board, count: int(board.tablet.rx.room())),
+    "uart": ring(Kind.STREAM, lambda board: board.uart.rx),
+    "hvc": ring(Kind.STREAM, lambda board: board.console.rx),
+    "net": Port(
+        Kind.PACKET, feeding(lambda board, data: board.net.feed(data)),
+        lambda board, count: count if board.net.rx.fits(count) else 0,
+    ),
+    "keyboard": ring(Kind.PACKET, lambda board: board.keyboard.rx),
+    "tablet": ring(Kind.PACKET, lambda board: board.tablet.rx),
     "resize": Port(Kind.EVENT, _resize),  # columns and rows of the terminal, 2 bytes each
     "link": Port(Kind.EVENT, lambda machine, data: machine.engine.call("set_link", data[0])),  # 1: the cable is in
     "generation": Port(Kind.EVENT, _generation),  # 16 bytes, for vmgenid

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from softmetal.boards.riscv_virt import CLOCK_HZ, MAX_HARTS, SLOT_IRQ, SLOT_SPAN, VIRTIO, RiscvVirt, Slot
+from softmetal.boards.riscv_virt import CLOCK_HZ, DEVICES, MAX_HARTS, SLOT_IRQ, SLOT_SPAN, VIRTIO, RiscvVirt, Slot
 from softmetal.chips.test_finisher import FAILED, PASSED, RESET
 from softmetal.chips.virtio.net import HEADER
 from softmetal.computers.riscv_virt import devices, gdb, keys, naming, translation
@@ -56,6 +56,7 @@ class Virt(Computer):
     hz = CLOCK_HZ
     ports = PORTS
     consoles = ("uart", "hvc")
+    devices = DEVICES
     condition_registers = ABI
     special_registers = {c.name.lower(): int(c) for c in Csr}  # noqa: RUF012
     needs = ("kernel", "bios")
@@ -270,7 +271,7 @@ class Virt(Computer):
         return translation.physical(machine, cpu, address)
 
     def device_at(self, board: Any, address: int) -> str:
-        return naming.device_at(board, address)
+        return naming.in_slot(board, address) or super().device_at(board, address)
 
     def picture(self, board: Any) -> tuple[int, int, bytes] | None:
         return board.gpu.picture() if self.display else None
