@@ -58,7 +58,6 @@ class Mos6502Sbc(Hooked, Mos6502):
     needs_host: u1  # a device needs the host; nothing runs before it is served
     at: u16  # where the instruction that runs began
     entered: u1  # an interrupt was taken: its handler's first instruction comes before another one
-    jam_reported: u1
 
     # -- running
 
@@ -78,9 +77,8 @@ class Mos6502Sbc(Hooked, Mos6502):
             self.at = self.pc
             step(self)
             left -= 1
-        if self.jammed and self.jam_reported == 0:
-            self.jam_reported = 1
-            self.report_trap(0, JAM, JAM, 0)
+            if self.jammed:
+                self.report_trap(0, JAM, JAM, 0)
         return most - left
 
     def poll(self) -> None:

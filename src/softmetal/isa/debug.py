@@ -126,15 +126,18 @@ class Hooked(Chip):
     def before_report(self) -> None:
         """An event is about to be reported: what cannot be done while an engine runs ahead of time is refused here."""
 
+    def seen_here(self) -> u1:
+        """Has the machine stopped before this instruction for an access of it, and executes it now?"""
+        same = self.debug.seen_cpu == self.hook_cpu() + 1 and self.debug.seen_pc == self.hook_pc()
+        return same and self.debug.seen_count == self.hook_count()
+
     def watch(self, address: u64, size: u7, what: u8, value: u64) -> u1:
         """Report an access that is watched. Is the machine to stop?
 
         An instruction that is done again, because the machine stopped before it, is not reported again.
         """
         stops: u1 = 0
-        cpu = self.hook_cpu() + 1
-        pc, count = self.hook_pc(), self.hook_count()
-        again = self.debug.seen_cpu == cpu and self.debug.seen_pc == pc and self.debug.seen_count == count
+        pc, count, again = self.hook_pc(), self.hook_count(), self.seen_here()
         for i in range(WATCHES):
             if i < self.debug.watches and self.debug.watch_what[i] & what != 0:
                 if self.debug.watch_from[i] < address + size and address <= self.debug.watch_to[i]:
@@ -146,13 +149,10 @@ class Hooked(Chip):
 
     def watched(self, what: u8) -> None:
         """The machine stops before an instruction, for an access of it: its accesses of this kind have been reported."""
-        cpu = self.hook_cpu() + 1
-        pc, count = self.hook_pc(), self.hook_count()
-        again = self.debug.seen_cpu == cpu and self.debug.seen_pc == pc and self.debug.seen_count == count
-        self.debug.seen = self.debug.seen | what if again else what
-        self.debug.seen_cpu = cpu
-        self.debug.seen_pc = pc
-        self.debug.seen_count = count
+        self.debug.seen = self.debug.seen | what if self.seen_here() else what
+        self.debug.seen_cpu = self.hook_cpu() + 1
+        self.debug.seen_pc = self.hook_pc()
+        self.debug.seen_count = self.hook_count()
 
     @cold
     def break_hit(self, address: u64) -> u1:

@@ -246,19 +246,22 @@ class Timeline:
                     while machine.position < end:
                         stop = machine.advance(end - machine.position, FOREVER)
                         if stop is Stop.HOOK and any(event.hook is hook for event in debug.hits):
-                            found = machine.place if machine.computer.watch_stops_before else Place(machine.position - 1, 0)
+                            found = machine.place
                         elif stop in (Stop.OFF, Stop.FAILED, Stop.IDLE):
                             break
-                    if found is not None and not found.clock:  # the machine has stopped after it: find the clock before it
-                        self._put(self._before(found))
-                        reach(machine, found.position)
-                        found = machine.place
                     if found is not None:
-                        return found
+                        return found if machine.computer.watch_stops_before else self._before_last(found)
                     end = min(end, snap.position)
         finally:
             debug.remove(hook)
         return None
+
+    def _before_last(self, place: Place) -> Place:
+        """The place before the last instruction that was executed when the machine came to a place."""
+        position = place.position - 1
+        self._put(self._before(Place(position, 0)))
+        reach(self.machine, position)
+        return self.machine.place
 
     def _changed(self, address: int, length: int) -> Place | None:
         """By comparing contents: the last snapshot at which they were different, then bisecting up to the next."""

@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LARGE = 1 << 20
@@ -90,7 +89,8 @@ def split(text: str, count: int = PARTS) -> list[str]:
     """The texts of a unit's parts, which together are the unit."""
     module = read(text)
     functions = module.functions
-    with_it = {name: _copied(module, name) for name, f in functions.items() if not f.inlinable}
+    calls = {name: sorted(n for n in f.refers if n in functions and functions[n].inlinable) for name, f in functions.items()}
+    with_it = {name: _copied(calls, name) for name, f in functions.items() if not f.inlinable}
     cost = {name: sum(len(functions[n].body) for n in (name, *copies)) for name, copies in with_it.items()}
     mine: list[list[str]] = [[] for _ in range(count)]
     copied: list[set[str]] = [set() for _ in range(count)]
@@ -106,31 +106,28 @@ def split(text: str, count: int = PARTS) -> list[str]:
         n for name, at in owner.items() for inside in (name, *with_it[name]) for n in functions[inside].refers
         if n in owner and owner[n] != at
     }  # fmt: skip
-    return [_part(module, names, with_it, owner, shared) for names in mine]
+    return [_part(module, names, with_it, owner.keys() - set(names), shared) for names in mine]
 
 
-def _copied(module: Module, name: str) -> list[str]:
+def _copied(calls: dict[str, list[str]], name: str) -> list[str]:
     """What a function calls that may be inlined, and what that calls."""
     found: dict[str, None] = {}
     todo = [name]
     while todo:
-        for called in sorted(module.functions[todo.pop()].refers):
-            if called in module.functions and module.functions[called].inlinable and called not in found:
+        for called in calls[todo.pop()]:
+            if called not in found:
                 found[called] = None
                 todo.append(called)
     return list(found)
 
 
-def _part(
-    module: Module, names: Iterable[str], with_it: dict[str, list[str]], owner: dict[str, int], shared: set[str]
-) -> str:  # fmt: skip
+def _part(module: Module, mine: list[str], with_it: dict[str, list[str]], others: set[str], shared: set[str]) -> str:
+    """The text of the part to which the functions `mine` belong; `others` belong to others, `shared` are used elsewhere."""
     functions = module.functions
-    mine = list(dict.fromkeys(names))
     copies = dict.fromkeys(n for name in mine for n in with_it[name])
     referred = {n for name in (*mine, *copies) for n in functions[name].refers}
-    foreign = sorted(n for n in referred if n in owner and n not in set(mine))
     made = [*module.declared, *(line for name, line in module.tables.items() if name in referred)]
-    made += [functions[name].declaration for name in foreign]
+    made += [functions[name].declaration for name in sorted(referred & others)]
     for name in mine:
         linkage = functions[name].linkage
         made.append(functions[name].definition("hidden " if name in shared and linkage else linkage))
