@@ -59,6 +59,32 @@ class Device(Chip):
         self.unmodelled = 1
 
 
+class ByteDevice(Device):
+    """A device with a data bus of 8 bits and so many REGISTERS. A board with such a bus calls `read_register` and
+    `write_register`, which chips override with an offset as narrow as theirs."""
+
+    REGISTERS = 1
+
+    def read(self, offset: u32, size: u4) -> u64:
+        if size != 1 or offset >= self.REGISTERS:
+            self.unmodelled = 1
+            return 0
+        return self.read_register(offset)
+
+    def write(self, offset: u32, value: u64, size: u4) -> None:
+        if size != 1 or offset >= self.REGISTERS:
+            self.unmodelled = 1
+            return
+        self.write_register(offset, value)
+
+    def read_register(self, offset: u32) -> u8:
+        """What the processor reads at an offset below REGISTERS."""
+        return 0
+
+    def write_register(self, offset: u32, value: u8) -> None:
+        """What the processor's write at an offset below REGISTERS does."""
+
+
 class Port(Chip):
     """A ring of bytes between a device and the outside. `head` counts bytes ever put in, `tail` bytes ever taken out."""
 

@@ -14,8 +14,8 @@ but for a port A pin that the outside pulls low; the time inside a cycle.
 
 from __future__ import annotations
 
-from softmetal.chips.device import Device
-from softmetal.lang import cold, s32, u1, u2, u3, u4, u5, u8, u16, u32, u64
+from softmetal.chips.device import ByteDevice
+from softmetal.lang import cold, s32, u1, u2, u3, u4, u5, u8, u16
 
 ORB, ORA, DDRB, DDRA, T1CL, T1CH, T1LL, T1LH = range(8)
 T2CL, T2CH, SR, ACR, PCR, IFR, IER, ORA_NO_HANDSHAKE = range(8, 16)
@@ -25,12 +25,13 @@ FREE_BY_T2, IN_BY_CB1, OUT_BY_CB1 = 0x10, 0x0C, 0x1C  # ACR: modes of the shift 
 EDGES = 16  # of the shift clock, for eight bits
 
 
-class Mos6522(Device):
+class Mos6522(ByteDevice):
     """A call of `tick` is a cycle of phi2; an access belongs to the cycle whose tick came before it.
 
-    A board with an 8-bit bus calls `read_register` and `write_register`, and sets the input pins before it ticks: the chip looks
-    at them once a cycle. Pins that are not driven are 1.
+    The board sets the input pins before it ticks: the chip looks at them once a cycle. Pins that are not driven are 1.
     """
+
+    REGISTERS = 16
 
     pa: u8 = 0xFF  # input pins, as the outside drives them
     pb: u8 = 0xFF
@@ -272,18 +273,6 @@ class Mos6522(Device):
         self.irq = self.ifr & self.ier != 0
 
     # --- the registers
-
-    def read(self, offset: u32, size: u4) -> u64:
-        if size != 1 or offset > ORA_NO_HANDSHAKE:
-            self.unmodelled = 1
-            return 0
-        return self.read_register(offset)
-
-    def write(self, offset: u32, value: u64, size: u4) -> None:
-        if size != 1 or offset > ORA_NO_HANDSHAKE:
-            self.unmodelled = 1
-            return
-        self.write_register(offset, value)
 
     def read_register(self, offset: u4) -> u8:
         """What the processor reads at an offset."""

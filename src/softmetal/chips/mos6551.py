@@ -15,8 +15,8 @@ errors; break; echo with TIC other than 0, which the sheets forbid.
 
 from __future__ import annotations
 
-from softmetal.chips.device import Device, Port
-from softmetal.lang import u1, u2, u4, u8, u32, u64
+from softmetal.chips.device import ByteDevice, Port
+from softmetal.lang import u1, u2, u8
 
 DATA, STATUS, COMMAND, CONTROL = range(4)
 RDRF, TDRE, DCD, DSR, IRQ = 0x08, 0x10, 0x20, 0x40, 0x80  # STATUS; DCD, DSR: 1 = the pin is high, no carrier, not ready
@@ -24,12 +24,12 @@ DTR, IRD, TIC, REM = 0x01, 0x02, 0x0C, 0x10  # COMMAND: ready, receiver's interr
 OFF, ON_WITH_INTERRUPT, BREAK = 0x00, 0x04, 0x0C  # TIC
 
 
-class Mos6551(Device):
+class Mos6551(ByteDevice):
     """The board calls `poll` once in a while, as the chip's own time: when bytes may have come into `rx` or gone out of `tx`, or
     the input lines may have changed. Interrupts that the chip repeats for every character time come again with it.
-
-    A board with an 8-bit bus calls `read_register` and `write_register`.
     """
+
+    REGISTERS = 4
 
     rx: Port
     tx: Port
@@ -109,18 +109,6 @@ class Mos6551(Device):
             if self.command & DTR:
                 self.modem_held = 1
                 self.irq = 1
-
-    def read(self, offset: u32, size: u4) -> u64:
-        if size != 1 or offset > CONTROL:
-            self.unmodelled = 1
-            return 0
-        return self.read_register(offset)
-
-    def write(self, offset: u32, value: u64, size: u4) -> None:
-        if size != 1 or offset > CONTROL:
-            self.unmodelled = 1
-            return
-        self.write_register(offset, value)
 
     def read_register(self, offset: u2) -> u8:
         """What the processor reads at an offset. Reading STATUS withdraws the interrupt, reading DATA does not."""
