@@ -429,9 +429,9 @@ def refused(tmp_path, data, cls=None):
 def test_a_file_that_is_cut_off_is_found_out(tmp_path, saved):
     for length in (0, 15):
         assert refused(tmp_path, saved[:length]) == "this is no state file"
-    assert refused(tmp_path, saved[:20]) == "the file is cut off in its header"
+    assert refused(tmp_path, saved[:20]) == "the file ends inside its header"
     for length in (60, 100, len(saved) - 1):
-        assert refused(tmp_path, saved[:length]) == f"the file is cut off: it has {length} of {len(saved)} bytes"
+        assert refused(tmp_path, saved[:length]) == f"the file is truncated: it has {length} of {len(saved)} bytes"
 
 
 def test_a_file_that_was_altered_is_found_out_wherever_that_was(tmp_path, saved):

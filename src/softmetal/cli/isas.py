@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,21 @@ from typing import Any
 from softmetal.isa.table import Isa
 from softmetal.lang import Chip
 
+
+def as_powered_on(board: Any) -> None:
+    """Memory needs no preparation."""
+
+
+def map_first_mib(board: Any) -> None:
+    """1 MiB of a Linux program's memory that may be read, written and executed."""
+    board.perm[0:256] = bytes([15]) * 256
+
+
 KNOWN = {
-    "rv64": ("softmetal.isa.riscv", "softmetal.boards.linux_riscv64", "LinuxRiscv64", 0x10000),
-    "6502": ("softmetal.isa.mos6502", "softmetal.boards.flat_6502", "Flat6502", 0x0400),
+    "rv64": ("softmetal.isa.riscv", "softmetal.boards.linux_riscv64", "LinuxRiscv64", 0x10000, map_first_mib),
+    "6502": ("softmetal.isa.mos6502", "softmetal.boards.flat_6502", "Flat6502", 0x0400, as_powered_on),
 }
-"""Name: module of the table, module and class of a board, where instructions are put."""
+"""Name: module of the table, module and class of a board, where instructions are put, what prepares its memory."""
 
 
 @dataclass
@@ -27,22 +38,22 @@ class Target:
     isa: Isa
     board: type[Chip]
     origin: int
+    prepare: Callable[[Any], None] = as_powered_on
 
     def new_board(self) -> Any:
         """A board at power-on, with memory at its first addresses, for the native engine or the golden one."""
         from softmetal.engines.native import new_board
 
         board = new_board(self.isa, self.board)
-        if hasattr(board, "perm"):
-            board.perm[0:256] = bytes([15]) * 256  # 1 MiB that may be read, written and executed
+        self.prepare(board)
         return board
 
 
 def find(name: str) -> Target:
     """The target of a name, or of a file that defines `isa` and a class of boards. Raises ValueError, one line."""
     if name in KNOWN:
-        table, board_module, board, origin = KNOWN[name]
-        return Target(importlib.import_module(table).isa, getattr(importlib.import_module(board_module), board), origin)
+        table, board_module, board, origin, prepare = KNOWN[name]
+        return Target(importlib.import_module(table).isa, getattr(importlib.import_module(board_module), board), origin, prepare)
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
         return from_file(path)

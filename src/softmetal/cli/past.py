@@ -41,7 +41,7 @@ def replay(
                 raise SystemExit(DIFFERENT) from None
     seconds = time.perf_counter() - began
     here = f"; the hash at position {until} is {machine.hash()}" if until is not None and stop is Stop.INSNS else ""
-    cut = "" if recording.whole or stop is not Stop.END else "; the recording was cut off there"
+    cut = "" if recording.whole or stop is not Stop.END else "; the recording is truncated there"
     print(
         f"softmetal replay: the same at {len(agreed)} of {len(recording.checkpoints)} checkpoints,"
         f" up to position {machine.position}, in {seconds:.1f} s{here}{cut}",

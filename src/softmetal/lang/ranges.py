@@ -61,7 +61,7 @@ def type_range(kind: Any) -> Any:
 
 
 def clip(lo: int, hi: int) -> Range:
-    """A range no larger than the largest that is told apart."""
+    """A range, limited to the largest that the analysis distinguishes."""
     return Range(max(lo, -HUGE), min(hi, HUGE))
 
 

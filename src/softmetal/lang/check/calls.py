@@ -9,7 +9,7 @@ from typing import Any
 
 from softmetal.lang import ir, ops
 from softmetal.lang.check.operators import Operators
-from softmetal.lang.check.values import Bound, Method, Static, Value, Way, chip_of, describe, pure, settled
+from softmetal.lang.check.values import Bound, Method, Static, Value, Way, chip_of, describe, is_certain, pure
 from softmetal.lang.chip import Trap, method_of
 from softmetal.lang.ranges import BIT, Range, type_range
 from softmetal.lang.source import is_hardware_function
@@ -116,7 +116,7 @@ class Calls(Operators):
             self.fail(node, "arguments with effects are not in the parameters' order", "them in that order, or variables")
         for i in effects:  # compiled code finds all chips first
             if isinstance(values[i], ir.Expr):
-                if any(isinstance(v, ir.ChipRef) and not settled(v) for v in values[i:]):
+                if any(isinstance(v, ir.ChipRef) and not is_certain(v) for v in values[i:]):
                     self.fail(
                         node, "which chip is meant may change while the arguments are evaluated", "a variable for its index"
                     )

@@ -45,9 +45,9 @@ class Choices(Elements):
         if common_base(classes) is Chip:
             names = " and ".join(dict.fromkeys(c.__name__ for c in classes))
             self.fail(node, f"{names} have no class of chips in common", "chips of one class, or of classes derived from one")
-        self.told_apart(node, classes)
+        self.check_places(node, classes)
         return classes
 
     @abstractmethod
-    def told_apart(self, node: ast.AST, classes: tuple[type, ...]) -> None:
+    def check_places(self, node: ast.AST, classes: tuple[type, ...]) -> None:
         """Refuse classes of which two chips begin at one place, one inside the other, for its place says what a chip is."""

@@ -98,7 +98,7 @@ class Flow(Assignments):
         self.state = join([after, self.state])
         return [ir.If(test, then, other)]
 
-    def _settle(self, node: ast.stmt, once: Any) -> Any:
+    def _loop_body(self, node: ast.stmt, once: Any) -> Any:
         """Check a loop's body: seek ranges that hold at its head on every turn, then prove them.
 
         `once(state)` checks one turn from a state and returns (the state at the end of the turn, what it made).
@@ -174,7 +174,7 @@ class Flow(Assignments):
             out[:] = [self.state, *loop.breaks]
             return join([after, *loop.continues]), ir.While(test, body)
 
-        made = self._settle(node, once)
+        made = self._loop_body(node, once)
         self.state = join(out)
         return [made]
 
@@ -227,7 +227,7 @@ class Flow(Assignments):
             out[:] = [leaving, end, *loop.breaks]
             return end, ir.For(target.id, start, stop, step, counter, body)
 
-        loop_made = self._settle(node, once)
+        loop_made = self._loop_body(node, once)
         self.state = join([entry, *out])
         return [*made, loop_made]
 

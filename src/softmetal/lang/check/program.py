@@ -191,7 +191,7 @@ class _Checker(Checker):
     def dispatch(self, node: ast.AST, chip: ir.ChipRef, ways: list[Way], args: list[Any], named: Any) -> ir.Call:
         return self.program.dispatch(self, node, chip, ways, args, named)
 
-    def told_apart(self, node: ast.AST, classes: tuple[type, ...]) -> None:
+    def check_places(self, node: ast.AST, classes: tuple[type, ...]) -> None:
         seen: dict[int, type] = {}
         for cls in dict.fromkeys(classes):
             for place, _ in self.program.board.places(cls):

@@ -121,7 +121,7 @@ def pure(value: Any) -> bool:
     return True
 
 
-def settled(chip: ir.ChipRef) -> bool:
+def is_certain(chip: ir.ChipRef) -> bool:
     """Is it certain which chip this is, whatever runs meanwhile?"""
     fixed = chip.chosen is None and (chip.index is None or isinstance(chip.index, ir.Const | ir.Local))
-    return fixed and (chip.base is None or settled(chip.base))
+    return fixed and (chip.base is None or is_certain(chip.base))

@@ -108,12 +108,12 @@ def _read(data: memoryview, cls: type | None) -> Saved:
     if bytes(data[: len(MAGIC)]) != MAGIC:
         raise StateError("this is no state file")
     if len(data) < HEADER.size:
-        raise StateError("the file is cut off in its header")
+        raise StateError("the file ends inside its header")
     _, version, length, digest = HEADER.unpack_from(data)
     if version != VERSION:
         raise StateError(f"the file is of version {version}, this softmetal reads version {VERSION}: save the state again")
     if len(data) < length:
-        raise StateError(f"the file is cut off: it has {len(data)} of {length} bytes")
+        raise StateError(f"the file is truncated: it has {len(data)} of {length} bytes")
     if len(data) > length or hashlib.blake2b(data[HEADER.size :], digest_size=32).digest() != digest:
         raise StateError("the file was altered: its checksum does not fit")
     parts: dict[int, bytes] = {}
@@ -130,7 +130,7 @@ def _read(data: memoryview, cls: type | None) -> Saved:
                 parts[kind] = part
         board, lines, block = parts[BOARD].decode(), tuple(parts[LAYOUT].decode().split("\n")), parts[BLOCK]
     except (KeyError, OSError, OverflowError, UnicodeDecodeError, struct.error, _zstd().ZstdError) as error:
-        raise StateError(f"the file makes no sense: {error}") from None
+        raise StateError(f"the file is damaged: {error}") from None
     if cls is not None:
         check(cls, board, lines)
     return Saved(Snapshot(board, lines, block, image, {}), extras)
@@ -146,7 +146,7 @@ def _parts(data: memoryview) -> Iterator[tuple[int, str, bytes]]:
         unpacker = zstd.ZstdDecompressor()
         found = unpacker.decompress(data[start:at], size)
         if len(found) != size or not unpacker.eof:
-            raise StateError("the file makes no sense: a section has another size than it says")
+            raise StateError("the file is damaged: a section has another size than it says")
         yield kind, bytes(data[start - title : start]).decode(), found
 
 
@@ -154,7 +154,7 @@ def _put(image: Image, part: bytes) -> None:
     (number,) = struct.unpack_from("<Q", part)
     first = 8 + 8 * number
     if number > BATCH or len(part) != first + number * PAGE:
-        raise StateError("the file makes no sense: pages are missing")
+        raise StateError("the file is damaged: pages are missing")
     offsets = struct.unpack_from(f"<{number}Q", part, 8)
     start = 0
     for i in range(1, number + 1):  # pages that lie side by side are written at once
