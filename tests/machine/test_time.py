@@ -107,7 +107,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path, kit):
     m.save(str(path))
     data = path.read_bytes()
     path.write_bytes(data[:-5])
-    with pytest.raises(StateError, match="truncated|ends inside"):
+    with pytest.raises(StateError, match="truncated"):
         Machine.load(str(path))
     path.write_bytes(data[:-5] + b"xxxxx")
     with pytest.raises(StateError, match="checksum"):
