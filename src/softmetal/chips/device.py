@@ -19,6 +19,9 @@ class Dma(Chip):
         """Do all of these bytes lie in memory?"""
         return 0
 
+    def dma_fence(self) -> None:
+        """Order accesses of memory for processors that run meanwhile; on a board that runs them itself there are none."""
+
     def dma_read8(self, address: u64) -> u8:
         return 0
 

@@ -304,6 +304,11 @@ class Continue:
 
 
 @dataclass(slots=True)
+class Fence:
+    """Every other thread sees what was read and written before this ahead of what comes behind it."""
+
+
+@dataclass(slots=True)
 class Do:
     """An expression evaluated for its effects."""
 

@@ -146,6 +146,23 @@ class Mapping:
                 raise _refused(end - start, OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())))
         self.image, self.watched = image, 0
 
+    def attach(self, at: int, size: int, fd: int, offset: int) -> None:
+        """Let `size` bytes from `at` on, whole pages of the memories, be those of a file from `offset` on, shared with whoever
+        has it. The mapping can no longer be copied or restored. Raises ValueError for a place outside, MemoryError."""
+        if at % PAGE or not self.memories[0] <= at <= at + size <= self.memories[1]:
+            raise ValueError(f"{size} bytes at {at:#x} are not whole pages of the memories")
+        both = mmap.PROT_READ | mmap.PROT_WRITE
+        found = _mmap(self.address + at, size, both, mmap.MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, offset)
+        if found != self.address + at:
+            raise _refused(size, OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())))
+
+    def detach(self, at: int, size: int) -> None:
+        """Put zeros where a file was attached."""
+        both = mmap.PROT_READ | mmap.PROT_WRITE
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE
+        if _mmap(self.address + at, size, both, flags, -1, 0) != self.address + at:
+            raise _refused(size, OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())))
+
     def revert(self, start: int, end: int) -> None:
         """Drop private copies of pages: they hold what the image holds again."""
         self.pages.madvise(mmap.MADV_DONTNEED, start, end - start)

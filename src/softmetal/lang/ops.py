@@ -1,4 +1,4 @@
-"""Operations that hardware Python has beyond Python's own: the bits of floats, square root, fused multiply-add."""
+"""Operations that hardware Python has beyond Python's own: the bits of floats, square root, fused multiply-add, a fence."""
 
 from __future__ import annotations
 
@@ -47,3 +47,10 @@ def fma(a: float, b: float, c: float) -> float:
         return float(exact)
     except OverflowError:
         return math.inf if exact > 0 else -math.inf
+
+
+def fence() -> None:
+    """Order memory: what was read and written before is so for every other thread before anything behind it is.
+
+    Only a memory that others write meanwhile needs it, as guests do with a `Mapping.attach`ed one. CPython needs none.
+    """

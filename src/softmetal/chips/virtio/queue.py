@@ -140,7 +140,9 @@ class Queue(Chip):
         ahead: u16 = bus.dma_read16(self.driver + 2) - self.last
         if ahead == 0 and self.event:
             bus.dma_write16(self.device + 4 + 8 * self.size, self.last)
+            bus.dma_fence()
             ahead = bus.dma_read16(self.driver + 2) - self.last  # it may have been faster
+        bus.dma_fence()  # the ring and the descriptors are read behind the index
         return ahead
 
     def take(self, bus: Dma, chain: Chain) -> u2:
@@ -224,7 +226,9 @@ class Queue(Chip):
         if fresh == 0 or not self.ready:
             return 0
         self.used = self.filled
+        bus.dma_fence()  # behind the entries
         bus.dma_write16(self.device + 2, self.used)
+        bus.dma_fence()  # ahead of a look at what the driver wants
         if self.event:
             beyond: u16 = self.used - bus.dma_read16(self.driver + 4 + 2 * self.size) - 1
             return beyond < fresh

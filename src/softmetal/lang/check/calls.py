@@ -166,6 +166,8 @@ class Calls(Operators):
         return ir.Cut(full, kind, value)
 
     def _operation(self, node: ast.Call, name: str) -> Value:
+        if name == "fence":
+            self.fail(node, "fence() takes nothing and gives nothing", "fence() on a line of its own")
         args = [self.expr(a) for a in node.args]
         found = [a.range for a in args]
         count = {"min": 2, "max": 2, "fma": 3}.get(name, 1)

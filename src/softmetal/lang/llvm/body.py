@@ -131,6 +131,9 @@ class Body(Values):
         for name, value in zip(node.names, results, strict=True):
             self._set(name, value)
 
+    def do_Fence(self, node: ir.Fence) -> None:
+        self.emit("fence seq_cst")
+
     def do_Do(self, node: ir.Do) -> None:
         if isinstance(node.value, ir.Call):
             self.called(node.value)
