@@ -90,7 +90,7 @@ class VirtioBlk(HostedDevice):
             return 1
         written = 20 if status == OK else 0  # the serial number
         bus.dma_write8(status_at, status)
-        self.queues[0].fill(bus, self.table.head, written + 1)
+        self.answer(bus, self.table.head, written + 1)
         return 0
 
     def judge(self, bus: Dma, place: u6, kind: u32) -> u8:

@@ -48,6 +48,14 @@ class HostedDevice(VirtioDevice):
         """Read the request in the chain that was just taken. Is it one for the host? Else it has been answered."""
         return 1
 
+    def next_chain(self, bus: Dma) -> u1:
+        """Put the next request's chain behind those in the table. Was there one, and room for it?"""
+        return self.take(bus, 0, self.table)
+
+    def answer(self, bus: Dma, head: u16, written: u32) -> None:
+        """Give back the chain of a request."""
+        self.queues[0].fill(bus, head, written)
+
     def notify(self, bus: Dma, queue: u1) -> None:
         self.resume(bus)
 
@@ -58,7 +66,7 @@ class HostedDevice(VirtioDevice):
         budget: u16 = self.QUEUE_SIZE
         while budget and self.listed < self.REQUESTS:
             before = self.table.count
-            if not self.take(bus, 0, self.table):
+            if not self.next_chain(bus):
                 break
             budget -= 1
             place = u6(self.listed)
@@ -81,7 +89,7 @@ class HostedDevice(VirtioDevice):
         if self.busy[request]:
             self.busy[request] = 0
             self.open -= 1
-            self.queues[0].fill(bus, self.head[request], written)
+            self.answer(bus, self.head[request], written)
 
     def reset_device(self) -> None:
         self.table.count = self.listed = self.open = 0
