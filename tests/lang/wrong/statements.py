@@ -1,6 +1,24 @@
 """Statements that hardware Python has not, or not so. Each: a program and its message, as in `test_errors`."""
 
 WRONG = {
+    "fence value": ("""\
+    def f(self) -> None:
+        self.n = fence()
+""", """\
+chip.py:12:18: error: fence() takes nothing and gives nothing
+            self.n = fence()
+                     ^~~~~~~
+  write instead: fence() on a line of its own
+"""),
+    "fence argument": ("""\
+    def f(self) -> None:
+        fence(self.n)
+""", """\
+chip.py:12:9: error: fence() takes nothing and gives nothing
+            fence(self.n)
+            ^~~~~~~~~~~~~
+  write instead: fence() on a line of its own
+"""),
     "try": ("""\
     def f(self) -> u8:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from softmetal.lang import ir, ranges
 from softmetal.lang.check.assignments import Assignments
-from softmetal.lang.check.values import State, chip_of
+from softmetal.lang.check.values import State, Static, chip_of
 from softmetal.lang.chip import method_of
 from softmetal.lang.ops import fence
 from softmetal.lang.ranges import Range, type_range
@@ -80,8 +80,9 @@ class Flow(Assignments):
             chip = self.value(node.value.func.value)
             if isinstance(chip, ir.ChipRef) and method_of(chip.cls, "assign") is None:
                 return [self._copy(node.value, chip)]
-        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and not node.value.args:
-            if self.static(node.value.func.id) is fence:
+        if isinstance(node.value, ast.Call) and not node.value.args and ast.unparse(node.value.func).endswith("fence"):
+            callee = self.value(node.value.func)
+            if isinstance(callee, Static) and callee.value is fence:
                 return [ir.Fence()]
         value = self.value(node.value)
         if not isinstance(value, ir.Call):
