@@ -191,17 +191,20 @@ TestTraffic.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 @pytest.mark.parametrize(
-    ("rule", "stream", "count"),
+    ("rule", "stream", "ends"),
     [
-        (FrameRule(ends=b"\r\n"), b"ST,+1.00\r\nST,+2.00\r\nST", 2),
-        (FrameRule(ends=b"\x03"), b"\x02abc\x03", 1),
-        (FrameRule(length_at=1, length_size=1), b"\x55\x04ab\x55\x03c", 2),
-        (FrameRule(length_at=0, length_size=2, extra=2), b"\x00\x03abc\x00\x00\x00\x05ab", 2),
-        (FrameRule(length_at=0, length_size=2, extra=2, little=True), b"\x03\x00abc", 1),
-        (FrameRule(length_at=0, length_size=1), b"\x00\x00\x01", 3),
+        (FrameRule(ends=b"\r\n"), b"ST,+1.00\r\nST,+2.00\r\nST", [10, 20]),
+        (FrameRule(ends=b"\r\n"), b"\r\r\n\n\r\n", [3, 6]),
+        (FrameRule(ends=b"\x03"), b"\x02abc\x03", [5]),
+        (FrameRule(length_at=1, length_size=1), b"\x55\x04ab\x55\x03c", [4, 7]),
+        (FrameRule(length_at=0, length_size=2, extra=2), b"\x00\x03abc\x00\x00\x00\x05ab", [5, 7]),
+        (FrameRule(length_at=0, length_size=2, extra=2, little=True), b"\x03\x00abc", [5]),
+        (FrameRule(length_at=0, length_size=1), b"\x00\x00\x01", [1, 2, 3]),
+        (FrameRule(gap=0.1), b"abc", []),
     ],
 )  # fmt: skip
-def test_ends_of_frames_are_found_however_the_stream_is_cut(rule, stream, count):
+def test_ends_of_frames_are_found_however_the_stream_is_cut(rule, stream, ends):
     for size in (1, 2, 3, len(stream)):
         frames = Frames(rule)
-        assert sum(frames.feed(stream[i : i + size]) for i in range(0, len(stream), size)) == count
+        found = [i + end for i in range(0, len(stream), size) for end in frames.feed(stream[i : i + size])]
+        assert found == ends

@@ -26,25 +26,29 @@ class Frames:
         self.rule = rule
         self.held = bytearray()
 
-    def feed(self, data: bytes) -> int:
-        """How many frames end in this piece."""
-        rule, count = self.rule, 0
+    def feed(self, data: bytes) -> list[int]:
+        """Where frames end in this piece: offsets behind their last bytes."""
+        rule, before, ends = self.rule, len(self.held), []
         self.held += data
+        at = 0
         if rule.ends:
-            count = self.held.count(rule.ends)
-            if count:
-                del self.held[: self.held.rindex(rule.ends) + len(rule.ends)]
-            del self.held[: max(0, len(self.held) - len(rule.ends) + 1)]  # only a delimiter's start matters
+            while (found := self.held.find(rule.ends, at)) >= 0:
+                at = found + len(rule.ends)
+                ends.append(at - before)
+            at = max(at, len(self.held) - len(rule.ends) + 1)  # of what is left only a delimiter's start matters
         elif rule.length_size:
             head = rule.length_at + rule.length_size
-            while len(self.held) >= head:
-                field = self.held[rule.length_at : head]
+            while len(self.held) >= at + head:
+                field = self.held[at + rule.length_at : at + head]
                 size = max(head, int.from_bytes(field, "little" if rule.little else "big") + rule.extra)
-                if len(self.held) < size:
+                if len(self.held) < at + size:
                     break
-                del self.held[:size]
-                count += 1
-        return count
+                at += size
+                ends.append(at - before)
+        else:
+            at = len(self.held)
+        del self.held[:at]
+        return ends
 
     def clear(self) -> None:
         """Forget an unfinished frame."""
