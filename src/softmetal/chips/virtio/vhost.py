@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from softmetal.chips.device import Dma
 from softmetal.chips.virtio.inflight import TrackedBlk
-from softmetal.chips.virtio.mmio import EVENT_IDX, INDIRECT_DESC, Status
+from softmetal.chips.virtio.mmio import EVENT_IDX, INDIRECT_DESC, Status, VirtioDevice
+from softmetal.chips.virtio.net import VirtioNet
 from softmetal.lang import Chip, cold, fence, memory, u1, u4, u6, u8, u16, u32, u36, u64
 
 SPACE = 1 << 36
@@ -87,32 +88,46 @@ class Guest(Dma):
         self.mark(address, 8)
 
 
-class VhostDisk(Guest):
+class VhostDevice(Guest):
+    """What boards of all devices share."""
+
+    def prepare(self, device: VirtioDevice, queue: u1, size: u32, desc: u64, driver: u64, used: u64, base: u16) -> u1:
+        """Begin with a queue of which `base` chains were taken before. Is it a queue?"""
+        device.queues[queue].size = min(size, 0xFFFF)
+        device.queues[queue].desc = desc
+        device.queues[queue].driver = driver
+        device.queues[queue].device = used
+        device.queues[queue].event = device.has(EVENT_IDX)
+        device.queues[queue].indirect = device.has(INDIRECT_DESC)
+        if not device.queues[queue].start(self, device.QUEUE_SIZE):
+            return 0
+        device.queues[queue].last = base
+        device.queues[queue].used = self.dma_read16(used + 2)
+        device.queues[queue].filled = device.queues[queue].used
+        device.status = LIVE
+        return 1
+
+    def acknowledge(self, device: VirtioDevice) -> u1:
+        """Is there an interrupt for the driver? It is acknowledged."""
+        found = device.irq
+        device.irq = 0
+        device.interrupts = 0
+        return found
+
+
+class VhostDisk(VhostDevice):
     """A disk's queue; a disk with several queues has as many of these boards."""
 
     disk: TrackedBlk
 
     @cold
     def start(self, size: u32, desc: u64, driver: u64, device: u64, base: u16, tracked: u1) -> u1:
-        """Begin with a queue of which `base` chains were taken before; `tracked`: where its part of the region says. Is it
-        a queue?"""
-        disk = self.disk
-        queue = self.disk.queues[0]
-        queue.size = min(size, 0xFFFF)
-        queue.desc = desc
-        queue.driver = driver
-        queue.device = device
-        queue.event = disk.has(EVENT_IDX)
-        queue.indirect = disk.has(INDIRECT_DESC)
-        if not queue.start(self, disk.QUEUE_SIZE):
+        """Begin with the queue; `tracked`: where its part of the region of open requests says. Is it a queue?"""
+        if not self.prepare(self.disk, 0, size, desc, driver, device, base):
             return 0
-        queue.last = base
-        queue.used = self.dma_read16(device + 2)
-        queue.filled = queue.used
-        disk.status = LIVE
-        disk.tracked = 0
+        self.disk.tracked = 0
         if tracked:
-            disk.recover(self)
+            self.disk.recover(self)
         return 1
 
     @cold
@@ -149,7 +164,40 @@ class VhostDisk(Guest):
 
     def interrupted(self) -> u1:
         """Is there an interrupt for the driver? It is acknowledged."""
-        found = self.disk.irq
-        self.disk.irq = 0
-        self.disk.interrupts = 0
-        return found
+        return self.acknowledge(self.disk)
+
+
+class VhostCard(VhostDevice):
+    """A network card: what it receives is in queue 0, what it sends in queue 1."""
+
+    card: VirtioNet
+
+    @cold
+    def start(self, queue: u1, size: u32, desc: u64, driver: u64, device: u64, base: u16) -> u1:
+        """Begin with a queue. Is it one?"""
+        return self.prepare(self.card, queue, size, desc, driver, device, base)
+
+    @cold
+    def stop(self, queue: u1) -> u16:
+        """End with a queue; how many chains were taken."""
+        self.card.queues[queue].ready = 0
+        self.card.reset_device()
+        return self.card.queues[queue].last
+
+    def sent(self) -> u1:
+        """Move what the guest sends into the ring `tx`. Is there an interrupt?"""
+        self.card.resume(self)
+        return self.acknowledge(self.card)
+
+    def deliver(self) -> u1:
+        """Move what is in the ring `rx` to the guest. Is there an interrupt?"""
+        self.card.poll(self)
+        return self.acknowledge(self.card)
+
+    def offered(self) -> u64:
+        """The device's feature bits."""
+        return self.card.offered()
+
+    def config(self, index: u6) -> u32:
+        """A word of the configuration space."""
+        return self.card.config_word(index)

@@ -61,6 +61,9 @@ class Backend(ABC):
     def ring(self, connection: Connection, index: int) -> Ring:
         """A new ring."""
 
+    def close(self) -> None:
+        """The front end is gone."""
+
 
 class Ring(ABC):
     """A virtqueue: a board of its own, which has the guest's memory."""
@@ -182,6 +185,7 @@ class Connection:
             for which in ("kick", "call", "err"):
                 ring.replace(which, -1)
         self.rings.clear()
+        self.backend.close()
         self.memory.close()
         self._drop("inflight")
         self._drop("log")
