@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from softmetal.host.arbiter import End, Exclusive, FrameRule, Terms
-from softmetal.host.stream import StreamDevice, StreamError, StreamGuest
+from softmetal.host.stream import SocketLine, StreamDevice, StreamError, StreamGuest
 
 from .instrument import END, Instrument, answer, request
 
@@ -26,7 +26,9 @@ class Layer:
         self.warnings = []
         self.arbiter = Exclusive("scale", terms or Terms())
         self.device = StreamDevice(instrument.path, self.arbiter, rule, self.loop, self.warnings.append)
-        self.guests = {n: StreamGuest(n, folder / n, self.device, p) for n, p in priorities.items()}
+        self.guests = {n: StreamGuest(n, self.device, p) for n, p in priorities.items()}
+        for name, guest in self.guests.items():
+            SocketLine(guest, folder / name)
         self.folder = folder
         self.thread = threading.Thread(target=self.loop.run_forever)
 

@@ -1,7 +1,7 @@
 """A network of the host's own: a learning switch, at whose ports guests are.
 
-What goes through it are records, as `chips.virtio.net` has them: a frame behind the first ten bytes of a `virtio_net_hdr`, so that
-guests hand each other segments of 64 KiB whose checksums nobody made.
+What goes through it are records, as `chips.virtio.net` has them: a frame behind the first ten bytes of a `virtio_net_hdr`.
+So guests hand each other segments of 64 KiB whose checksums nobody made.
 
 Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the learning and the forwarding process).
 """
@@ -34,6 +34,7 @@ class NetworkPort(ABC):
     def put(self, record: bytes) -> bool:
         """Give the guest a record. Was there room?"""
 
+    @abstractmethod
     def flush(self) -> None:
         """Records that were put are to be delivered now."""
 

@@ -1,7 +1,7 @@
 """A character device of the host that guests use one at a time: a serial port, an instrument, a pseudo-terminal.
 
-Each guest has a Unix socket, which its emulator or kernel connects to a serial port of the guest. What it sends while another
-guest holds the device waits: to the guest the device has not answered yet. What the device sends goes to the
+Each guest has a line to it: a Unix socket, to which its emulator connects a serial port, or a virtio console. What it sends
+while another guest holds the device waits: to the guest the device has not answered yet. What the device sends goes to the
 holder; without one it is dropped, and counted.
 
 A lease lasts for one transaction where the hardware's frames are known: from a guest's first byte until the device has sent the
@@ -19,6 +19,7 @@ import os
 import socket
 import termios
 import tty
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,11 +197,27 @@ class StreamDevice:
             self.fd = -1
 
 
-class StreamGuest:
-    """One guest's way to a device: a Unix socket, to which its serial port connects."""
+class Line(ABC):
+    """How a guest is reached."""
 
-    def __init__(self, guest: str, path: Path, device: StreamDevice, priority: int = 0) -> None:
-        self.path, self.device, self.loop = path, device, device.loop
+    @abstractmethod
+    def put(self, data: bytes) -> None:
+        """Send the guest something."""
+
+    @abstractmethod
+    def more(self) -> None:
+        """The guest may send again, after `came` gave false."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the guest."""
+
+
+class StreamGuest:
+    """One guest's part of a device. Its `line` calls `came` and `gone`."""
+
+    def __init__(self, guest: str, device: StreamDevice, priority: int = 0) -> None:
+        self.device, self.loop = device, device.loop
         self.party = Party(guest, self._granted, self._ended, priority)
         self.requests, self.answers = Frames(device.rule), Frames(device.rule)
         self.unsent = bytearray()
@@ -209,52 +226,21 @@ class StreamGuest:
         """Frames that the device has sent in this lease."""
         self.complete = False
         """Has the request of this lease been sent?"""
-        self.sock: socket.socket | None = None
-        self.sink: Sink | None = None
-        self.reading = False
+        self.line: Line | None = None
         device.guests[guest] = self
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        self.listener.bind(os.fspath(path))
-        self.listener.listen(1)
-        self.loop.add_reader(self.listener.fileno(), self._accept)
 
-    def _accept(self) -> None:
-        sock, _ = self.listener.accept()
-        if self.sock is not None:  # one serial port, one cable
-            sock.close()
-            return
-        sock.setblocking(False)
-        self.sock = sock
-        self.sink = Sink(sock.fileno(), self.loop, lambda error: self._gone())
-        self._read()
-
-    def _read(self) -> None:
-        """Look at what the guest sends, but while too much of it waits."""
-        wanted = self.sock is not None and len(self.unsent) < MOST_HELD
-        if self.sock is not None and wanted != self.reading:
-            self.reading = wanted
-            if wanted:
-                self.loop.add_reader(self.sock.fileno(), self._readable)
-            else:
-                self.loop.remove_reader(self.sock.fileno())
-
-    def _readable(self) -> None:
-        assert self.sock is not None
-        try:
-            data = self.sock.recv(PIECE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._gone()
-            return
+    def came(self, data: bytes) -> bool:
+        """The guest has sent something. False: it shall wait with more."""
         self.unsent += data
-        self._read()
         if self.device.arbiter.want(self.party):
             self.go_on()
+        self.device.plan()
+        return len(self.unsent) < MOST_HELD
+
+    def gone(self) -> None:
+        """The guest has closed its end, or has died."""
+        self.unsent.clear()
+        self.device.arbiter.release(self.party, End.DIED)
         self.device.plan()
 
     def _granted(self) -> None:
@@ -270,18 +256,22 @@ class StreamGuest:
             data, self.unsent = data[: ends[0]], bytearray(data[ends[0] :])
             self.requests.clear()
             self.complete = True
-        self._read()
         self.device.sink.put(data)
         self.device.arbiter.used(len(data))
         if self.complete and self.device.rule.answers == 0:
             self._transaction_over()
+        self._more()
         self.device.plan()
+
+    def _more(self) -> None:
+        if self.line is not None and len(self.unsent) < MOST_HELD:
+            self.line.more()
 
     def answer(self, data: bytes) -> None:
         """The device has sent something while this guest holds it."""
         ends = self.answers.feed(data)
-        if self.sink is not None:
-            self.sink.put(data)
+        if self.line is not None:
+            self.line.put(data)
         self.answered += len(ends)
         if self.complete and self.answered >= self.device.rule.answers:
             self._transaction_over()
@@ -297,7 +287,7 @@ class StreamGuest:
         self.answers.clear()
         if why in (End.DEADLINE, End.LEFT):  # what it asked is not sent any more
             self.unsent.clear()
-        self._read()
+            self._more()
         self.loop.call_soon(self._again)
 
     def _again(self) -> None:
@@ -309,24 +299,80 @@ class StreamGuest:
     def leave(self) -> bool:
         """Leave the queue. Was the guest in it?"""
         arbiter = self.device.arbiter
-        return arbiter.holder is not self.party and arbiter.release(self.party, End.LEFT)
+        found = arbiter.holder is not self.party and arbiter.release(self.party, End.LEFT)
+        self.device.plan()
+        return found
+
+    def close(self) -> None:
+        """Let go of the guest."""
+        if self.line is not None:
+            self.line.close()
+        self.device.guests.pop(self.party.guest, None)
+
+
+class SocketLine(Line):
+    """A Unix socket, to which one serial port of a guest connects: QEMU's, or our own machine's."""
+
+    def __init__(self, guest: StreamGuest, path: Path) -> None:
+        self.guest, self.path, self.loop = guest, path, guest.loop
+        guest.line = self
+        self.sock: socket.socket | None = None
+        self.sink: Sink | None = None
+        self.reading = False
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self.listener.bind(os.fspath(path))
+        self.listener.listen(1)
+        self.loop.add_reader(self.listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        sock, _ = self.listener.accept()
+        if self.sock is not None:  # one serial port, one cable
+            sock.close()
+            return
+        sock.setblocking(False)
+        self.sock = sock
+        self.sink = Sink(sock.fileno(), self.loop, lambda error: self._gone())
+        self.more()
+
+    def more(self) -> None:
+        """See `Line.more`."""
+        if self.sock is not None and not self.reading:
+            self.reading = True
+            self.loop.add_reader(self.sock.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        assert self.sock is not None
+        try:
+            data = self.sock.recv(PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._gone()
+        elif not self.guest.came(data):
+            self.loop.remove_reader(self.sock.fileno())
+            self.reading = False
+
+    def put(self, data: bytes) -> None:
+        """See `Line.put`."""
+        if self.sink is not None:
+            self.sink.put(data)
 
     def _gone(self) -> None:
-        """The guest's end of the socket is closed."""
         if self.sock is not None and self.sink is not None:
             self.loop.remove_reader(self.sock.fileno())
             self.sink.close()
             self.sock.close()
         self.sock, self.sink, self.reading = None, None, False
-        self.unsent.clear()
-        self.device.arbiter.release(self.party, End.DIED)
-        self.device.plan()
+        self.guest.gone()
 
     def close(self) -> None:
-        """Let go of the guest."""
+        """See `Line.close`."""
         self._gone()
         self.loop.remove_reader(self.listener.fileno())
         self.listener.close()
-        self.device.guests.pop(self.party.guest, None)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)

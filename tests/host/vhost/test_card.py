@@ -176,7 +176,7 @@ def test_a_broken_ring_stops_the_card_and_says_so(net, guests):
     a.kick(TX)
     a.sync()
     a.sync()
-    assert net.warnings == ["a: its driver put into a ring of the network card what no driver may; the card stops"]
+    assert net.warnings == ["a: its driver put into a ring of the network card what no driver may; it stops"]
 
 
 def test_headers_have_the_length_that_records_have():

@@ -10,10 +10,12 @@ Not modelled: guest memory at or above 64 GiB, an IOMMU.
 from __future__ import annotations
 
 from softmetal.chips.device import Dma
+from softmetal.chips.virtio.console import VirtioConsole
 from softmetal.chips.virtio.inflight import TrackedBlk
 from softmetal.chips.virtio.mmio import EVENT_IDX, INDIRECT_DESC, Status, VirtioDevice
 from softmetal.chips.virtio.net import VirtioNet
-from softmetal.lang import Chip, cold, fence, memory, u1, u4, u6, u8, u16, u32, u36, u64
+from softmetal.chips.virtio.stream import StreamDevice
+from softmetal.lang import Chip, Trap, cold, fence, memory, u1, u4, u6, u8, u16, u32, u36, u64
 
 SPACE = 1 << 36
 """Bytes of a guest's physical addresses."""
@@ -167,37 +169,61 @@ class VhostDisk(VhostDevice):
         return self.acknowledge(self.disk)
 
 
-class VhostCard(VhostDevice):
-    """A network card: what it receives is in queue 0, what it sends in queue 1."""
+class NoDevice(Trap):
+    """A board that says of no device that it has it."""
 
-    card: VirtioNet
+
+class VhostStream(VhostDevice):
+    """A device that receives in queue 0 and sends in queue 1. Boards say which."""
+
+    def device(self) -> StreamDevice:
+        """The device."""
+        raise NoDevice()
 
     @cold
-    def start(self, queue: u1, size: u32, desc: u64, driver: u64, device: u64, base: u16) -> u1:
+    def start(self, queue: u1, size: u32, desc: u64, driver: u64, used: u64, base: u16) -> u1:
         """Begin with a queue. Is it one?"""
-        return self.prepare(self.card, queue, size, desc, driver, device, base)
+        return self.prepare(self.device(), queue, size, desc, driver, used, base)
 
     @cold
     def stop(self, queue: u1) -> u16:
         """End with a queue; how many chains were taken."""
-        self.card.queues[queue].ready = 0
-        self.card.reset_device()
-        return self.card.queues[queue].last
+        self.device().queues[queue].ready = 0
+        self.device().reset_device()
+        return self.device().queues[queue].last
 
     def sent(self) -> u1:
-        """Move what the guest sends into the ring `tx`. Is there an interrupt?"""
-        self.card.resume(self)
-        return self.acknowledge(self.card)
+        """Move what the guest sends into the port `tx`. Is there an interrupt?"""
+        self.device().resume(self)
+        return self.acknowledge(self.device())
 
     def deliver(self) -> u1:
-        """Move what is in the ring `rx` to the guest. Is there an interrupt?"""
-        self.card.poll(self)
-        return self.acknowledge(self.card)
+        """Move what is in the port `rx` to the guest. Is there an interrupt?"""
+        self.device().poll(self)
+        return self.acknowledge(self.device())
 
     def offered(self) -> u64:
         """The device's feature bits."""
-        return self.card.offered()
+        return self.device().offered()
 
     def config(self, index: u6) -> u32:
         """A word of the configuration space."""
-        return self.card.config_word(index)
+        return self.device().config_word(index)
+
+
+class VhostCard(VhostStream):
+    """A network card."""
+
+    card: VirtioNet
+
+    def device(self) -> VirtioNet:
+        return self.card
+
+
+class VhostConsole(VhostStream):
+    """A console."""
+
+    console: VirtioConsole
+
+    def device(self) -> VirtioConsole:
+        return self.console

@@ -61,6 +61,7 @@ class Backend(ABC):
     def ring(self, connection: Connection, index: int) -> Ring:
         """A new ring."""
 
+    @abstractmethod
     def close(self) -> None:
         """The front end is gone."""
 

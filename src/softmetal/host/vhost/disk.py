@@ -51,6 +51,9 @@ class DiskBackend(Backend):
         words[NUMBER_OF_QUEUES : NUMBER_OF_QUEUES + 2] = self.queues.to_bytes(2, "little")
         return bytes(words)
 
+    def close(self) -> None:
+        """See `Backend.close`."""
+
     def ring(self, connection: Connection, index: int) -> Ring:
         """See `Backend.ring`."""
         return DiskRing(connection, index, self, self._made())
