@@ -1,0 +1,289 @@
+"""The Network Block Device protocol: disks for guests that reach them by a socket, and the other end of it.
+
+Our own machines have their disks of the host layer so, and QEMU where a system has no virtio drivers.
+
+Source: the NBD protocol, doc/proto.md of the nbd project: newstyle negotiation with fixed flags, NBD_OPT_GO, simple replies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from enum import IntEnum
+from pathlib import Path
+
+from softmetal.host.arbiter import Access, Shared
+from softmetal.host.disks import Disk
+from softmetal.host.disks.base import Base, DiskError
+
+MAGIC, OPTION = b"NBDMAGIC", b"IHAVEOPT"
+REPLY = 0x3E889045565A9
+FIXED, NO_ZEROES = 1, 2  # flags of both ends' greetings
+OPTION_HEAD, OPTION_REPLY = struct.Struct(">8sII"), struct.Struct(">QIII")
+EXPORT_NAME, ABORT, LIST, INFO, GO = 1, 2, 3, 6, 7
+ACK, SERVER, INFORMATION, UNSUPPORTED = 1, 2, 3, 0x80000001
+EXPORT = struct.Struct(">HQH")  # an information: its kind (0), the size, flags
+HAS_FLAGS, READ_ONLY, SEND_FLUSH, SEND_FUA, SEND_TRIM, SEND_ZEROES = 1, 2, 4, 8, 32, 64
+REQUEST, ANSWER = struct.Struct(">IHHQQI"), struct.Struct(">IIQ")
+REQUEST_MAGIC, ANSWER_MAGIC = 0x25609513, 0x67446698
+FUA = 1
+LARGEST = 32 << 20
+"""Bytes of one request."""
+
+
+class Command(IntEnum):
+    """Types of requests."""
+
+    READ = 0
+    WRITE = 1
+    DISC = 2
+    FLUSH = 3
+    TRIM = 4
+    WRITE_ZEROES = 6
+
+
+class NbdServer:
+    """A disk at a Unix socket, for one guest. `wake` is called when there is work for `shared`."""
+
+    def __init__(
+        self, path: Path, guest: str, disk: Disk, shared: Shared, loop: asyncio.AbstractEventLoop, wake: Callable[[], None],
+        warn: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.path, self.guest, self.disk, self.shared, self.loop = path, guest, disk, shared, loop
+        self.wake, self.warn = wake, warn
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.sock.bind(os.fspath(path))
+        self.starting = loop.create_task(asyncio.start_unix_server(self._serve, sock=self.sock))
+        self.clients: set[asyncio.Task[None]] = set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.clients.add(task)
+        try:
+            if await self._greet(reader, writer):
+                await self._requests(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the guest is gone
+        except DiskError as error:
+            self.warn(f"{self.guest}: {error}")
+        finally:
+            self.clients.discard(task)
+            writer.close()
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Negotiate. Does the guest want the disk?"""
+        writer.write(MAGIC + OPTION + struct.pack(">H", FIXED | NO_ZEROES))
+        await reader.readexactly(4)
+        flags = HAS_FLAGS | SEND_FLUSH | SEND_FUA | SEND_TRIM | SEND_ZEROES | (READ_ONLY if self.disk.read_only else 0)
+        while True:
+            magic, option, size = OPTION_HEAD.unpack(await reader.readexactly(OPTION_HEAD.size))
+            if magic != OPTION or size > 1 << 16:
+                raise DiskError(errno.EPROTO, f"disk {self.disk.name}: what connected does not speak NBD")
+            await reader.readexactly(size)
+
+            def answer(kind: int, payload: bytes = b"", option: int = option) -> None:
+                writer.write(OPTION_REPLY.pack(REPLY, option, kind, len(payload)) + payload)
+
+            if option == EXPORT_NAME:
+                writer.write(struct.pack(">QH", self.disk.size, flags))
+                return True
+            if option in (INFO, GO):
+                answer(INFORMATION, EXPORT.pack(0, self.disk.size, flags))
+                answer(ACK)
+                if option == GO:
+                    return True
+            elif option == LIST:
+                answer(SERVER, struct.pack(">I", 0))
+                answer(ACK)
+            else:
+                answer(ACK if option == ABORT else UNSUPPORTED)
+                if option == ABORT:
+                    return False
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            magic, flags, kind, handle, offset, size = REQUEST.unpack(await reader.readexactly(REQUEST.size))
+            if magic != REQUEST_MAGIC or (size > LARGEST and kind in (Command.READ, Command.WRITE)):
+                raise DiskError(errno.EPROTO, f"disk {self.disk.name}: a request that is none of NBD's")
+            data = await reader.readexactly(size) if kind == Command.WRITE else b""
+            if kind == Command.DISC:
+                return
+            self._submit(kind, flags, handle, offset, size, data, writer)
+            await writer.drain()
+
+    def _submit(
+        self, kind: int, flags: int, handle: int, offset: int, size: int, data: bytes, writer: asyncio.StreamWriter
+    ) -> None:
+        def run() -> None:
+            error, answer = 0, b""
+            try:
+                answer = self._carry_out(kind, flags, offset, size, data)
+            except OSError as problem:
+                error = errno.EINVAL if problem.errno == errno.EINVAL else problem.errno or errno.EIO
+                self.warn(f"{self.guest}: {problem}")
+            writer.write(ANSWER.pack(ANSWER_MAGIC, error, handle) + answer)
+
+        try:
+            name = Command(kind).name.lower()
+        except ValueError:
+            name = "unknown"
+        moved = size if kind in (Command.READ, Command.WRITE) else 0
+        self.shared.submit(Access(self.guest, name, moved, run))
+        self.wake()
+
+    def _carry_out(self, kind: int, flags: int, offset: int, size: int, data: bytes) -> bytes:
+        answer = b""
+        match kind:
+            case Command.READ:
+                buffer = bytearray(size)
+                self.disk.read(offset, memoryview(buffer))
+                answer = bytes(buffer)
+            case Command.WRITE:
+                self.disk.write(offset, memoryview(data))
+            case Command.FLUSH:
+                self.disk.flush()
+            case Command.TRIM:
+                self.disk.discard(offset, size)
+            case Command.WRITE_ZEROES:
+                self.disk.zero(offset, size)
+            case _:
+                raise DiskError(errno.EINVAL, f"disk {self.disk.name}: there is no NBD request {kind}")
+        if flags & FUA:
+            self.disk.flush()
+        return answer
+
+    def close(self) -> None:
+        """Let go of the guest and of the socket."""
+        self.starting.cancel()
+        for task in list(self.clients):
+            task.cancel()
+        self.sock.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+class NbdBase(Base):
+    """A disk that is served at a Unix socket. Raises DiskError."""
+
+    def __init__(self, path: str, name: str = "") -> None:
+        self.path, self.name = path, name or path
+        self.handle = 0
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            self.sock.connect(path)
+            self._greet()
+        except OSError as error:
+            self.sock.close()
+            raise self._error(error) from None
+
+    def _error(self, error: OSError) -> DiskError:
+        if isinstance(error, DiskError):
+            return error
+        return DiskError(error.errno or errno.EIO, f"disk {self.name}: {error.strerror or error}")
+
+    def _exactly(self, into: memoryview) -> None:
+        while into:
+            count = self.sock.recv_into(into)
+            if not count:
+                raise DiskError(errno.ECONNRESET, f"disk {self.name}: whoever serves it has gone")
+            into = into[count:]
+
+    def _take(self, layout: struct.Struct) -> tuple[int, ...]:
+        data = bytearray(layout.size)
+        self._exactly(memoryview(data))
+        return layout.unpack(data)
+
+    def _greet(self) -> None:
+        hello = bytearray(18)
+        self._exactly(memoryview(hello))
+        if bytes(hello[:16]) != MAGIC + OPTION:
+            raise DiskError(errno.EPROTO, f"disk {self.name}: what is served there is not NBD")
+        payload = struct.pack(">IH", 0, 0)
+        self.sock.sendall(struct.pack(">I", FIXED | NO_ZEROES) + OPTION_HEAD.pack(OPTION, GO, len(payload)) + payload)
+        self.size = -1
+        while True:
+            _, _, kind, length = self._take(OPTION_REPLY)
+            data = bytearray(length)
+            self._exactly(memoryview(data))
+            if kind == INFORMATION and data[:2] == b"\0\0":
+                _, self.size, flags = EXPORT.unpack(data[: EXPORT.size])
+                self.read_only = bool(flags & READ_ONLY)
+            elif kind == ACK:
+                break
+            elif kind >> 31:
+                raise DiskError(errno.EPROTO, f"disk {self.name}: is not exported ({kind:#x})")
+
+    def _request(self, kind: Command, offset: int, size: int, parts: Sequence[memoryview] = (), doing: str = "reading") -> None:
+        self.handle += 1
+        try:
+            self.sock.sendall(REQUEST.pack(REQUEST_MAGIC, 0, kind, self.handle, offset, size))
+            if kind == Command.WRITE:
+                for part in parts:
+                    self.sock.sendall(part)
+            magic, error, handle = self._take(ANSWER)
+            if magic != ANSWER_MAGIC or handle != self.handle:
+                raise DiskError(errno.EPROTO, f"disk {self.name}: an answer that is none of NBD's")
+            if error:
+                raise DiskError(error, f"disk {self.name}: {doing} failed: {os.strerror(error)}")
+            if kind == Command.READ:
+                for part in parts:
+                    self._exactly(part)
+        except OSError as problem:
+            raise self._error(problem) from None
+
+    def readv(self, offset: int, parts: Sequence[memoryview]) -> None:
+        """See `Base.readv`."""
+        for at, group in _groups(offset, parts):
+            self._request(Command.READ, at, sum(map(len, group)), group)
+
+    def writev(self, offset: int, parts: Sequence[memoryview]) -> None:
+        """See `Base.writev`."""
+        for at, group in _groups(offset, parts):
+            self._request(Command.WRITE, at, sum(map(len, group)), group, "writing")
+
+    def flush(self) -> None:
+        """See `Base.flush`."""
+        self._request(Command.FLUSH, 0, 0, doing="flushing")
+
+    def discard(self, offset: int, length: int) -> None:
+        """See `Base.discard`."""
+        self._request(Command.TRIM, offset, length, doing="discarding")
+
+    def zero(self, offset: int, length: int) -> None:
+        """See `Base.zero`."""
+        self._request(Command.WRITE_ZEROES, offset, length, doing="zeroing")
+
+    def writing(self) -> AbstractContextManager[None]:
+        """See `Base.writing`."""
+        return contextlib.nullcontext()
+
+    def shut(self) -> None:
+        """See `Base.shut`."""
+        with contextlib.suppress(OSError):
+            self.sock.sendall(REQUEST.pack(REQUEST_MAGIC, 0, Command.DISC, 0, 0, 0))
+        self.sock.close()
+
+
+def _groups(offset: int, parts: Sequence[memoryview]) -> Iterator[tuple[int, list[memoryview]]]:
+    """The parts in groups that one request can move, each with its offset."""
+    group: list[memoryview] = []
+    at, size = offset, 0
+    for part in parts:
+        while part:
+            piece, part = part[: LARGEST - size], part[LARGEST - size :]
+            group.append(piece)
+            size += len(piece)
+            if size == LARGEST:
+                yield at, group
+                at, group, size = at + size, [], 0
+    if group:
+        yield at, group
