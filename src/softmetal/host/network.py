@@ -8,16 +8,22 @@ Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import socket
 import struct
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import BinaryIO
 
-from softmetal.chips.virtio.net import HEADER
+from softmetal.chips.virtio.net import HEADER, LARGEST
 
 MOST_LEARNED = 4096
 """Addresses that a switch knows at once: a guest may send from as many as it likes."""
+MOST_HELD = 1 << 20
+"""Bytes of records for a guest that takes none."""
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 0x40000, 1)  # times in nanoseconds; Ethernet
 
 
@@ -86,6 +92,96 @@ class Network:
         if known is None:
             return [port for port in self.ports if port is not origin]
         return [known] if known is not origin else []
+
+
+class SocketPort(NetworkPort):
+    """A Unix socket for a guest that speaks records: each behind its length, four bytes, little-endian. Our own machines do."""
+
+    def __init__(self, guest: str, network: Network, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(guest)
+        self.network, self.path, self.loop = network, path, loop
+        self.sock: socket.socket | None = None
+        self.held = bytearray()
+        self.waiting = bytearray()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self.listener.bind(os.fspath(path))
+        self.listener.listen(1)
+        loop.add_reader(self.listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        sock, _ = self.listener.accept()
+        if self.sock is not None:  # one card, one cable
+            sock.close()
+            return
+        sock.setblocking(False)
+        self.sock = sock
+        self.loop.add_reader(sock.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        assert self.sock is not None
+        try:
+            data = self.sock.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._gone()
+            return
+        self.held += data
+        records, at = [], 0
+        while len(self.held) - at >= 4:
+            size = int.from_bytes(self.held[at : at + 4], "little")
+            if size > LARGEST:
+                self._gone()
+                return
+            if len(self.held) - at < 4 + size:
+                break
+            records.append(bytes(self.held[at + 4 : at + 4 + size]))
+            at += 4 + size
+        del self.held[:at]
+        self.network.forward(records, self)
+
+    def put(self, record: bytes) -> bool:
+        """See `NetworkPort.put`."""
+        if self.sock is None or len(self.waiting) > MOST_HELD:
+            return False
+        self.waiting += len(record).to_bytes(4, "little") + record
+        return True
+
+    def flush(self) -> None:
+        """See `NetworkPort.flush`."""
+        if self.sock is None:
+            return
+        try:
+            while self.waiting:
+                del self.waiting[: self.sock.send(self.waiting)]
+        except BlockingIOError:
+            self.loop.add_writer(self.sock.fileno(), self.flush)
+            return
+        except OSError:
+            self._gone()
+            return
+        self.loop.remove_writer(self.sock.fileno())
+
+    def _gone(self) -> None:
+        if self.sock is not None:
+            self.loop.remove_reader(self.sock.fileno())
+            self.loop.remove_writer(self.sock.fileno())
+            self.sock.close()
+            self.sock = None
+        self.held.clear()
+        self.waiting.clear()
+
+    def close(self) -> None:
+        """Let go of the guest and of the socket."""
+        self._gone()
+        self.loop.remove_reader(self.listener.fileno())
+        self.listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
 
 
 def start_capture(port: NetworkPort, path: Path) -> None:
