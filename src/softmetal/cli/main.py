@@ -15,15 +15,21 @@ from softmetal.cli import command
 COMMANDS = {
     "run": "run", "replay": "past", "diff": "past", "image": "image", "insn": "insn", "asm": "asm", "disasm": "asm",
     "reference": "asm",
+    **dict.fromkeys(
+        ("up", "down", "ps", "console", "exec", "logs", "top", "trace", "explain", "stop", "kill", "restart", "pause", "resume",
+         "release", "leave"), "lab",
+    ),
 }  # fmt: skip
 """Each command: the module of this package that has a function of this name."""
+NAMES = {"exec": "execute"}
+"""Commands whose function has another name."""
 INTERNAL = 125
 """The exit code of an error of our own."""
 
 
 def function(name: str) -> Callable[..., None]:
     """The function of a command."""
-    found: Callable[..., None] = getattr(importlib.import_module(f"softmetal.cli.{COMMANDS[name]}"), name)
+    found: Callable[..., None] = getattr(importlib.import_module(f"softmetal.cli.{COMMANDS[name]}"), NAMES.get(name, name))
     return found
 
 

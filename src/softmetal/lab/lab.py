@@ -34,6 +34,7 @@ class Lab:
         self.file = Path(file)
         self.folder = places.folder_of(self.file)
         self.started = False
+        self._life: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Client | None = None
 
@@ -44,18 +45,22 @@ class Lab:
         """Does it run, whoever started it?"""
         return places.running(self.folder)
 
-    def up(self) -> None:
-        """Start the host layer and all machines."""
+    def up(self, *, tied: bool = False) -> None:
+        """Start the host layer and all machines. `tied`: the lab ends with this process, whatever ends it."""
         read(self.file)  # what is wrong with the file is said here
         lock = places.lock(self.folder)
         ready, write = os.pipe()
-        command = [sys.executable, "-m", "softmetal.lab.supervisor", str(self.file), str(self.folder), str(lock), str(write)]
+        fds = [lock, write]
+        if tied:
+            life, self._life = os.pipe()
+            fds.append(life)
+        command = [sys.executable, "-m", "softmetal.lab.supervisor", str(self.file), str(self.folder), *map(str, fds)]
         with (self.folder / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
-                command, pass_fds=[lock, write], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        os.close(lock)
-        os.close(write)
+        for fd in fds:
+            os.close(fd)
         with os.fdopen(ready) as pipe:
             answer = pipe.read().strip()
         if answer != "ok":
@@ -75,13 +80,16 @@ class Lab:
         if self.started:
             self._child.wait()
             self.started = False
+            if self._life is not None:
+                os.close(self._life)
+                self._life = None
 
     def _closing(self) -> _Closing:
         return _Closing(self)
 
     def __enter__(self) -> Lab:
         if not self.running:
-            self.up()
+            self.up(tied=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,8 +1,9 @@
 """The supervisor: starts a lab's host layer and machines, each in a process of its own, and answers whoever asks about them.
 
-    python -m softmetal.lab.supervisor LAB-FILE FOLDER LOCK-FD READY-FD
+    python -m softmetal.lab.supervisor LAB-FILE FOLDER LOCK-FD READY-FD [LIFE-FD]
 
-It writes "ok" or what is wrong, a line, to READY-FD. If it is killed, the machines die with it and the host layer lets go of the
+It writes "ok" or what is wrong, a line, to READY-FD. The lab ends when the other end of LIFE-FD closes. If it is killed, the
+machines die with it and the host layer lets go of the
 hardware and removes FOLDER; if the host layer is killed, it is started again, and guests go on.
 """
 
@@ -13,13 +14,11 @@ import contextlib
 import ctypes
 import json
 import os
-import pty
 import signal
 import socket
 import subprocess
 import sys
 import time
-import tty
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -145,16 +144,15 @@ class Supervisor:
     def start_machine(self, running: Running) -> None:
         """Start a machine's process."""
         running.launch = self._launch(running)
-        ours, theirs = pty.openpty()
-        tty.setraw(theirs)
+        ours, theirs = socket.socketpair()
         log = (self.folder / f"{running.machine.name}.err").open("wb")
-        with log:
+        environment = {**os.environ, **running.launch.environment}
+        with log, theirs:
             running.process = subprocess.Popen(
-                running.launch.command, stdin=theirs, stdout=theirs, stderr=log, env={**os.environ, **running.launch.environment},
+                running.launch.command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=log, env=environment,
                 start_new_session=True, preexec_fn=_die_with_parent,
             )  # fmt: skip
-        os.close(theirs)
-        running.console.connect(ours)
+        running.console.connect(ours.detach())
         running.state, running.code, running.since = "running", None, time.time()
 
     def _launch(self, running: Running) -> Launch:
@@ -358,8 +356,10 @@ class Supervisor:
         await serve(reader, writer, {n: method(getattr(self, n), REFUSED) for n in METHODS})
         writer.close()
 
-    async def run(self, ready: int) -> None:
+    async def run(self, ready: int, life: int | None) -> None:
         """The lab, until it is ended."""
+        if life is not None:
+            self.loop.add_reader(life, self.over.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self.over.set)
         tasks = []
@@ -417,15 +417,16 @@ def _reason(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-async def _run(file: Path, folder: Path, ready: int) -> None:
-    await Supervisor(file, folder).run(ready)
+async def _run(file: Path, folder: Path, ready: int, life: int | None) -> None:
+    await Supervisor(file, folder).run(ready, life)
 
 
 def main() -> int:
     """See the module."""
     file, folder, ready = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[4])
+    life = int(sys.argv[5]) if len(sys.argv) > 5 else None
     try:
-        asyncio.run(_run(file, folder, ready))
+        asyncio.run(_run(file, folder, ready, life))
     except REFUSED as error:
         with contextlib.suppress(OSError):
             os.write(ready, f"{error}\n".encode())
