@@ -36,6 +36,8 @@ ARCHITECTURES = {
     "aarch64": Architecture("virt", "max", "ttyAMA0", "qemu-system-arm"),
     "riscv64": Architecture("virt", "max", "ttyS0", "qemu-system-misc"),
 }
+COM_PORTS = 3
+"""Serial ports of a PC where every system looks for them, beside the console's."""
 SAME = {("x86_64", "i386")}
 """Architectures (host, guest) that KVM runs beside a host's own."""
 
@@ -70,7 +72,9 @@ def launch(guest: Guest) -> Launch:
     if guest.arch in ("x86_64", "i386"):
         words += ["-vga", "std"]
     for device in guest.attached:
-        words += _device(device)
+        serials = [d.name for d in guest.attached if d.kind == "serial"]
+        legacy = guest.arch in ("x86_64", "i386") and device.name in serials[:COM_PORTS]
+        words += _device(device, "isa-serial" if legacy else "pci-serial")
     return Launch(words, {}, control, [f"QEMU {'.'.join(map(str, found))}: {why}"])
 
 
@@ -99,7 +103,7 @@ def _drive(name: str, path: str, medium: str, guest: Guest) -> list[str]:
     return ["-drive", f"if={interface},file={path},snapshot=on,id={name}"]
 
 
-def _device(device: Attached) -> list[str]:
+def _device(device: Attached, serial: str) -> list[str]:
     name = device.name
     link = ["-chardev", f"socket,id={name},path={device.socket},reconnect=1"]
     match device.kind:
@@ -112,7 +116,7 @@ def _device(device: Attached) -> list[str]:
                 "-device", f"virtio-net-pci,netdev={name}-net,mac={mac},vectors=0,id={name}-card",
             ]  # fmt: skip
         case "serial":
-            return [*link, "-device", f"pci-serial,chardev={name},id={name}-port"]
+            return [*link, "-device", f"{serial},chardev={name},id={name}-port"]
     raise GuestError(f"QEMU has nothing for hardware of kind {device.kind}")
 
 
