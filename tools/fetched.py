@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from softmetal.host.image.apt import ImageError, missing_tools
-from softmetal.host.image.packages import Fetched, fetch, locked
+from softmetal.host.image.packages import SUITES, Fetched, fetch, locked
 from softmetal.lang import cache
 
 Build = Callable[[Fetched, Path], None]
@@ -28,7 +28,10 @@ def arguments(text: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def once(name: str, options: argparse.Namespace, groups: Sequence[Sequence[str]], build: Build, made_by: str) -> None:
+def once(
+    name: str, options: argparse.Namespace, groups: Sequence[Sequence[str]], build: Build, made_by: str, *,
+    architecture: str = "riscv64", suites: Sequence[str] = SUITES,
+) -> None:  # fmt: skip
     """Print the path of a folder: the one there is if it is whole and came from the same request, or a new one.
 
     `build(packages, folder)` fills an empty folder; `made_by` is the text of what does.
@@ -47,8 +50,10 @@ def once(name: str, options: argparse.Namespace, groups: Sequence[Sequence[str]]
                 lacking = missing_tools("apt-get", "dpkg-deb")
                 if lacking:
                     raise ImageError(2, f"this host lacks {', '.join(lacking)}: apt-get install {' '.join(lacking)}")
-                say("fetching Debian's riscv64 packages")
-                packages = fetch(groups, suite=options.suite, mirror=options.mirror, notice=say)
+                say(f"fetching Debian's {architecture} packages")
+                packages = fetch(
+                    groups, architecture=architecture, suite=options.suite, suites=suites, mirror=options.mirror, notice=say
+                )
                 fresh = folder.with_name(folder.name + ".new")
                 shutil.rmtree(fresh, ignore_errors=True)
                 fresh.mkdir()

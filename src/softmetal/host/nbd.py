@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import IntEnum
@@ -33,6 +34,9 @@ HAS_FLAGS, READ_ONLY, SEND_FLUSH, SEND_FUA, SEND_TRIM, SEND_ZEROES = 1, 2, 4, 8,
 REQUEST, ANSWER = struct.Struct(">IHHQQI"), struct.Struct(">IIQ")
 REQUEST_MAGIC, ANSWER_MAGIC = 0x25609513, 0x67446698
 FUA = 1
+GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNREFUSED, errno.ENOTCONN)
+RETRY = 0.02
+"""Seconds between two looks for a server that is gone."""
 LARGEST = 32 << 20
 """Bytes of one request."""
 
@@ -172,18 +176,37 @@ class NbdServer:
 
 
 class NbdBase(Base):
-    """A disk that is served at a Unix socket. Raises DiskError."""
+    """A disk that is served at a Unix socket. If whoever serves it dies, another one is waited for, `patience` seconds at most.
+    Raises DiskError."""
 
-    def __init__(self, path: str, name: str = "") -> None:
-        self.path, self.name = path, name or path
+    def __init__(self, path: str, name: str = "", patience: float = 0) -> None:
+        self.path, self.name, self.patience = path, name or path, patience
         self.handle = 0
+        try:
+            self._connect()
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            self.sock.connect(path)
+            self.sock.connect(self.path)
             self._greet()
-        except OSError as error:
+        except OSError:
             self.sock.close()
-            raise self._error(error) from None
+            raise
+
+    def _again(self, problem: OSError) -> None:
+        """Connect with whoever serves the disk after `problem`, once there is someone. Raises `problem`."""
+        self.sock.close()
+        end = time.monotonic() + self.patience
+        while time.monotonic() < end:
+            try:
+                self._connect()
+                return
+            except OSError:
+                time.sleep(RETRY)
+        raise problem
 
     def _error(self, error: OSError) -> DiskError:
         if isinstance(error, DiskError):
@@ -223,22 +246,32 @@ class NbdBase(Base):
                 raise DiskError(errno.EPROTO, f"disk {self.name}: is not exported ({kind:#x})")
 
     def _request(self, kind: Command, offset: int, size: int, parts: Sequence[memoryview] = (), doing: str = "reading") -> None:
+        while True:
+            try:
+                self._try(kind, offset, size, parts, doing)
+                return
+            except OSError as problem:
+                if not self.patience or problem.errno not in GONE:
+                    raise self._error(problem) from None
+                try:
+                    self._again(problem)  # and ask once more: doing it twice does what doing it once does
+                except OSError as error:
+                    raise self._error(error) from None
+
+    def _try(self, kind: Command, offset: int, size: int, parts: Sequence[memoryview], doing: str) -> None:
         self.handle += 1
-        try:
-            self.sock.sendall(REQUEST.pack(REQUEST_MAGIC, 0, kind, self.handle, offset, size))
-            if kind == Command.WRITE:
-                for part in parts:
-                    self.sock.sendall(part)
-            magic, error, handle = self._take(ANSWER)
-            if magic != ANSWER_MAGIC or handle != self.handle:
-                raise DiskError(errno.EPROTO, f"disk {self.name}: an answer that is none of NBD's")
-            if error:
-                raise DiskError(error, f"disk {self.name}: {doing} failed: {os.strerror(error)}")
-            if kind == Command.READ:
-                for part in parts:
-                    self._exactly(part)
-        except OSError as problem:
-            raise self._error(problem) from None
+        self.sock.sendall(REQUEST.pack(REQUEST_MAGIC, 0, kind, self.handle, offset, size))
+        if kind == Command.WRITE:
+            for part in parts:
+                self.sock.sendall(part)
+        magic, error, handle = self._take(ANSWER)
+        if magic != ANSWER_MAGIC or handle != self.handle:
+            raise DiskError(errno.EPROTO, f"disk {self.name}: an answer that is none of NBD's")
+        if error:
+            raise DiskError(error, f"disk {self.name}: {doing} failed: {os.strerror(error)}")
+        if kind == Command.READ:
+            for part in parts:
+                self._exactly(part)
 
     def readv(self, offset: int, parts: Sequence[memoryview]) -> None:
         """See `Base.readv`."""

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,10 @@ CALLS = 16
 IDLE = 0.01
 """Seconds for which an idle machine's process sleeps at most."""
 PIECE = 1 << 18
+PATIENCE = 60.0
+"""Seconds that a disk waits for a host layer that was killed."""
+RETRY = 0.05
+"""Seconds between two looks for it, for other cables."""
 
 
 @dataclass
@@ -54,8 +59,8 @@ class Parts:
 class Pipe:
     """A descriptor to which bytes go as it takes them."""
 
-    def __init__(self, fd: int, selector: selectors.BaseSelector) -> None:
-        self.fd, self.selector = fd, selector
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
         self.held = bytearray()
         os.set_blocking(fd, False)
 
@@ -71,17 +76,55 @@ class Pipe:
                 del self.held[: os.write(self.fd, self.held)]
         except BlockingIOError:
             pass
+        except OSError:  # nobody is there any more
+            self.held.clear()
 
 
-def connect(path: str) -> socket.socket:
-    """A socket of the host layer. Raises HostError."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.connect(path)
-    except OSError as error:
-        raise HostError(error.errno or 0, f"{path}: {error.strerror}") from None
-    sock.setblocking(False)
-    return sock
+class Cable(Pipe):
+    """A socket of the host layer; it is connected again when there is another host layer. `came` takes what it sends."""
+
+    def __init__(self, path: str, selector: selectors.BaseSelector, came: Callable[[bytes], object]) -> None:
+        self.path, self.selector, self.came = path, selector, came
+        super().__init__(self._connect())
+        self.next_try = 0.0
+
+    def _connect(self) -> int:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(self.path)
+        except OSError as error:
+            sock.close()
+            raise HostError(error.errno or 0, f"{self.path}: {error.strerror}") from None
+        fd = sock.detach()
+        self.selector.register(fd, selectors.EVENT_READ, self.readable)
+        return fd
+
+    def readable(self, fd: int) -> None:
+        """Take what has come."""
+        try:
+            data = os.read(fd, PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.came(data)
+            return
+        self.selector.unregister(fd)
+        os.close(fd)
+        self.fd = -1
+        self.held.clear()
+        self.came(b"")
+
+    def check(self) -> None:
+        """Look for another host layer, if the last one is gone."""
+        if self.fd >= 0 or time.monotonic() < self.next_try:
+            return
+        try:
+            self.fd = self._connect()
+            os.set_blocking(self.fd, False)
+        except HostError:
+            self.next_try = time.monotonic() + RETRY
 
 
 class Runner:
@@ -89,7 +132,7 @@ class Runner:
 
     def __init__(self, parts: Parts) -> None:
         disks: list[Any] = [open_disk(spec) for spec in parts.disks]
-        disks += [FileDisk(NbdBase(path, os.path.basename(path))) for path in parts.exports]
+        disks += [FileDisk(NbdBase(path, os.path.basename(path), PATIENCE)) for path in parts.exports]
         given: dict[str, Any] = {"memory": parts.memory, "cpus": parts.cpus, "disks": disks}
         if parts.card:
             given |= {"network": True, "mac": bytes.fromhex(parts.mac)}
@@ -97,7 +140,7 @@ class Runner:
         computer = Virt(kernel=parts.kernel, initrd=parts.initrd, append=parts.append, **given)
         self.machine = Machine(computer, progress=lambda text: print(text, file=sys.stderr, flush=True))
         self.selector = selectors.DefaultSelector()
-        self.out = Pipe(1, self.selector)
+        self.out = Pipe(1)
         self.machine.console.on_output = self.out.put
         os.set_blocking(0, False)
         self.selector.register(0, selectors.EVENT_READ, self._typed)
@@ -107,31 +150,26 @@ class Runner:
         if self.serial is not None:
             self.machine.consoles["hvc"].on_output = self.serial.put
 
-    def _cable(self, path: str, came: Any) -> Pipe | None:
-        if not path:
-            return None
-        sock = connect(path)
-        fd = sock.detach()
-        self.selector.register(fd, selectors.EVENT_READ, came)
-        return Pipe(fd, self.selector)
+    def _cable(self, path: str, came: Callable[[bytes], object]) -> Cable | None:
+        return Cable(path, self.selector, came) if path else None
 
-    def _read(self, fd: int) -> bytes:
+    def _typed(self, fd: int) -> None:
         try:
             data = os.read(fd, PIECE)
         except BlockingIOError:
-            return b""
-        if not data:
+            return
+        if data:
+            self.machine.send(data)
+        else:
             self.selector.unregister(fd)
-        return data
 
-    def _typed(self, fd: int) -> None:
-        self.machine.send(self._read(fd))
+    def _serial(self, data: bytes) -> None:
+        self.machine.consoles["hvc"].send(data)
 
-    def _serial(self, fd: int) -> None:
-        self.machine.consoles["hvc"].send(self._read(fd))
-
-    def _frames(self, fd: int) -> None:
-        self.held += self._read(fd)
+    def _frames(self, data: bytes) -> None:
+        if not data:  # the cable is pulled out: half a frame is none
+            self.held.clear()
+        self.held += data
         at = 0
         while len(self.held) - at >= 4:
             size = int.from_bytes(self.held[at : at + 4], "little")
@@ -145,6 +183,9 @@ class Runner:
         """Exchange what there is with the outside world; wait so many seconds at most."""
         for key, _ in self.selector.select(wait):
             key.data(key.fd)
+        for cable in (self.card, self.serial):
+            if cable is not None:
+                cable.check()
         if self.card is not None and self.machine.sent:
             sent, self.machine.sent = self.machine.sent, []
             self.card.put(b"".join(len(r).to_bytes(4, "little") + r for r in sent))

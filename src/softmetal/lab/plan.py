@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 import tomllib
 import typing
@@ -21,6 +22,9 @@ from softmetal.lab.errors import LabError
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 MOST_COPIES = 1000
+FILES = ("path", "kernel", "initrd", "disk", "iso", "floppy", "root")
+"""Keys that name files: variables of the environment may stand in them."""
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 PAGE = 1 << 20
 """Parts of disks are whole MiB."""
 
@@ -206,7 +210,19 @@ def _table(cls: type, name: str, given: Mapping[str, Any], source: Source, kind:
         if key not in known:
             raise source.error(f"unknown key {key!r}{_nearest(key, list(known))}", kind, name, key)
         _check_type(types[key], key, value, source, kind, name)
-    return cls(name=name, **given)
+    return cls(name=name, **{k: _expanded(k, v, source, kind, name) if k in FILES else v for k, v in given.items()})
+
+
+def _expanded(key: str, text: str, source: Source, *where: str) -> str:
+    """A file's name, variables of the environment put in."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        if name not in os.environ:
+            raise source.error(f"{key}: the environment has no variable {name}", *where, key)
+        return os.environ[name]
+
+    return VARIABLE.sub(value, text)
 
 
 def _check_type(wanted: Any, key: str, value: Any, source: Source, *where: str) -> None:

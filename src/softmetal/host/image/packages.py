@@ -46,15 +46,15 @@ def store() -> Path:
 
 
 def fetch(
-    groups: Sequence[Sequence[str]], *, architecture: str = "riscv64", suite: str | None = None, mirror: str | None = None,
-    newest: bool = False, progress: Progress = lambda *_: None, notice: Notice = lambda _: None,
+    groups: Sequence[Sequence[str]], *, architecture: str = "riscv64", suite: str | None = None, suites: Sequence[str] = SUITES,
+    mirror: str | None = None, newest: bool = False, progress: Progress = lambda *_: None, notice: Notice = lambda _: None,
 ) -> Fetched:  # fmt: skip
-    """The packages of each group and all that they need, from one suite: `suite`, or the first of SUITES that is available.
+    """The packages of each group and all that they need, from one suite: `suite`, or the first of `suites` that is available.
 
     Packages that are kept and intact are taken without a mirror; with `newest` only if no mirror answers. `notice` is called
     for each suite that is not available. Raises ImageError, with the reason for each suite.
     """
-    suites = (suite,) if suite else SUITES
+    suites = (suite,) if suite else suites
     requests = {s: request(groups, architecture, s) for s in suites}
     with locked(store()):
         if not newest:
