@@ -219,6 +219,18 @@ def test_a_deadline_drops_the_request(tmp_path, instrument):
         assert instrument.log == [("mute", 0), ("b", 2)]
 
 
+def test_requests_may_have_another_end_than_answers(tmp_path, instrument):
+    with Layer(tmp_path, instrument, rule=FrameRule(ends=END, request=b";"), mute=0, b=0) as layer:
+        mute, b = layer.port("mute"), layer.port("b")
+        mute.sendall(b"x;")
+        layer.until(lambda: layer.arbiter.holder and layer.guests["mute"].complete)
+        os.write(instrument.master, b"answer" + END)
+        assert receive(mute, 8) == b"answer" + END
+        layer.until(lambda: not layer.arbiter.holder)
+        b.sendall(b"y;")
+        layer.until(lambda: layer.arbiter.holder is layer.guests["b"].party)
+
+
 def test_without_frames_a_lease_lasts_until_the_line_is_idle(tmp_path, instrument):
     with Layer(tmp_path, instrument, Terms(idle=0.02), FrameRule(), a=0, b=0) as layer:
         a, b = layer.port("a"), layer.port("b")
@@ -259,3 +271,37 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
 def test_a_speed_that_no_line_has_is_refused(instrument):
     with pytest.raises(StreamError, match="there is no line speed of 12345 bits a second"):
         StreamDevice(instrument.path, Exclusive("x", Terms()), LINES, asyncio.new_event_loop(), print, speed=12345)
+
+
+def test_a_program_behaves_as_a_device_and_is_started_again_when_it_ends(tmp_path):
+    script = tmp_path / "device.sh"
+    script.write_text("while read -r line; do printf '%s=%s\\r\\n' \"$line\" $$; case $line in end*) exit;; esac; done\n")
+    loop, warnings = asyncio.new_event_loop(), []
+    device = StreamDevice("", Exclusive("x", Terms()), LINES, loop, warnings.append, command="sh device.sh", folder=str(tmp_path))
+    SocketLine(StreamGuest("a", device), tmp_path / "a")
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(PATIENCE)
+        sock.connect(str(tmp_path / "a"))
+        answers = []
+        with sock, sock.makefile("rb") as lines:
+            for text in ("one", "end", "two"):
+                sock.sendall(f"{text}\r\n".encode())
+                answers.append(lines.readline().decode().strip().replace("\r", "").split("="))
+    finally:
+        loop.call_soon_threadsafe(device.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    assert [name for name, _ in answers] == ["one", "end", "two"]
+    assert answers[0][1] == answers[1][1] != answers[2][1]
+    assert warnings[0] == "x: sh device.sh is gone (Input/output error); waiting for it to come back"
+
+
+def test_a_program_that_is_not_there_is_one_line(tmp_path):
+    loop = asyncio.new_event_loop()
+    with pytest.raises(StreamError, match=r"^device 'nothing here': No such file or directory$"):
+        StreamDevice("", Exclusive("x", Terms()), LINES, loop, print, command="nothing here", folder=str(tmp_path))
+    loop.close()

@@ -105,10 +105,15 @@ class HostLayer:
         """Have a network."""
         self.networks[name] = Network(name)
 
-    def add_stream(self, name: str, path: str, terms: dict[str, Any], rule: dict[str, Any], speed: int = 0) -> None:
-        """Have a serial line, or another character device."""
-        given = {**rule, "ends": rule.get("ends", "").encode("latin-1")}
-        self.streams[name] = StreamDevice(path, Exclusive(name, Terms(**terms)), FrameRule(**given), self.loop, self.warn, speed)
+    def add_stream(
+        self, name: str, path: str, terms: dict[str, Any], rule: dict[str, Any], speed: int = 0, command: str = "",
+        folder: str = ".",
+    ) -> None:  # fmt: skip
+        """Have a serial line or another character device, or a program that behaves like one."""
+        given = {k: v.encode("latin-1") if isinstance(v, str) else v for k, v in rule.items()}
+        self.streams[name] = StreamDevice(
+            path, Exclusive(name, Terms(**terms)), FrameRule(**given), self.loop, self.warn, speed, command, folder
+        )
 
     # -- guests
 

@@ -14,9 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import os
+import shlex
+import signal
 import socket
+import subprocess
 import termios
 import tty
 from abc import ABC, abstractmethod
@@ -30,6 +34,8 @@ PIECE = 4096
 """Bytes that are moved at once."""
 MOST_HELD = 1 << 16
 """Bytes for one side that does not take them."""
+PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
 RETRY = 0.5
 """Seconds between two looks for a device that is gone."""
 
@@ -61,6 +67,26 @@ def open_device(path: str, speed: int = 0) -> int:
             raise
         raise StreamError(errno.EIO, f"device {path}: {error}") from None
     return fd
+
+
+def run_device(command: str, folder: str) -> tuple[int, subprocess.Popen[bytes]]:
+    """A program that behaves like a device: its standard input and output are a terminal line, whose other end this is. Raises
+    StreamError."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    try:
+        process = subprocess.Popen(shlex.split(command), cwd=folder, stdin=theirs, stdout=theirs, preexec_fn=_die_with_parent)
+    except (OSError, ValueError) as error:
+        os.close(ours)
+        raise StreamError(errno.ENOEXEC, f"device {command!r}: {getattr(error, 'strerror', None) or error}") from None
+    finally:
+        os.close(theirs)
+    os.set_blocking(ours, False)
+    return ours, process
+
+
+def _die_with_parent() -> None:
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Sink:
@@ -106,9 +132,11 @@ class StreamDevice:
 
     def __init__(
         self, path: str, arbiter: Exclusive, rule: FrameRule, loop: asyncio.AbstractEventLoop, warn: Callable[[str], None],
-        speed: int = 0,
+        speed: int = 0, command: str = "", folder: str = ".",
     ) -> None:  # fmt: skip
-        self.path, self.arbiter, self.rule, self.loop, self.warn, self.speed = path, arbiter, rule, loop, warn, speed
+        self.path, self.arbiter, self.rule, self.loop, self.warn, self.speed = path or command, arbiter, rule, loop, warn, speed
+        self.command, self.folder = command, folder
+        self.process: subprocess.Popen[bytes] | None = None
         self.guests: dict[str, StreamGuest] = {}
         self.stray = 0
         """Bytes that the device sent while nobody held it."""
@@ -117,7 +145,10 @@ class StreamDevice:
         self._open()
 
     def _open(self) -> None:
-        self.fd = open_device(self.path, self.speed)
+        if self.command:
+            self.fd, self.process = run_device(self.command, self.folder)
+        else:
+            self.fd = open_device(self.path, self.speed)
         self.sink = Sink(self.fd, self.loop, self._lost)
         self.loop.add_reader(self.fd, self._readable)
 
@@ -148,9 +179,16 @@ class StreamDevice:
         self.sink.close()
         os.close(self.fd)
         self.fd = -1
+        self._end_process()
         why = os.strerror(error.errno or errno.EIO)
         self.warn(f"{self.arbiter.name}: {self.path} is gone ({why}); waiting for it to come back")
         self.loop.call_later(RETRY, self._again)
+
+    def _end_process(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def _again(self) -> None:
         try:
@@ -195,6 +233,7 @@ class StreamDevice:
             self.sink.close()
             os.close(self.fd)
             self.fd = -1
+        self._end_process()
 
 
 class Line(ABC):
@@ -219,7 +258,7 @@ class StreamGuest:
     def __init__(self, guest: str, device: StreamDevice, priority: int = 0) -> None:
         self.device, self.loop = device, device.loop
         self.party = Party(guest, self._granted, self._ended, priority)
-        self.requests, self.answers = Frames(device.rule), Frames(device.rule)
+        self.requests, self.answers = Frames(device.rule.of_requests), Frames(device.rule)
         self.unsent = bytearray()
         """What the guest has sent and the device has not got yet."""
         self.answered = 0

@@ -43,6 +43,7 @@ class Hardware:
     name: str
     kind: Literal["disk", "serial", "device"] = option("disk", "what it is")
     path: str = option("", "the file or device of the host")
+    command: str = option("", "of a serial device: a program that behaves like one, on its standard input and output")
     size: str = option("", "of a disk image that is made if it is not there: 20G")
     policy: Literal["shared", "exclusive"] = option("shared", "shared: all at once, by weight; exclusive: one holder at a time")
     frame: dict[str, Any] = option(dict, 'where a transaction ends: { ends = "\\r\\n" } and the like; see `FrameRule`')  # noqa: RUF009
@@ -61,10 +62,7 @@ class Hardware:
     @property
     def rule(self) -> FrameRule:
         """Where frames end."""
-        given = dict(self.frame)
-        if isinstance(given.get("ends"), str):
-            given["ends"] = given["ends"].encode("latin-1")
-        return FrameRule(**given)
+        return FrameRule(**{k: v.encode("latin-1") if isinstance(v, str) else v for k, v in self.frame.items()})
 
 
 @dataclass(frozen=True)
@@ -251,8 +249,10 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def _check_hardware(each: Hardware, source: Source) -> None:
     where = ("hardware", each.name)
-    if not each.path:
+    if not each.path and not each.command:
         raise source.error(f"hardware {each.name} has no path: write path = ...", *where)
+    if each.command and (each.path or each.kind == "disk"):
+        raise source.error("a device has a path or a command, a disk a path", *where, "command")
     if each.kind != "disk" and each.policy != "exclusive":
         raise source.error(f'a {each.kind} has one user at a time: write policy = "exclusive"', *where)
     if each.kind == "disk" and each.policy != "shared":

@@ -87,15 +87,16 @@ class Supervisor:
             )
         self.layer = Client(*await asyncio.open_connection(sock=ours, limit=LARGEST))
         for each in self.plan.hardware.values():
-            path = str(self.plan.folder / each.path)
+            path = self._path(each.path)
             if each.kind == "disk":
                 size = _size(each.size) if each.size else 0
                 await self.layer.call("add_disk", name=each.name, path=path, size=size)
             else:
                 rule = {k: v.decode("latin-1") if isinstance(v, bytes) else v for k, v in asdict(each.rule).items()}
                 await self.layer.call(
-                    "add_stream", name=each.name, path=path, terms=asdict(each.terms), rule=rule, speed=each.speed
-                )
+                    "add_stream", name=each.name, path=path, terms=asdict(each.terms), rule=rule, speed=each.speed,
+                    command=each.command, folder=str(self.plan.folder),
+                )  # fmt: skip
         for name in self.plan.networks:
             await self.layer.call("add_network", name=name)
 

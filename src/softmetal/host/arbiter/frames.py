@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class FrameRule:
     """One of: `ends`, a delimiter; `length_at`, `length_size`, the place of a length field (big-endian unless `little`), to which
-    `extra` bytes are added; `gap`, seconds of silence. `answers` is how many frames the hardware sends for a request."""
+    `extra` bytes are added; `gap`, seconds of silence. `request` is the delimiter of requests where it is another one. `answers`
+    is how many frames the hardware sends for a request."""
 
     ends: bytes = b""
+    request: bytes = b""
     length_at: int = 0
     length_size: int = 0
     extra: int = 0
     little: bool = False
     gap: float = 0.0
     answers: int = 1
+
+
+    @property
+    def of_requests(self) -> FrameRule:
+        """The rule for what guests send."""
+        return replace(self, ends=self.request or self.ends)
 
 
 class Frames:
