@@ -110,7 +110,7 @@ class HostLayer:
         folder: str = ".",
     ) -> None:  # fmt: skip
         """Have a serial line or another character device, or a program that behaves like one."""
-        given = {k: v.encode("latin-1") if isinstance(v, str) else v for k, v in rule.items()}
+        given: dict[str, Any] = {k: v.encode("latin-1") if isinstance(v, str) else v for k, v in rule.items()}
         self.streams[name] = StreamDevice(
             path, Exclusive(name, Terms(**terms)), FrameRule(**given), self.loop, self.warn, speed, command, folder
         )

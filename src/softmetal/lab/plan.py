@@ -62,7 +62,8 @@ class Hardware:
     @property
     def rule(self) -> FrameRule:
         """Where frames end."""
-        return FrameRule(**{k: v.encode("latin-1") if isinstance(v, str) else v for k, v in self.frame.items()})
+        given: dict[str, Any] = {k: v.encode("latin-1") if isinstance(v, str) else v for k, v in self.frame.items()}
+        return FrameRule(**given)
 
 
 @dataclass(frozen=True)
