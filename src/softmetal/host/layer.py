@@ -132,7 +132,7 @@ class HostLayer:
         made: Closes
         if how == "vhost":
             made = Listener(
-                path, lambda: DiskBackend(guest, disk, shared, turns.wake, self.warn, queues=queues, serial=hardware), self.loop,
+                path, lambda: DiskBackend(guest, disk, shared, turns.work, self.warn, queues=queues, serial=hardware), self.loop,
                 self.warn,
             )  # fmt: skip
         else:

@@ -89,6 +89,7 @@ class MachineTable:
     rate: float = option(0.0, "accesses a second of shared disks at most")
     priority: int = option(0, "in queues for exclusive hardware; higher is first")
     legacy: bool = option(False, "the system has no virtio drivers")
+    arguments: list[str] = option(list, "more words for the command line of QEMU or user-mode Linux")  # noqa: RUF009
 
 
 @dataclass(frozen=True)

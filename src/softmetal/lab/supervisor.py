@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,8 @@ class Supervisor:
             table.append, path(table.disk), path(table.iso), path(table.floppy), path(table.root), table.legacy,
             [self._attached(running, use) for use in machine.uses],
         )  # fmt: skip
-        return qemu.launch(guest) if machine.engine == "qemu" else uml.launch(guest)
+        made = qemu.launch(guest) if machine.engine == "qemu" else uml.launch(guest)
+        return replace(made, command=[*made.command, *table.arguments])
 
     def _attached(self, running: Running, use: Use) -> Attached:
         kind = {"disk": "disk", "network": "card", "serial": "serial"}[use.kind]

@@ -9,7 +9,7 @@ from typing import Any
 from softmetal.lang import ir
 from softmetal.lang.cache import Compiled, cached, identity, sources_of
 from softmetal.lang.check import Program
-from softmetal.lang.chip import Board, Chip, chip_class, method_of, trap_class, trap_fields
+from softmetal.lang.chip import Board, Chip, Trap, chip_class, method_of, trap_class, trap_fields
 from softmetal.lang.llvm import Unit, Writer, emit
 from softmetal.lang.llvm.parts import compile_parts
 from softmetal.lang.loader import Library, bundle
@@ -102,18 +102,35 @@ class Native:
         call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * len(params))(address)
         root, view, box = self._mapping.address, self._mapping.view, self._box
 
+        def failed(number: int) -> Trap:
+            kind = self._traps[number - 1]
+            return kind(*(int.from_bytes(view[box + 8 + 8 * i :][:8], "little") for i in range(len(trap_fields(kind)))))
+
+        def wrong_count(given: int) -> TypeError:
+            return TypeError(f"{self._cls.__name__}.{name}() takes {len(params)} values, {given} are given")
+
         def run(*args: Any) -> Any:
             if len(args) != len(params):
-                raise TypeError(f"{self._cls.__name__}.{name}() takes {len(params)} values, {len(args)} are given")
+                raise wrong_count(len(args))
             number = call(root, *[_to_bits(k, a) for k, a in zip(params, args, strict=True)])
             if number:
-                kind = self._traps[number - 1]
-                words = [int.from_bytes(view[box + 8 + 8 * i :][:8], "little") for i in range(len(trap_fields(kind)))]
-                raise kind(*words)
+                raise failed(number)
             values = [_from_bits(k, view[box + 8 + 16 * i :][:16]) for i, k in enumerate(results)]
             return None if not values else values[0] if len(values) == 1 else tuple(values)
 
-        return run
+        result = view[box + 8 : box + 16].cast("Q")
+
+        def run_plain(*args: Any) -> Any:
+            """The same for numbers that the host has as well: compiled code cuts them."""
+            if len(args) != len(params):
+                raise wrong_count(len(args))
+            number = call(root, *args)
+            if number:
+                raise failed(number)
+            return result[0] if results else None
+
+        plain = len(results) < 2 and all(isinstance(k, IntType) and not k.signed and k.bits <= 64 for k in (*params, *results))
+        return run_plain if plain else run
 
 
 def _public(cls: type) -> list[str]:

@@ -19,7 +19,7 @@ class Array(Sequence[Any]):
         if isinstance(index, int) and index < 0:
             raise IndexError(f"index {index} is outside the array")
         found = self.view[index]
-        return list(found) if isinstance(index, slice) else found
+        return found.tolist() if isinstance(index, slice) else found
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):

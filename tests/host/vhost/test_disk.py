@@ -37,10 +37,10 @@ class Layer:
         self.shared = Shared("store")
         self.shared.join(Share("guest"))
         turns = Turns(self.shared, self.loop)
-        wake = turns.wake if working else lambda: None
+        work = turns.work if working else lambda: None
 
         def backend():
-            return DiskBackend("guest", self.disk, self.shared, wake, self.warnings.append, queues=queues, serial="store")
+            return DiskBackend("guest", self.disk, self.shared, work, self.warnings.append, queues=queues, serial="store")
 
         self.listener = Listener(folder / "s", backend, self.loop, self.warnings.append)
 

@@ -100,14 +100,11 @@ class HostedDevice(VirtioDevice):
     def requests(self) -> list[Request]:
         """What waits for the host."""
         chip: Any = self
-        count = chip.listed
-        runs = list(zip(chip.table.address[: chip.table.count], chip.table.length[: chip.table.count], strict=True))
-        places = zip(
-            range(count), chip.busy[:count], chip.kind[:count], chip.sector[:count], chip.sectors[:count],
-            chip.first[:count], chip.split[:count], chip.end[:count], strict=True,
-        )  # fmt: skip
-        return [
-            Request(i, kind, sector, sectors, runs[first:split], runs[split:end])
-            for i, busy, kind, sector, sectors, first, split, end in places
-            if busy
-        ]
+        table = chip.table
+        runs = list(zip(table.address[: table.count], table.length[: table.count], strict=True))
+        found = []
+        for i, busy in enumerate(chip.busy[: chip.listed]):
+            if busy:
+                first, split, end = chip.first[i], chip.split[i], chip.end[i]
+                found.append(Request(i, chip.kind[i], chip.sector[i], chip.sectors[i], runs[first:split], runs[split:end]))
+        return found

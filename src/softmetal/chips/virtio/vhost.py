@@ -15,11 +15,13 @@ from softmetal.chips.virtio.inflight import TrackedBlk
 from softmetal.chips.virtio.mmio import EVENT_IDX, INDIRECT_DESC, Status, VirtioDevice
 from softmetal.chips.virtio.net import VirtioNet
 from softmetal.chips.virtio.stream import StreamDevice
-from softmetal.lang import Chip, Trap, cold, fence, memory, u1, u4, u6, u8, u16, u32, u36, u64
+from softmetal.lang import Chip, Trap, cold, fence, memory, u1, u3, u4, u6, u8, u16, u32, u36, u64
 
 SPACE = 1 << 36
 """Bytes of a guest's physical addresses."""
 PAGE_SHIFT = 12
+CALLS, INTERRUPT, BROKEN = 1, 2, 4
+"""What the host is to do, see `VhostDevice.lines`."""
 LIVE = Status.ACKNOWLEDGE | Status.DRIVER | Status.FEATURES_OK | Status.DRIVER_OK
 
 
@@ -109,9 +111,10 @@ class VhostDevice(Guest):
         device.status = LIVE
         return 1
 
-    def acknowledge(self, device: VirtioDevice) -> u1:
-        """Is there an interrupt for the driver? It is acknowledged."""
-        found = device.irq
+    def lines(self, device: VirtioDevice) -> u3:
+        """CALLS: the host has something to do; INTERRUPT: the driver is to be interrupted (it is acknowledged); BROKEN: the
+        driver did what none may."""
+        found: u3 = device.calls | device.irq << 1 | (device.status & Status.NEEDS_RESET != 0) << 2
         device.irq = 0
         device.interrupts = 0
         return found
@@ -140,10 +143,10 @@ class VhostDisk(VhostDevice):
         self.disk.reset_device()
         return self.disk.queues[0].last
 
-    def kick(self) -> u1:
-        """Take what waits. Has the host requests to carry out?"""
+    def kick(self) -> u3:
+        """Publish what was done, and take what waits; the device's lines."""
         self.disk.resume(self)
-        return self.disk.calls
+        return self.lines(self.disk)
 
     def done(self, request: u6, status: u8, written: u32) -> None:
         """A request was carried out, and so many bytes were put into its segments."""
@@ -163,11 +166,6 @@ class VhostDisk(VhostDevice):
     def config(self, index: u6) -> u32:
         """A word of the configuration space."""
         return self.disk.config_word(index)
-
-    def interrupted(self) -> u1:
-        """Is there an interrupt for the driver? It is acknowledged."""
-        return self.acknowledge(self.disk)
-
 
 class NoDevice(Trap):
     """A board that says of no device that it has it."""
@@ -192,15 +190,15 @@ class VhostStream(VhostDevice):
         self.device().reset_device()
         return self.device().queues[queue].last
 
-    def sent(self) -> u1:
-        """Move what the guest sends into the port `tx`. Is there an interrupt?"""
+    def sent(self) -> u3:
+        """Move what the guest sends into the port `tx`; the device's lines."""
         self.device().resume(self)
-        return self.acknowledge(self.device())
+        return self.lines(self.device())
 
-    def deliver(self) -> u1:
-        """Move what is in the port `rx` to the guest. Is there an interrupt?"""
+    def deliver(self) -> u3:
+        """Move what is in the port `rx` to the guest; the device's lines."""
         self.device().poll(self)
-        return self.acknowledge(self.device())
+        return self.lines(self.device())
 
     def offered(self) -> u64:
         """The device's feature bits."""

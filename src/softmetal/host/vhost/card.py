@@ -65,10 +65,8 @@ class CardBackend(StreamBackend):
     def transmit(self) -> None:
         """See `StreamBackend.transmit`."""
         while True:
-            if self.native.sent():
-                self.rings[TRANSMIT].interrupt()
+            self.after(self.native.sent(), TRANSMIT)
             records = self.chip.frames()
-            self.check()
             if not records:
                 return
             self.network.forward(records, self.port)
@@ -83,6 +81,4 @@ class CardBackend(StreamBackend):
                 break
             count += 1
         del waiting[:count]
-        if self.native.deliver():
-            self.rings[RECEIVE].interrupt()
-        self.check()
+        self.after(self.native.deliver(), RECEIVE)

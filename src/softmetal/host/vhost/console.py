@@ -35,10 +35,8 @@ class ConsoleBackend(StreamBackend):
     def transmit(self) -> None:
         """See `StreamBackend.transmit`."""
         while True:
-            if self.native.sent():
-                self.rings[TRANSMIT].interrupt()
+            self.after(self.native.sent(), TRANSMIT)
             data = self.chip.tx.drain()
-            self.check()
             if not data or not self.came(data):
                 return
 
@@ -52,8 +50,6 @@ class ConsoleBackend(StreamBackend):
         while self.receives:
             del self.waiting[: self.chip.rx.feed(bytes(self.waiting))]
             before = self.chip.rx.tail
-            if self.native.deliver():
-                self.rings[RECEIVE].interrupt()
-            self.check()
+            self.after(self.native.deliver(), RECEIVE)
             if self.chip.rx.tail == before or not self.waiting:
                 return

@@ -9,8 +9,8 @@ from typing import Any
 
 from softmetal.chips.virtio.blk import IOERR, OK, Kind
 from softmetal.chips.virtio.hosted import Request
-from softmetal.chips.virtio.mmio import COMMON, Status
-from softmetal.chips.virtio.vhost import VhostDisk
+from softmetal.chips.virtio.mmio import COMMON
+from softmetal.chips.virtio.vhost import BROKEN, CALLS, INTERRUPT, VhostDisk
 from softmetal.host.arbiter import Access, Shared
 from softmetal.host.disks import Disk
 from softmetal.host.vhost.connection import Backend, Connection, Ring
@@ -18,20 +18,23 @@ from softmetal.lang.chip import Board
 from softmetal.lang.native import Native
 
 F_MQ = 12
-ENTRIES = ("config", "done", "interrupted", "kick", "offered", "start", "stop")
+ENTRIES = ("config", "done", "kick", "offered", "start", "stop")
+ROUNDS = 4
+"""How often a ring is looked at, one time after the other, before others get a turn."""
 NAMES = {Kind.IN: "read", Kind.OUT: "write", Kind.FLUSH: "flush", Kind.DISCARD: "discard", Kind.WRITE_ZEROES: "zero"}
 NUMBER_OF_QUEUES = 34  # offset in the configuration space
 SERIAL = 20
 
 
 class DiskBackend(Backend):
-    """A disk as one guest sees it. `warn` takes a line of text for the user; `wake` is called when there is work for `shared`."""
+    """A disk as one guest sees it. `warn` takes a line of text for the user; `work` lets `shared` work for a moment, and plans
+    the rest."""
 
     def __init__(
-        self, guest: str, disk: Disk, shared: Shared, wake: Callable[[], None], warn: Callable[[str], None],
+        self, guest: str, disk: Disk, shared: Shared, work: Callable[[], None], warn: Callable[[str], None],
         *, queues: int = 1, serial: str = "",
     ) -> None:  # fmt: skip
-        self.guest, self.disk, self.shared, self.wake, self.warn = guest, disk, shared, wake, warn
+        self.guest, self.disk, self.shared, self.work, self.warn = guest, disk, shared, work, warn
         self.queues, self.serial = queues, serial
         self._spare = self._made()  # answers for the device before there is a ring
         self.features = self._spare.offered() | (1 << F_MQ if queues > 1 else 0)
@@ -70,6 +73,8 @@ class DiskRing(Ring):
         self.ram = Board.of(VhostDisk).memories["ram"][0]
         self.view: memoryview = native.state.__mapping__.view
         self.submitted: set[int] = set()
+        self.looking = False
+        self.kick_chip: Callable[[], int] = native.kick
 
     @property
     def board(self) -> Any:
@@ -89,13 +94,28 @@ class DiskRing(Ring):
 
     def look(self) -> None:
         """See `Ring.look`."""
-        if self.native.kick():
+        self.looking = True
+        lines = self.kick_chip()
+        for _ in range(ROUNDS):
+            self._after(lines)
+            if not lines & CALLS or not self.started:
+                break
             for request in self.chip.requests():
                 if request.index not in self.submitted:
                     self._submit(request)
             if self.submitted:
-                self.backend.wake()
-        self._after()
+                self.backend.work()
+                if self.submitted:  # whoever carries out the last of them looks again
+                    break
+            lines = self.kick_chip()
+        else:
+            self._after(lines)
+            self.connection.loop.call_soon(self._look_again)  # a guest that never stops asking is not alone here
+        self.looking = False
+
+    def _look_again(self) -> None:
+        if self.started:
+            self.look()
 
     def _submit(self, request: Request) -> None:
         self.submitted.add(request.index)
@@ -126,16 +146,16 @@ class DiskRing(Ring):
             self.backend.warn(f"{self.backend.guest}: {error}")
         self.native.done(request.index, status, written)
         self.submitted.discard(request.index)
-        if not self.submitted:
+        if not self.submitted and not self.looking:
             self.look()
 
     def _span(self, address: int, length: int) -> memoryview:
         return self.view[self.ram + address : self.ram + address + length]
 
-    def _after(self) -> None:
-        if self.native.interrupted():
+    def _after(self, lines: int) -> None:
+        if lines & INTERRUPT:
             self.interrupt()
-        if self.chip.status & Status.NEEDS_RESET:
+        if lines & BROKEN and self.started:
             what = f"its driver put into ring {self.index} what no driver may; the disk stops for it"
             self.backend.warn(f"{self.backend.guest}: {what}")
             self.end()

@@ -12,6 +12,9 @@ from pathlib import Path
 from softmetal.host.arbiter import Shared
 from softmetal.host.vhost.connection import Backend, Connection
 
+MOMENT = 1 << 18
+"""What a piece of hardware does at most before anything else is looked at, as `Shared` counts."""
+
 
 class Turns:
     """Lets a piece of hardware work, between looks at everything else, for as long as anything waits for it."""
@@ -19,6 +22,13 @@ class Turns:
     def __init__(self, shared: Shared, loop: asyncio.AbstractEventLoop) -> None:
         self.shared, self.loop = shared, loop
         self.planned: asyncio.Handle | None = None
+
+    def work(self) -> None:
+        """Something waits: let it work at once, for a moment, unless it has more to do already."""
+        if self.planned is None:
+            self._turn(MOMENT)
+        else:
+            self.wake()
 
     def wake(self) -> None:
         """Something waits."""
@@ -28,9 +38,9 @@ class Turns:
         if self.planned is None:
             self.planned = self.loop.call_soon(self._turn)
 
-    def _turn(self) -> None:
+    def _turn(self, budget: int = 1 << 20) -> None:
         self.planned = None
-        when = self.shared.run()
+        when = self.shared.run(budget)
         if when is not None and self.planned is None:
             now = self.shared.clock()
             self.planned = self.loop.call_soon(self._turn) if when <= now else self.loop.call_later(when - now, self._turn)

@@ -7,9 +7,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from softmetal.chips.virtio.mmio import COMMON, Status
+from softmetal.chips.virtio.mmio import COMMON
 from softmetal.chips.virtio.stream import RECEIVE
-from softmetal.chips.virtio.vhost import VhostStream
+from softmetal.chips.virtio.vhost import BROKEN, INTERRUPT, VhostStream
 from softmetal.host.vhost.connection import Backend, Connection, Ring
 from softmetal.lang.native import Native
 
@@ -66,9 +66,11 @@ class StreamBackend(Backend):
         ring = self.rings.get(RECEIVE)
         return ring is not None and ring.started
 
-    def check(self) -> None:
-        """Has the guest's driver done what none may?"""
-        if self.chip.status & Status.NEEDS_RESET:
+    def after(self, lines: int, index: int) -> None:
+        """Do what the device's lines ask for; `index` of the ring that was looked at."""
+        if lines & INTERRUPT:
+            self.rings[index].interrupt()
+        if lines & BROKEN and self.chip.status:
             self.warn(f"{self.guest}: its driver put into a ring of {self.what} what no driver may; it stops")
             for ring in self.rings.values():
                 ring.end()
