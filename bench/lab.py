@@ -161,7 +161,7 @@ def arbiter() -> None:
         hardware.release(a, End.FRAME)
         hardware.release(b, End.FRAME)
     handed = time.perf_counter() - began - free
-    print(f"exclusive: {1e6 * free / count:.2f} us for a lease that is free, {1e6 * handed / count:.2f} us for one that is waited for")
+    print(f"exclusive: {1e6 * free / count:.2f} us for a free lease, {1e6 * handed / count:.2f} us for one that is waited for")
     shared = Shared("y")
     shared.join(Share("a"))
     began = time.perf_counter()
