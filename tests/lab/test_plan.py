@@ -294,7 +294,7 @@ def test_parts_of_a_disk_never_overlap_and_fill_it_from_its_start(tmp_path_facto
 
 
 KEYS = sorted({key for keys in BOOTS.values() for key in keys} | {"cpus", "weight", "uses", "frame", "size", "path", "ends"})
-SOME = ('"a"', "'''x\n[hardware.a]\n'''", "1", "-1", "true", "nan", "[]", '["store:1G", "net:a"]', "{ ends = 'a', b = [{c = 1}] }")
+SOME = ('"a"', "'''x\n[hardware.a]\n'''", "1", "-1", "true", "nan", '["store:1G", "net:a"]', "{ ends = 'a', b = [{c = 1}] }")
 VALUES = st.one_of(st.sampled_from(SOME), st.text(alphabet="ab\"'[]{}=#\n,. ", max_size=8))
 
 
