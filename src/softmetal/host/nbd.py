@@ -39,6 +39,16 @@ RETRY = 0.02
 """Seconds between two looks for a server that is gone."""
 LARGEST = 32 << 20
 """Bytes of one request."""
+FARTHEST = 1 << 30
+"""Bytes of a request that moves none; the field has 32 bits."""
+LONGEST = 1 << 16
+"""Bytes of an option, and of the answer to one."""
+DEPTH = 16
+"""Requests of a guest that wait at once; the next is read after one of them was carried out."""
+ERRORS = {errno.EROFS: errno.EPERM, errno.EDQUOT: errno.ENOSPC, errno.EFBIG: errno.ENOSPC, errno.EOPNOTSUPP: errno.EOPNOTSUPP} | {
+    code: code for code in (errno.EPERM, errno.EIO, errno.ENOMEM, errno.EINVAL, errno.ENOSPC, errno.EOVERFLOW, errno.ESHUTDOWN)
+}
+"""The host's errors, in the protocol's; others are EIO."""
 
 
 class Command(IntEnum):
@@ -75,8 +85,8 @@ class NbdServer:
         try:
             if await self._greet(reader, writer):
                 await self._requests(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the guest is gone
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the guest is gone, or is let go of (asyncio calls a cancelled one an error of the loop)
         except DiskError as error:
             self.warn(f"{self.guest}: {error}")
         finally:
@@ -86,11 +96,11 @@ class NbdServer:
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Negotiate. Does the guest want the disk?"""
         writer.write(MAGIC + OPTION + struct.pack(">H", FIXED | NO_ZEROES))
-        await reader.readexactly(4)
+        padding = b"" if int.from_bytes(await reader.readexactly(4), "big") & NO_ZEROES else bytes(124)
         flags = HAS_FLAGS | SEND_FLUSH | SEND_FUA | SEND_TRIM | SEND_ZEROES | (READ_ONLY if self.disk.read_only else 0)
         while True:
             magic, option, size = OPTION_HEAD.unpack(await reader.readexactly(OPTION_HEAD.size))
-            if magic != OPTION or size > 1 << 16:
+            if magic != OPTION or size > LONGEST:
                 raise DiskError(errno.EPROTO, f"disk {self.disk.name}: what connected does not speak NBD")
             await reader.readexactly(size)
 
@@ -98,7 +108,7 @@ class NbdServer:
                 writer.write(OPTION_REPLY.pack(REPLY, option, kind, len(payload)) + payload)
 
             if option == EXPORT_NAME:
-                writer.write(struct.pack(">QH", self.disk.size, flags))
+                writer.write(struct.pack(">QH", self.disk.size, flags) + padding)
                 return True
             if option in (INFO, GO):
                 answer(INFORMATION, EXPORT.pack(0, self.disk.size, flags))
@@ -114,6 +124,7 @@ class NbdServer:
                     return False
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        room = asyncio.Semaphore(DEPTH)
         while True:
             magic, flags, kind, handle, offset, size = REQUEST.unpack(await reader.readexactly(REQUEST.size))
             if magic != REQUEST_MAGIC or (size > LARGEST and kind in (Command.READ, Command.WRITE)):
@@ -121,20 +132,26 @@ class NbdServer:
             data = await reader.readexactly(size) if kind == Command.WRITE else b""
             if kind == Command.DISC:
                 return
-            self._submit(kind, flags, handle, offset, size, data, writer)
+            await room.acquire()
+
+            def done(error: int, answer: bytes, handle: int = handle) -> None:
+                writer.write(ANSWER.pack(ANSWER_MAGIC, error, handle) + answer)
+                room.release()
+
+            self._submit(kind, flags, offset, size, data, done)
             await writer.drain()
 
     def _submit(
-        self, kind: int, flags: int, handle: int, offset: int, size: int, data: bytes, writer: asyncio.StreamWriter
+        self, kind: int, flags: int, offset: int, size: int, data: bytes, done: Callable[[int, bytes], None]
     ) -> None:
         def run() -> None:
             error, answer = 0, b""
             try:
                 answer = self._carry_out(kind, flags, offset, size, data)
             except OSError as problem:
-                error = errno.EINVAL if problem.errno == errno.EINVAL else problem.errno or errno.EIO
+                error = ERRORS.get(problem.errno or 0, errno.EIO)
                 self.warn(f"{self.guest}: {problem}")
-            writer.write(ANSWER.pack(ANSWER_MAGIC, error, handle) + answer)
+            done(error, answer)
 
         try:
             name = Command(kind).name.lower()
@@ -167,7 +184,9 @@ class NbdServer:
 
     def close(self) -> None:
         """Let go of the guest and of the socket."""
-        self.starting.cancel()
+        self.starting.cancel()  # does nothing to one that has started
+        if self.starting.done() and not self.starting.cancelled() and not self.starting.exception():
+            self.starting.result().close()
         for task in list(self.clients):
             task.cancel()
         self.sock.close()
@@ -234,14 +253,18 @@ class NbdBase(Base):
         self.sock.sendall(struct.pack(">I", FIXED | NO_ZEROES) + OPTION_HEAD.pack(OPTION, GO, len(payload)) + payload)
         self.size = -1
         while True:
-            _, _, kind, length = self._take(OPTION_REPLY)
+            magic, _, kind, length = self._take(OPTION_REPLY)
+            if magic != REPLY or length > LONGEST:
+                raise DiskError(errno.EPROTO, f"disk {self.name}: what is served there is not NBD")
             data = bytearray(length)
             self._exactly(memoryview(data))
-            if kind == INFORMATION and data[:2] == b"\0\0":
+            if kind == INFORMATION and data[:2] == b"\0\0" and length >= EXPORT.size:
                 _, self.size, flags = EXPORT.unpack(data[: EXPORT.size])
                 self.read_only = bool(flags & READ_ONLY)
-            elif kind == ACK:
+            elif kind == ACK and self.size >= 0:
                 break
+            elif kind == ACK:
+                raise DiskError(errno.EPROTO, f"disk {self.name}: is exported without a size")
             elif kind >> 31:
                 raise DiskError(errno.EPROTO, f"disk {self.name}: is not exported ({kind:#x})")
 
@@ -289,11 +312,13 @@ class NbdBase(Base):
 
     def discard(self, offset: int, length: int) -> None:
         """See `Base.discard`."""
-        self._request(Command.TRIM, offset, length, doing="discarding")
+        for at in range(offset, offset + length, FARTHEST):
+            self._request(Command.TRIM, at, min(FARTHEST, offset + length - at), doing="discarding")
 
     def zero(self, offset: int, length: int) -> None:
         """See `Base.zero`."""
-        self._request(Command.WRITE_ZEROES, offset, length, doing="zeroing")
+        for at in range(offset, offset + length, FARTHEST):
+            self._request(Command.WRITE_ZEROES, at, min(FARTHEST, offset + length - at), doing="zeroing")
 
     def writing(self) -> AbstractContextManager[None]:
         """See `Base.writing`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import os
 import re
 import tomllib
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 from softmetal.host.arbiter import FrameRule, Terms
 from softmetal.lab.errors import LabError
+from softmetal.lab.source import Source
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
@@ -26,7 +28,16 @@ FILES = ("path", "kernel", "initrd", "disk", "iso", "floppy", "root")
 """Keys that name files: variables of the environment may stand in them."""
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 PAGE = 1 << 20
-"""Parts of disks are whole MiB."""
+"""Parts of disks, and memories, are whole MiB."""
+OF_DISKS, OF_OTHERS = ("size",), ("frame", "idle", "max_hold", "deadline", "quiet", "speed")
+"""Keys that only a disk has, and that only other hardware has."""
+OF_LENGTHS = ("length_at", "extra", "little")
+BOOTS = {
+    "softmetal": ("kernel", "initrd", "append", "disk"),
+    "qemu": ("kernel", "initrd", "append", "disk", "iso", "floppy", "legacy"),
+    "uml": ("root", "initrd", "append"),
+}
+"""What machines of each engine start from."""
 
 
 def option(default: Any, text: str) -> Any:
@@ -127,35 +138,6 @@ class Plan:
     networks: tuple[str, ...]
 
 
-class Source:
-    """The file's text, to say where something is in it."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path, self.lines = path, text.splitlines()
-
-    def error(self, text: str, *keys: str) -> LabError:
-        """An error at a table ("machines", "web") or a key in one."""
-        line, column = self.place(*keys)
-        return LabError(f"{self.path}:{line}:{column}: {text}")
-
-    def place(self, *keys: str) -> tuple[int, int]:
-        """Line and column of a table's head or of a key in it; of the nearest that is found."""
-        table = re.compile(r"\s*\[\s*" + r"\s*\.\s*".join(rf'"?{re.escape(k)}"?' for k in keys[:2]) + r"\s*\]")
-        at = next((i for i, line in enumerate(self.lines) if table.match(line)), None)
-        if at is None:
-            first = re.compile(rf"\s*\[?\s*{re.escape(keys[0])}\b") if keys else None
-            at = next((i for i, line in enumerate(self.lines) if first and first.match(line)), 0)
-            return at + 1, 1
-        if len(keys) > 2:
-            key = re.compile(rf'\s*"?{re.escape(keys[2])}"?\s*=')
-            for i in range(at + 1, len(self.lines)):
-                if self.lines[i].lstrip().startswith("["):
-                    break
-                if key.match(self.lines[i]):
-                    return i + 1, len(self.lines[i]) - len(self.lines[i].lstrip()) + 1
-        return at + 1, 1
-
-
 def size_of(text: str) -> int:
     """Bytes: 512M. Raises ValueError."""
     found = re.fullmatch(r"(\d+)([KMGT]?)(?:i?B)?", text)
@@ -167,17 +149,19 @@ def size_of(text: str) -> int:
 def read(path: Path) -> Plan:
     """The plan of a lab file. Raises LabError, with line and column."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LabError(f"{path}: there is no such file; a lab is described in lab.toml") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabError(f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        raise LabError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise LabError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"^(.*) \(at line (\d+), column (\d+)\)$", str(error))
-        where = f"{found[2]}:{found[3]}: {found[1]}" if found else f"1:1: {error}"
-        raise LabError(f"{path}:{where}") from None
+    except ValueError as error:  # tomllib's own, and Python's, for a number of thousands of digits
+        raise LabError(f"{path}:{_place(str(error), text)}") from None
+    except RecursionError:
+        raise LabError(f"{path}:1:1: is nested too deeply") from None
     source = Source(path, text)
     for key in data:
         if key not in ("hardware", "machines"):
@@ -189,6 +173,17 @@ def read(path: Path) -> Plan:
     for each in hardware.values():
         _check_hardware(each, source)
     return Plan(path.parent, hardware, *_machines(path, hardware, tables, source))
+
+
+def _place(problem: str, text: str) -> str:
+    """A problem of the TOML parser, with line and column in front."""
+    found = re.search(r"^(.*) \(at line (\d+), column (\d+)\)$", problem)
+    if found:
+        return f"{found[2]}:{found[3]}: {found[1]}"
+    end = " (at end of document)"
+    if problem.endswith(end):
+        return f"{text.count(chr(10)) + 1}:{len(text) - text.rfind(chr(10))}: {problem.removesuffix(end)}: the file ends here"
+    return f"1:1: {problem}"
 
 
 def _tables(data: Mapping[str, Any], key: str, source: Source) -> dict[str, Any]:
@@ -234,13 +229,17 @@ def _check_type(wanted: Any, key: str, value: Any, source: Source, *where: str) 
         return
     plain: Any = typing.get_origin(wanted) or wanted
     allowed = (int, float) if plain is float else plain
+    names = {str: 'a text in "quotes"', int: "a whole number", float: "a number", bool: "true or false"}
+    names |= {list: 'a list of texts: ["a", "b"]', dict: "a table: { key = value }"}
     if not isinstance(value, allowed) or (isinstance(value, bool) and plain is not bool):
-        names = {str: 'a text in "quotes"', int: "a whole number", float: "a number", bool: "true or false"}
-        names |= {list: 'a list of texts: ["a", "b"]', dict: "a table: { key = value }"}
         raise source.error(f"{key} is {value!r}; write {names[plain]}", *where, key)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise source.error(f"{key} is {value}; write {names[plain]}, and not {value}", *where, key)
+    if isinstance(value, str) and "\0" in value:
+        raise source.error(f"{key} is {value!r}; a text has no zero bytes", *where, key)
     if isinstance(value, list) and not all(isinstance(v, str) for v in value):
         raise source.error(f'{key} is a list of texts: ["a", "b"]', *where, key)
-    if isinstance(value, int | float) and value < 0:
+    if isinstance(value, int | float) and value < 0 and key != "extra":
         raise source.error(f"{key} is {value}; it cannot be below 0", *where, key)
 
 
@@ -251,18 +250,47 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def _check_hardware(each: Hardware, source: Source) -> None:
     where = ("hardware", each.name)
+    if each.name == "net":
+        raise source.error("hardware net has the name that stands for networks: name it otherwise", *where)
     if not each.path and not each.command:
         raise source.error(f"hardware {each.name} has no path: write path = ...", *where)
     if each.command and (each.path or each.kind == "disk"):
         raise source.error("a device has a path or a command, a disk a path", *where, "command")
     if each.kind != "disk" and each.policy != "exclusive":
-        raise source.error(f'a {each.kind} has one user at a time: write policy = "exclusive"', *where)
+        raise source.error(f'a {each.kind} has one user at a time: write policy = "exclusive"', *where, "policy")
     if each.kind == "disk" and each.policy != "shared":
         raise source.error('a disk is shared: machines have parts of it ("NAME:10G"), or one has it all', *where, "policy")
-    known = [f.name for f in fields(FrameRule)]
-    for key in each.frame:
-        if key not in known:
-            raise source.error(f"frame: unknown key {key!r}{_nearest(key, known)}", *where, "frame")
+    for key in OF_OTHERS if each.kind == "disk" else OF_DISKS:
+        if getattr(each, key):
+            raise source.error(f"a {each.kind} has no {key}", *where, key)
+    if each.size and not _size(each.size, "size", source, *where):
+        raise source.error(f"size is {each.size!r}; a disk has some bytes", *where, "size")
+    _check_frame(each.frame, source, *where, "frame")
+
+
+def _check_frame(frame: Mapping[str, Any], source: Source, *where: str) -> None:
+    types = typing.get_type_hints(FrameRule) | {"ends": str, "request": str}
+    for key, value in frame.items():
+        if key not in types:
+            raise source.error(f"frame: unknown key {key!r}{_nearest(key, list(types))}", *where, key)
+        _check_type(types[key], key, value, source, *where)
+    for key in ("ends", "request"):
+        end = frame.get(key, "\n")
+        if not end or any(ord(c) > 0xFF for c in end):
+            raise source.error(f"{key} is {end!r}; write one or more bytes, as in \"\\r\\n\" or \"\\u0003\"", *where, key)
+    rules = [key for key in ("ends", "length_size", "gap") if frame.get(key)]
+    if len(rules) > 1:
+        raise source.error(f"frame has {' and '.join(rules)}; it ends in one way", *where, rules[1])
+    for key in OF_LENGTHS:
+        if key in frame and not frame.get("length_size"):
+            raise source.error(f"{key} is of a length field: give length_size, its bytes", *where, key)
+
+
+def _size(text: str, key: str, source: Source, *where: str) -> int:
+    try:
+        return size_of(text)
+    except ValueError as error:
+        raise source.error(f"{key}: {error}", *where, key) from None
 
 
 def _machines(
@@ -275,20 +303,27 @@ def _machines(
         where = ("machines", table.name)
         if not 1 <= table.copies <= MOST_COPIES:
             raise source.error(f"copies is {table.copies}; 1 to {MOST_COPIES}", *where, "copies")
-        try:
-            memory = size_of(table.memory)
-        except ValueError as error:
-            raise source.error(str(error), *where, "memory") from None
+        memory = _size(table.memory, "memory", source, *where)
+        if not memory or memory % PAGE:
+            raise source.error(f"memory is {table.memory!r}; a memory is whole MiB", *where, "memory")
+        if table.bandwidth:
+            _size(table.bandwidth, "bandwidth", source, *where)
+        for key in ("weight", "cpus"):
+            if not getattr(table, key):
+                raise source.error(f"{key} is 0; it is more than that", *where, key)
         engine, arch, why = _engine(table, source)
+        _check_engine(table, engine, arch, source)
         for copy in range(1, table.copies + 1):
             name = table.name if table.copies == 1 else f"{table.name}{copy}"
-            if name in machines or (name in tables and name != table.name):
+            if name in machines:
                 raise source.error(f"two machines have the name {name}", *where)
             uses = tuple(_use(path, name, text, hardware, next_free, source, where) for text in table.uses)
             networks |= dict.fromkeys(u.hardware for u in uses if u.kind == "network")
             for use in uses:
                 if [u.hardware for u in uses].count(use.hardware) > 1:
                     raise source.error(f"uses names {use.hardware} twice", *where, "uses")
+                if engine == "softmetal" and use.kind != "disk" and [u.kind for u in uses].count(use.kind) > 1:
+                    raise source.error(f"a machine of engine softmetal has one {use.kind} device: use one", *where, "uses")
             machines[name] = Machine(name, table, engine, arch, memory, uses, why)
     for each in hardware.values():
         users = [m.name for m in machines.values() for u in m.uses if u.hardware == each.name and u.kind == "disk" and not u.size]
@@ -306,6 +341,8 @@ def _use(
     if name == "net":
         if not NAME.fullmatch(rest):
             raise source.error(f"{text!r}: a network has a name, as in net:lan", *where, "uses")
+        if rest in hardware:
+            raise source.error(f"{text!r}: {rest} is a {hardware[rest].kind}: name the network otherwise", *where, "uses")
         digest = hashlib.blake2b(f"{path.resolve()} {machine} {rest}".encode(), digest_size=5).digest()
         return Use(rest, "network", mac=b"\x02" + digest)
     if name not in hardware:
@@ -323,6 +360,10 @@ def _use(
     if not size or size % PAGE:
         raise source.error(f"{text!r}: a part of a disk is whole MiB", *where, "uses")
     start = next_free[name]
+    most = size_of(hardware[name].size) if hardware[name].size else 0
+    if most and start + size > most:
+        left = f"disk {name} has {most >> 20} MiB, of which {max(0, most - start) >> 20} are left"
+        raise source.error(f"{text!r}, for {machine}: {left}", *where, "uses")
     next_free[name] = start + size
     return Use(name, "disk", start, size)
 
@@ -335,9 +376,31 @@ def _engine(table: MachineTable, source: Source) -> tuple[str, str, str]:
     if table.engine == "uml" or (not table.engine and table.root):
         why = "a Linux on a folder of the host: user-mode Linux starts in a second and needs no KVM"
         return "uml", table.arch or "x86_64", why
-    if table.engine == "softmetal" or (not table.engine and table.arch in ("", "riscv64") and table.kernel and not table.iso):
+    pc = table.iso or table.floppy
+    if table.engine == "softmetal" or (not table.engine and table.arch in ("", "riscv64") and table.kernel and not pc):
         if table.arch not in ("", "riscv64"):
             raise source.error(f"softmetal emulates riscv64 computers; {table.arch} is for engine qemu", *where, "arch")
         return "softmetal", "riscv64", "a riscv64 computer of our own: deterministic, with snapshots, forks and recordings"
     arch = table.arch or "x86_64"
     return "qemu", arch, f"a system for a PC or board of architecture {arch}: QEMU has its devices"
+
+
+def _check_engine(table: MachineTable, engine: str, arch: str, source: Source) -> None:
+    """What an engine would leave aside is an error."""
+    where = ("machines", table.name)
+    for key in dict.fromkeys(key for keys in BOOTS.values() for key in keys):
+        if getattr(table, key) and key not in BOOTS[engine]:
+            raise source.error(f"engine {engine} takes no {key}; it takes {', '.join(BOOTS[engine])}", *where, key)
+    if engine == "uml":
+        if arch != "x86_64":
+            raise source.error(f"user-mode Linux runs on x86_64; {arch} is for engine qemu", *where, "arch")
+        if table.cpus > 1:
+            raise source.error(f"cpus is {table.cpus}; user-mode Linux has one processor", *where, "cpus")
+        if table.root and table.initrd:
+            raise source.error("user-mode Linux starts from root or initrd, not both", *where, "initrd")
+    elif not table.kernel:
+        if engine == "softmetal":
+            raise source.error("a machine of engine softmetal starts with a kernel: give kernel", *where)
+        for key in ("initrd", "append"):
+            if getattr(table, key):
+                raise source.error(f"{key} is of a kernel: give kernel", *where, key)
