@@ -164,7 +164,7 @@ WRONG = [
     # keys and their types
     (WEB + "  kernal = 3", "3:3: unknown key 'kernal'; did you mean 'kernel'?"),
     (WEB + "name = 'x'", "3:1: unknown key 'name'; there are " + "engine, arch, kernel, initrd, append, disk, iso, floppy, root, "
-     "memory, cpus, copies, uses, weight, bandwidth, rate, priority, legacy"),
+     "memory, cpus, copies, uses, weight, bandwidth, rate, priority, legacy, arguments"),
     (STORE + "\n# sizes = 3\nsizes = 1\n" + WEB, "5:1: unknown key 'sizes'; did you mean 'size'?"),
     (WEB + "[machines.web.uses]\na = 1", "3:1: uses is {'a': 1}; write a list of texts: [\"a\", \"b\"]"),
     ("[machines]\nweb = { cpus = 1, kernel = 3 }", '2:19: kernel is 3; write a text in "quotes"'),
