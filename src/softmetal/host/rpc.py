@@ -45,7 +45,7 @@ async def serve(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, methods: Mapping[str, Callable[..., Awaitable[Result]]]
 ) -> None:
     """Answer requests until the other side closes the stream."""
-    with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
+    with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):  # ValueError: a line without end
         while line := await reader.readline():
             answer = await async_dispatch(line.decode(errors="replace"), methods=dict(methods))
             if answer:
@@ -64,17 +64,29 @@ class Client:
         """What a method gives. Raises RpcError."""
         async with self.lock:
             try:
-                self.writer.write(json.dumps(request(name, params=arguments)).encode() + b"\n")
+                asked = request(name, params=arguments)
+                self.writer.write(json.dumps(asked).encode() + b"\n")
                 await self.writer.drain()
-                line = await self.reader.readline()
+                found = await self._answer(name, asked["id"])
             except (ConnectionError, ValueError) as error:
                 raise RpcError(f"{name}: the connection is lost ({error})") from None
-        if not line:
-            raise RpcError(f"{name}: the other side has gone")
-        found: Any = parse(json.loads(line))
         if isinstance(found, Ok):
             return found.result
-        raise RpcError(str(found.message if found.code == REFUSED else f"{name}: {found.message} {found.data or ''}".strip()))
+        said = found.message if found.code == REFUSED else f"{name}: {found.message} {found.data or ''}"
+        raise RpcError(" ".join(str(said).split("\n")).strip())
+
+    async def _answer(self, name: str, number: int) -> Any:
+        """The answer to a request; those to requests whose askers no longer wait are passed over."""
+        while line := await self.reader.readline():
+            try:
+                given = json.loads(line)
+                found: Any = parse(given)
+                its = given["id"]
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                raise RpcError(f"{name}: the other side answers what is no JSON-RPC: {line[:60]!r}") from None
+            if its in (number, None):
+                return found
+        raise RpcError(f"{name}: the other side has gone")
 
     def close(self) -> None:
         """End the connection."""

@@ -97,15 +97,20 @@ METRICS = {
 def metrics(status: dict[str, Any], machines: list[dict[str, Any]]) -> str:
     """Counters in Prometheus' text format."""
     lines = ["# HELP softmetal_machine_up Does the machine run?", "# TYPE softmetal_machine_up gauge"]
-    lines += [f'softmetal_machine_up{{machine="{m["name"]}"}} {int(m["state"] == "running")}' for m in machines]
+    lines += [f'softmetal_machine_up{{machine="{_label(m["name"])}"}} {int(m["state"] == "running")}' for m in machines]
     for key, (name, text) in METRICS.items():
         lines += [f"# HELP {name} {text}", f"# TYPE {name} counter"]
         for hardware, its in status.items():
             for guest, account in its.get("accounts", {}).items():
-                lines.append(f'{name}{{hardware="{hardware}",machine="{guest}"}} {account[key]}')
+                lines.append(f'{name}{{hardware="{_label(hardware)}",machine="{_label(guest)}"}} {account[key]}')
     lines += ["# HELP softmetal_frames_total Frames at a machine's network port.", "# TYPE softmetal_frames_total counter"]
     for hardware, its in status.items():
         for guest, port in its.get("ports", {}).items():
             for way, count in port.items():
-                lines.append(f'softmetal_frames_total{{network="{hardware}",machine="{guest}",way="{way}"}} {count}')
+                labels = f'network="{_label(hardware)}",machine="{_label(guest)}",way="{_label(way)}"'
+                lines.append(f"softmetal_frames_total{{{labels}}} {count}")
     return "\n".join(lines) + "\n"
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
