@@ -181,17 +181,17 @@ class Runner:
 
     def look(self, wait: float) -> None:
         """Exchange what there is with the outside world; wait so many seconds at most."""
-        for key, _ in self.selector.select(wait):
-            key.data(key.fd)
-        for cable in (self.card, self.serial):
-            if cable is not None:
-                cable.check()
         if self.card is not None and self.machine.sent:
             sent, self.machine.sent = self.machine.sent, []
             self.card.put(b"".join(len(r).to_bytes(4, "little") + r for r in sent))
         for pipe in (self.out, self.card, self.serial):
             if pipe is not None and pipe.held:
                 pipe.push()
+        for cable in (self.card, self.serial):
+            if cable is not None:
+                cable.check()
+        for key, _ in self.selector.select(wait):
+            key.data(key.fd)
 
     def run(self) -> int:
         """Until the guest powers off; the exit code."""
