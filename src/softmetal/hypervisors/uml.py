@@ -84,7 +84,7 @@ def command(control: Path, text: str) -> str:
             raise GuestError(f"what answers at {control} is no user-mode Linux") from None
         except OSError as error:
             raise GuestError(f"user-mode Linux does not answer at {control}: {error.strerror or error}") from None
-    answer = parts.decode(errors="replace")
+    answer: str = parts.decode(errors="replace")
     if failed:
         raise GuestError(f"user-mode Linux refuses {text.split()[0]}: {answer.strip()}")
     return answer
