@@ -75,7 +75,7 @@ def program(names: tuple[str, ...], package: str) -> str:
 def version(command: str, least: tuple[int, ...]) -> tuple[int, ...]:
     """A program's version. Raises GuestError where it is older than `least`, or says none."""
     try:
-        done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run([command, "--version"], capture_output=True, text=True, errors="replace", timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GuestError(f"{command} does not run: {error}") from None
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
@@ -89,6 +89,8 @@ def version(command: str, least: tuple[int, ...]) -> tuple[int, ...]:
 
 def readable(what: str, path: str) -> str:
     """The absolute path of a file that has to be there. Raises GuestError."""
+    if os.path.isdir(path):
+        raise GuestError(f"{what} {path}: is a folder")
     if not os.access(path, os.R_OK):
         raise GuestError(f"{what} {path}: {'may not be read' if os.path.exists(path) else 'there is no such file'}")
     return os.path.abspath(path)

@@ -38,6 +38,8 @@ ARCHITECTURES = {
 }
 COM_PORTS = 3
 """Serial ports of a PC where every system looks for them, beside the console's."""
+CONSOLE = "main_console"
+"""Its name, which no hardware of a lab can have."""
 SAME = {("x86_64", "i386")}
 """Architectures (host, guest) that KVM runs beside a host's own."""
 
@@ -58,8 +60,8 @@ def launch(guest: Guest) -> Launch:
         "-M", f"{kind.machine},memory-backend=ram",
         "-object", f"memory-backend-memfd,id=ram,size={size},share=on", "-m", size, "-smp", str(guest.cpus),
         "-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else kind.cpu,
-        "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-        "-qmp", f"unix:{control},server=on,wait=off",
+        "-chardev", f"stdio,id={CONSOLE},signal=off", "-serial", f"chardev:{CONSOLE}",
+        "-qmp", f"unix:{_word(control)},server=on,wait=off",
     ]  # fmt: skip
     if guest.kernel:
         words += ["-kernel", readable("kernel", guest.kernel)]
@@ -94,7 +96,13 @@ def accelerated(arch: str) -> tuple[str, str]:
     return "kvm", f"host and guest are both {host}: the processor runs it itself (KVM)"
 
 
+def _word(path: str | Path) -> str:
+    """A path in an option of QEMU's, where a comma is written twice."""
+    return str(path).replace(",", ",,")
+
+
 def _drive(name: str, path: str, medium: str, guest: Guest) -> list[str]:
+    path = _word(path)
     if medium == "floppy":
         return ["-drive", f"if=floppy,file={path},format=raw,snapshot=on"]
     if medium == "cdrom":
@@ -105,7 +113,7 @@ def _drive(name: str, path: str, medium: str, guest: Guest) -> list[str]:
 
 def _device(device: Attached, serial: str) -> list[str]:
     name = device.name
-    link = ["-chardev", f"socket,id={name},path={device.socket},reconnect=1"]
+    link = ["-chardev", f"socket,id={name},path={_word(device.socket)},reconnect=1"]
     match device.kind:
         case "disk":
             return [*link, "-device", f"vhost-user-blk-pci,chardev={name},id={name}-disk"]

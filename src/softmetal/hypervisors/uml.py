@@ -17,6 +17,8 @@ OLDEST = (5, 15, 0)
 DISK, CARD, CONSOLE = 2, 1, 3  # virtio's numbers of device types
 REQUEST = struct.Struct("<III512s")
 ANSWER = struct.Struct("<iii512s")
+MOST = 512
+"""Bytes of a command."""
 MAGIC, PROTOCOL = 0xCAFEBABE, 2
 
 
@@ -37,6 +39,10 @@ def launch(guest: Guest) -> Launch:
     if guest.initrd:
         words.append(f"initrd={readable('initrd', guest.initrd)}")
     elif guest.root:
+        if not os.path.isdir(guest.root):
+            raise GuestError(f"root {guest.root}: there is no such folder")
+        if any(c.isspace() or c == '"' for c in os.path.abspath(guest.root)):
+            raise GuestError(f"root {guest.root}: user-mode Linux takes no path with spaces or quotes")
         words += ["rootfstype=hostfs", f"rootflags={os.path.abspath(guest.root)}", "rw"]
     number = {"disk": 0, "card": 0, "serial": 0}
     for device in guest.attached:
@@ -64,16 +70,21 @@ def command(control: Path, text: str) -> str:
         sock.settimeout(10)
         sock.bind(b"\0softmetal" + os.urandom(8).hex().encode())
         data = text.encode()
+        if len(data) > MOST:
+            raise GuestError(f"user-mode Linux takes commands of {MOST} bytes, and this one has {len(data)}")
         try:
             sock.sendto(REQUEST.pack(MAGIC, PROTOCOL, len(data), data), os.fspath(control))
-            answer: str = ""
+            parts = b""
             while True:
                 failed, more, size, part = ANSWER.unpack(sock.recv(ANSWER.size))
-                answer += part[:size].rstrip(b"\0").decode(errors="replace")
+                parts += part[:size].rstrip(b"\0")
                 if not more:
                     break
+        except struct.error:
+            raise GuestError(f"what answers at {control} is no user-mode Linux") from None
         except OSError as error:
             raise GuestError(f"user-mode Linux does not answer at {control}: {error.strerror or error}") from None
+    answer: str = parts.decode(errors="replace")
     if failed:
         raise GuestError(f"user-mode Linux refuses {text.split()[0]}: {answer.strip()}")
     return answer

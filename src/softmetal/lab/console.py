@@ -81,7 +81,8 @@ class Console:
 
     def type(self, data: bytes) -> None:
         """Type something at it."""
-        self.typed += data
+        if len(self.typed) < MOST_HELD:
+            self.typed += data
         self._send()
 
     def _send(self) -> None:
