@@ -22,6 +22,7 @@ from pathlib import Path
 from softmetal.host.arbiter import Access, Shared
 from softmetal.host.disks import Disk
 from softmetal.host.disks.base import Base, DiskError
+from softmetal.host.sockets import forget, listen
 
 MAGIC, OPTION = b"NBDMAGIC", b"IHAVEOPT"
 REPLY = 0x3E889045565A9
@@ -71,10 +72,7 @@ class NbdServer:
     ) -> None:  # fmt: skip
         self.path, self.guest, self.disk, self.shared, self.loop = path, guest, disk, shared, loop
         self.wake, self.warn = wake, warn
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.sock.bind(os.fspath(path))
+        self.sock = listen(path)
         self.starting = loop.create_task(asyncio.start_unix_server(self._serve, sock=self.sock))
         self.clients: set[asyncio.Task[None]] = set()
 
@@ -190,8 +188,7 @@ class NbdServer:
         for task in list(self.clients):
             task.cancel()
         self.sock.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        forget(self.path)
 
 
 class NbdBase(Base):

@@ -9,8 +9,6 @@ Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import socket
 import struct
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from softmetal.chips.virtio.net import HEADER, LARGEST
+from softmetal.host.sockets import forget, listen
 
 MOST_LEARNED = 4096
 """Addresses that a switch knows at once: a guest may send from as many as it likes."""
@@ -103,11 +102,7 @@ class SocketPort(NetworkPort):
         self.sock: socket.socket | None = None
         self.held = bytearray()
         self.waiting = bytearray()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        self.listener.bind(os.fspath(path))
-        self.listener.listen(1)
+        self.listener = listen(path)
         loop.add_reader(self.listener.fileno(), self._accept)
 
     def _accept(self) -> None:
@@ -180,8 +175,7 @@ class SocketPort(NetworkPort):
         self._gone()
         self.loop.remove_reader(self.listener.fileno())
         self.listener.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        forget(self.path)
 
 
 def start_capture(port: NetworkPort, path: Path) -> None:

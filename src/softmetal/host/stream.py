@@ -13,7 +13,6 @@ Sources for the settings of a line: man 3 termios.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import errno
 import os
@@ -29,6 +28,7 @@ from pathlib import Path
 
 from softmetal.host.arbiter import End, Exclusive, FrameRule, Frames, Party
 from softmetal.host.errors import HostError
+from softmetal.host.sockets import forget, listen
 
 PIECE = 4096
 """Bytes that are moved at once."""
@@ -358,11 +358,7 @@ class SocketLine(Line):
         self.sock: socket.socket | None = None
         self.sink: Sink | None = None
         self.reading = False
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        self.listener.bind(os.fspath(path))
-        self.listener.listen(1)
+        self.listener = listen(path)
         self.loop.add_reader(self.listener.fileno(), self._accept)
 
     def _accept(self) -> None:
@@ -413,5 +409,4 @@ class SocketLine(Line):
         self._gone()
         self.loop.remove_reader(self.listener.fileno())
         self.listener.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        forget(self.path)

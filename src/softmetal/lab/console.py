@@ -8,6 +8,8 @@ import os
 import socket
 from pathlib import Path
 
+from softmetal.host.sockets import listen
+
 KEPT = 1 << 16
 """Bytes of output that a newcomer can see."""
 PIECE = 1 << 16
@@ -28,11 +30,7 @@ class Console:
         self.typed = bytearray()
         self.viewers: dict[socket.socket, bytearray] = {}
         self.shown = asyncio.Event()
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.listener.bind(os.fspath(path))
-        self.listener.listen(8)
+        self.listener = listen(path, 8)
         loop.add_reader(self.listener.fileno(), self._accept)
 
     def connect(self, fd: int) -> None:

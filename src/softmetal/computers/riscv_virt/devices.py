@@ -6,6 +6,7 @@ from typing import Any
 
 from softmetal.chips.virtio.blk import Kind
 from softmetal.chips.virtio.p9 import MOST_MESSAGE
+from softmetal.host.disks.requests import carry_out
 
 MOST_SENT = 4096
 """Frames that wait for a `Link` or `Switch`."""
@@ -52,7 +53,7 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
             status = FAILED
         else:
             try:
-                _do(machine, disk, request)
+                carry_out(disk, request, machine.span)
             except Exception as error:
                 status = FAILED
                 machine.log_answer(port, bytes([request.index]))
@@ -65,21 +66,6 @@ def _serve_disk(machine: Any, number: int, disk: Any) -> None:
         if board.owing:
             break
     call("disk_resume", number)
-
-
-def _do(machine: Any, disk: Any, request: Any) -> None:
-    at = request.sector * 512
-    match Kind(request.kind):
-        case Kind.IN:
-            disk.readv(at, [machine.span(a, n) for a, n in request.writable])
-        case Kind.OUT:
-            disk.writev(at, [machine.span(a, n) for a, n in request.readable])
-        case Kind.FLUSH:
-            disk.flush()
-        case Kind.DISCARD:
-            disk.discard(at, request.sectors * 512)
-        case Kind.WRITE_ZEROES:
-            disk.zero(at, request.sectors * 512)
 
 
 def _serve_share(machine: Any, number: int, share: Any) -> None:

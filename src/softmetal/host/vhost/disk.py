@@ -7,12 +7,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from softmetal.chips.virtio.blk import IOERR, OK, Kind
+from softmetal.chips.virtio.blk import IOERR, OK, SECTOR, Kind
 from softmetal.chips.virtio.hosted import Request
 from softmetal.chips.virtio.mmio import COMMON
 from softmetal.chips.virtio.vhost import BROKEN, CALLS, INTERRUPT, VhostDisk
 from softmetal.host.arbiter import Access, Shared
 from softmetal.host.disks import Disk
+from softmetal.host.disks.requests import carry_out
 from softmetal.host.vhost.connection import Backend, Connection, Ring
 from softmetal.lang.chip import Board
 from softmetal.lang.native import Native
@@ -43,7 +44,7 @@ class DiskBackend(Backend):
         native = Native(VhostDisk, ENTRIES)
         chip = native.state.disk
         chip.present = 1
-        chip.capacity = self.disk.size // 512
+        chip.capacity = self.disk.size // SECTOR
         chip.read_only = self.disk.read_only
         chip.serial[:] = self.serial.encode()[:SERIAL].ljust(SERIAL, b"\0")
         return native
@@ -119,28 +120,16 @@ class DiskRing(Ring):
 
     def _submit(self, request: Request) -> None:
         self.submitted.add(request.index)
-        kind = Kind(request.kind)
 
         def run() -> None:
-            self._carry_out(request, kind)
+            self._carry_out(request)
 
-        self.backend.shared.submit(Access(self.backend.guest, NAMES[kind], 512 * request.sectors, run))
+        self.backend.shared.submit(Access(self.backend.guest, NAMES[Kind(request.kind)], SECTOR * request.sectors, run))
 
-    def _carry_out(self, request: Request, kind: Kind) -> None:
-        disk, at, status, written = self.backend.disk, request.sector * 512, OK, 0
+    def _carry_out(self, request: Request) -> None:
+        status, written = OK, 0
         try:
-            match kind:
-                case Kind.IN:
-                    disk.readv(at, [self._span(a, n) for a, n in request.writable])
-                    written = 512 * request.sectors
-                case Kind.OUT:
-                    disk.writev(at, [self._span(a, n) for a, n in request.readable])
-                case Kind.FLUSH:
-                    disk.flush()
-                case Kind.DISCARD:
-                    disk.discard(at, request.sectors * 512)
-                case Kind.WRITE_ZEROES:
-                    disk.zero(at, request.sectors * 512)
+            written = carry_out(self.backend.disk, request, self._span)
         except OSError as error:
             status = IOERR
             self.backend.warn(f"{self.backend.guest}: {error}")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from softmetal.host.arbiter import Shared
+from softmetal.host.sockets import forget, listen
 from softmetal.host.vhost.connection import Backend, Connection
 
 MOMENT = 1 << 18
@@ -52,11 +50,7 @@ class Listener:
     def __init__(self, path: Path, backend: Callable[[], Backend], loop: asyncio.AbstractEventLoop, warn: Callable[[str], None]):
         self.path, self.backend, self.loop, self.warn = path, backend, loop, warn
         self.connection: Connection | None = None
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.sock.bind(os.fspath(path))
-        self.sock.listen(1)
+        self.sock = listen(path)
         self._listen()
 
     def _listen(self) -> None:
@@ -78,7 +72,6 @@ class Listener:
         """Let go of the front end and of the socket."""
         self.loop.remove_reader(self.sock.fileno())
         self.sock.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        forget(self.path)
         if self.connection:
             self.connection.close()
