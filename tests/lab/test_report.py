@@ -112,10 +112,10 @@ def test_a_picture_of_nothing_says_so():
 
 
 def test_names_in_a_picture_are_text_whatever_they_hold():
-    text = picture({"<a&b>": [['"x"', "<script>", 1, 0.0, 0.0, 1.0]]})
+    text = picture({"<a&b>": [["<x>", "<script>", 1, 0.0, 0.0, 1.0]]})
     shown = [t.text for t in ElementTree.fromstring(text).iter(f"{SVG}text")]
     assert "<a&b>" in shown
-    assert '"x"' in shown
+    assert "<x>" in shown
     assert bars(text)[0][4] == "<script>, 1 bytes; waited 0.000 ms"
 
 
