@@ -161,6 +161,7 @@ WRONG = [
     ("#\n[[machines.web]]\nkernel = 'a'", "2:1: machines.web is a table: write [machines.web]"),
     (WEB + "[machines.Web]\nkernel = 'a'", "3:1: 'Web' is no name: small letters, digits and -, a letter first, at most 24"),
     (WEB + "[machines.'a b']", "3:1: 'a b' is no name: small letters, digits and -, a letter first, at most 24"),
+    ("[machines.hw]\nkernel = 'a'", "1:1: 'hw' is a name that labs use themselves; choose another"),
     # keys and their types
     (WEB + "  kernal = 3", "3:3: unknown key 'kernal'; did you mean 'kernel'?"),
     (WEB + "name = 'x'", "3:1: unknown key 'name'; there are " + "engine, arch, kernel, initrd, append, disk, iso, floppy, root, "

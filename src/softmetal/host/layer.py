@@ -138,6 +138,8 @@ class HostLayer:
         else:
             made = NbdServer(path, guest, disk, shared, self.loop, turns.wake, self.warn)
         self._hold(guest, hardware, made)
+        if size:
+            self._hold(guest, hardware, disk)
         return str(path)
 
     def attach_card(self, hardware: str, guest: str, how: str, mac: str) -> str:
@@ -177,7 +179,7 @@ class HostLayer:
                 kept.append((name, made))
                 continue
             made.close()
-            if name in self.disks:
+            if name in self.disks and guest in self.disks[name][1].shares:
                 self.disks[name][1].leave(guest)
             if name in self.networks:
                 for port in [p for p in self.networks[name].ports if p.name == guest]:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from softmetal.lab.errors import LabError
 
+LONGEST = 32
+"""Bytes of a folder's name that leave room for the longest names of machine and hardware in a socket's path, of 107 bytes."""
+
 
 def base() -> Path:
     """The folder of all labs of this user."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and len(runtime) < 40 and os.access(runtime, os.W_OK):
+    if runtime and len(runtime) < LONGEST and os.access(runtime, os.W_OK):
         found = Path(runtime) / "softmetal"
     else:
         found = Path("/tmp") / f"softmetal-{os.getuid()}"

@@ -23,6 +23,8 @@ from softmetal.lab.source import Source
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
+RESERVED = ("control", "hw", "layer", "lock", "supervisor")
+"""Names in the folder of a running lab that are no machines'."""
 MOST_COPIES = 1000
 FILES = ("path", "kernel", "initrd", "disk", "iso", "floppy", "root")
 """Keys that name files: variables of the environment may stand in them."""
@@ -195,6 +197,8 @@ def _tables(data: Mapping[str, Any], key: str, source: Source) -> dict[str, Any]
             raise source.error(f"{key}.{name} is a table: write [{key}.{name}]", key, name)
         if not NAME.fullmatch(name):
             raise source.error(f"{name!r} is no name: small letters, digits and -, a letter first, at most 24", key, name)
+        if name in RESERVED:
+            raise source.error(f"{name!r} is a name that labs use themselves; choose another", key, name)
     return found
 
 
