@@ -198,7 +198,7 @@ def test_sequences(engine, qemu):
     unsuited = ("ecall", "jal", "c.j", "jalr", "c.jr", "c.jalr", "sc.w{aqrl}", "sc.d{aqrl}", CTZW.name)
     entries = [e for e in isa.insns if e.name not in unsuited and e.group not in ABSENT]
     states = []
-    for _ in range(4000):
+    for _ in range(2500):
         codes = [(e, code_of(draw, e)) for e in draw.choices(entries, k=draw.randrange(2, 7))]
         codes = [c for e, c in codes if c is not None and ("{pc+imm}" not in e.syntax or e.decode(c)["imm"] > 0)]
         states.append(state_of(draw, codes))
@@ -240,7 +240,7 @@ def test_32_bit_codes_are_instructions_here_where_they_are_there(engine, qemu):
     draw = random.Random(9)
     codes = []
     for entry in isa.insns:
-        for _ in range(120 if entry.size == 4 else 0):
+        for _ in range(80 if entry.size == 4 else 0):
             code = entry.match | draw.getrandbits(32) & ~entry.mask
             for _ in range(draw.randrange(4)):
                 code ^= 1 << draw.randrange(2, 32)

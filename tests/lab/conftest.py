@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,13 +35,13 @@ def others():
     return made_by("lab_guests.py")
 
 
-@pytest.fixture(autouse=True)
-def own_runtime(tmp_path, monkeypatch):
-    """Labs of a test have a folder of their own, which is empty in the end."""
-    folder = Path(f"/tmp/sm-{os.getpid()}-{tmp_path.name[-8:]}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    yield folder
+@pytest.fixture(scope="module", autouse=True)
+def runtime():
+    """Labs of these tests have a folder of their own, which is empty in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="sm-", dir="/tmp"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        yield folder
     left = list((folder / "softmetal").glob("*")) if (folder / "softmetal").exists() else []
     shutil.rmtree(folder)
     assert left == [], "a lab has left something behind"

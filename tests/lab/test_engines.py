@@ -77,7 +77,7 @@ def kind(name):
     return name.rstrip("12")
 
 
-def test_three_engines_share_a_disk_a_network_and_an_instrument(lab, instrument):
+def three_engines_share(lab, instrument):
     names = list(lab)
     for number, name in enumerate(names, 1):
         lab[name].execute(f"ip link set eth0 up; ip addr add 10.0.0.{number}/24 dev eth0")
@@ -115,7 +115,7 @@ def test_three_engines_share_a_disk_a_network_and_an_instrument(lab, instrument)
     assert lab.call("ps")[3]["state"] == "ended"
 
 
-def test_a_host_layer_that_is_killed_loses_no_flushed_write_of_qemu_s_guest(lab):
+def a_host_layer_that_is_killed_loses_no_flushed_write(lab):
     machine = lab["pc1"]
     machine.send(
         "i=0; while [ $i -lt 40 ]; do dd if=/dev/zero bs=4k count=1 2>/dev/null | tr '\\0' \"\\\\$(printf %03o $((i+1)))\" |"
@@ -134,3 +134,8 @@ def test_a_host_layer_that_is_killed_loses_no_flushed_write_of_qemu_s_guest(lab)
     start = 2 * (16 << 20)  # behind the parts of the two before it
     for i in range(40):
         assert image[start + 4096 * i : start + 4096 * (i + 1)] == bytes([i + 1]) * 4096, i
+
+
+def test_three_engines_share_a_disk_a_network_and_an_instrument_and_survive_their_host_layer(lab, instrument):
+    three_engines_share(lab, instrument)
+    a_host_layer_that_is_killed_loses_no_flushed_write(lab)

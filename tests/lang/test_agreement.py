@@ -20,7 +20,7 @@ from softmetal.lang.check import Program
 from tests.lang.careless import careless_module
 from tests.lang.programs import check, define, module, same, smallest
 
-PROGRAMS = int(os.environ.get("SOFTMETAL_PROGRAMS", "1000"))
+PROGRAMS = int(os.environ.get("SOFTMETAL_PROGRAMS", "600"))
 SEED = int(os.environ.get("SOFTMETAL_SEED", "0"))
 TOGETHER = 25
 CARELESS = PROGRAMS // 100

@@ -182,11 +182,18 @@ class LabMachine:
 
     def expect(self, pattern: str, seconds: float = 300) -> str:
         """Wait until its console shows a regular expression; the text up to its end."""
+        found, text = self._wait(pattern, seconds)
+        if not found:
+            raise LabError(f"machine {self.name} did not show {pattern!r} in {seconds:g} s; its console ends with {text[-300:]!r}")
+        return text
+
+    def _wait(self, pattern: str, seconds: float) -> tuple[bool, str]:
+        """Did the console show it in time? And the text up to its end, or all that there was."""
         end = time.monotonic() + seconds
         text: str = ""
         at = self.seen
         while True:
-            got = self._call("output", start=at, wait=1.0)
+            got = self._call("output", start=at, wait=min(1.0, max(0.0, end - time.monotonic())))
             if got["start"] > at:  # more has passed than is kept
                 text = ""
                 self.seen = got["start"]
@@ -195,20 +202,32 @@ class LabMachine:
             found = re.search(pattern, text)
             if found:
                 self.seen += len(text[: found.end()].encode())
-                return text[: found.end()]
-            tail = f"its console ends with {text[-300:]!r}"
+                return True, text[: found.end()]
             if got["state"] == "ended" and not got["text"]:
+                tail = f"its console ends with {text[-300:]!r}"
                 raise LabError(f"machine {self.name} ended and never showed {pattern!r}; {tail}")
             if time.monotonic() > end:
-                raise LabError(f"machine {self.name} did not show {pattern!r} in {seconds:g} s; {tail}")
+                return False, text
 
     def execute(self, command: str, seconds: float = 300) -> tuple[int, str]:
-        """Carry out a command of the shell that its console shows; exit code and output."""
-        mark = uuid.uuid4().hex[:12]
+        """Carry out a command of the shell that its console shows, once it does; exit code and output."""
+        end = time.monotonic() + seconds
         self.seen = self._call("output", start=1 << 60)["end"]
+        patience = 1.0
+        while True:  # what is typed before there is a shell may be lost
+            mark = _mark()
+            self.send(f"echo S{mark[:6]}''{mark[6:]}\n")
+            found, text = self._wait(rf"S{mark}\r?\n", patience)
+            if found:
+                break
+            if time.monotonic() > end:
+                tail = f"its console ends with {text[-300:]!r}"
+                raise LabError(f"machine {self.name} has shown no shell in {seconds:g} s; {tail}")
+            patience *= 2
+        mark = _mark()
         self.send(f"echo B{mark[:6]}''{mark[6:]}; {command}\necho E{mark[:6]}''{mark[6:]} $?\n")
-        self.expect(f"B{mark}\r?\n", seconds)
-        text = self.expect(rf"E{mark} (\d+)", seconds)
+        self.expect(rf"B{mark}\r?\n", max(1.0, end - time.monotonic()))
+        text = self.expect(rf"E{mark} (\d+)", max(1.0, end - time.monotonic()))
         code = int(text.rsplit(" ", 1)[1])
         lines = text.split(f"E{mark}")[0].replace("\r\n", "\n")
         kept = [line for line in lines.split("\n") if mark[:6] not in line]
@@ -234,3 +253,8 @@ class LabMachine:
     def resume(self) -> None:
         """Let it go on."""
         self._call("resume")
+
+
+def _mark() -> str:
+    """A word that no guest prints by itself."""
+    return uuid.uuid4().hex[:12]

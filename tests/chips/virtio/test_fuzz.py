@@ -24,7 +24,7 @@ def cls(request):
 def test_random_guests_break_nothing(cls):
     bed = Native(cls, ["fuzz"])
     bed.state.device.present = 1
-    for seed in range(10):
+    for seed in range(6):
         bed.state.seed = seed
         bed.fuzz(OPERATIONS // 10)
     assert bed.state.stray == 0
