@@ -184,7 +184,8 @@ class LabMachine:
         """Wait until its console shows a regular expression; the text up to its end."""
         found, text = self._wait(pattern, seconds)
         if not found:
-            raise LabError(f"machine {self.name} did not show {pattern!r} in {seconds:g} s; its console ends with {text[-300:]!r}")
+            tail = f"its console ends with {text[-300:]!r}"
+            raise LabError(f"machine {self.name} did not show {pattern!r} in {seconds:g} s; {tail}")
         return text
 
     def _wait(self, pattern: str, seconds: float) -> tuple[bool, str]:
