@@ -35,7 +35,6 @@ class Done(NamedTuple):
 DEMO = "examples/mandelbrot/mandelbrot.riscv64"
 SHELL = (("# ", "nproc; echo 6*7=$((6*7))\n"), (r"6\*7=42", "poweroff -f\n"))
 BOARD = "softmetal run --board riscv-virt --kernel kernel/Image --initrd kernel/initrd --append"
-LAB = "-f examples/lab/lab.toml"
 LOGIN = (
     ("login: $", "root\n"),
     (r":~# ", "systemctl is-system-running --wait; systemctl --failed --no-legend | wc -l\n"),
@@ -59,12 +58,6 @@ COMMANDS = {
     "softmetal replay run.rec": Done("Linux version .*the same"),
     "softmetal asm --isa 6502 examples/monitor/monitor.s -o monitor.rom": Done(""),
     "softmetal run --board mos6502-sbc --rom monitor.rom --script examples/monitor/session.script": Done(r"41\s+\*"),
-    "./dev lab -d": Done("risc: softmetal.*pc: qemu.*host: uml"),
-    f"softmetal exec {LAB} risc uname -m": Done("^riscv64\r\n$"),
-    f"softmetal exec {LAB} host uname -m": Done("^x86_64\r\n$"),
-    f"softmetal top {LAB} --once": Done("store +(host|pc|risc).*scale"),
-    f"softmetal trace {LAB} -o trace.svg": Done(""),
-    f"softmetal down {LAB}": Done(""),
     'softmetal insn "mulhu a0, a1, a2" --set a1=-1 --set a2=7 --show asm': Done("0x02c5b533.*a0.*0x0000000000000006.*mul"),
     "softmetal insn 0x02c5b533": Done("mulhu a0, a1, a2"),
     "softmetal insn --isa 6502 'adc #$22' --set a=0x7f": Done(r"adc #\$22.*0xa1"),

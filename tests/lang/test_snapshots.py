@@ -171,7 +171,7 @@ def test_random_writes_snapshots_restores_and_forks_agree_with_dictionaries(way,
     boards = [(Desk(in_file=in_file), {})]
     snaps = []
     hashes = {}
-    for _ in range(20 if way is no_scan else 150):  # without PAGEMAP_SCAN, a look at an address space takes long
+    for _ in range(10 if way is no_scan else 150):  # without PAGEMAP_SCAN, a look at an address space takes long
         board, model = boards[draw.randrange(len(boards))]
         do = draw.randrange(12)
         if do < 6:
