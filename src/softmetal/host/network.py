@@ -2,8 +2,6 @@
 
 What goes through it are records, as `chips.virtio.net` has them: a frame behind the first ten bytes of a `virtio_net_hdr`.
 So guests hand each other segments of 64 KiB whose checksums nobody made.
-
-Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the learning and the forwarding process).
 """
 
 from __future__ import annotations
@@ -17,10 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from softmetal.chips.virtio.net import HEADER, LARGEST
+from softmetal.host.learning import Learned
 from softmetal.host.sockets import forget, listen
 
-MOST_LEARNED = 4096
-"""Addresses that a switch knows at once: a guest may send from as many as it likes."""
 MOST_HELD = 1 << 20
 """Bytes of records for a guest that takes none."""
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 0x40000, 1)  # times in nanoseconds; Ethernet
@@ -50,7 +47,7 @@ class Network:
     def __init__(self, name: str) -> None:
         self.name = name
         self.ports: list[NetworkPort] = []
-        self.learned: dict[bytes, NetworkPort] = {}
+        self.learned: Learned[NetworkPort] = Learned()
 
     def join(self, port: NetworkPort) -> None:
         """Put a cable in."""
@@ -59,7 +56,7 @@ class Network:
     def leave(self, port: NetworkPort) -> None:
         """Pull a cable out."""
         self.ports.remove(port)
-        self.learned = {address: there for address, there in self.learned.items() if there is not port}
+        self.learned.forget(port)
 
     def forward(self, records: list[bytes], origin: NetworkPort) -> None:
         """Send records of one port on to where their destinations are."""
@@ -80,14 +77,9 @@ class Network:
             port.flush()
 
     def _ways(self, record: bytes, origin: NetworkPort) -> list[NetworkPort]:
-        destination, source = record[HEADER : HEADER + 6], record[HEADER + 6 : HEADER + 12]
-        if len(source) < 6:
+        if len(record) < HEADER + 12:
             return []
-        if not source[0] & 1 and self.learned.get(source) is not origin:
-            if len(self.learned) >= MOST_LEARNED and source not in self.learned:
-                del self.learned[next(iter(self.learned))]
-            self.learned[source] = origin
-        known = None if destination[0] & 1 else self.learned.get(destination)
+        known = self.learned.way(record[HEADER : HEADER + 12], origin)
         if known is None:
             return [port for port in self.ports if port is not origin]
         return [known] if known is not origin else []

@@ -13,11 +13,9 @@ Sources for the settings of a line: man 3 termios.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import termios
@@ -28,14 +26,13 @@ from pathlib import Path
 
 from softmetal.host.arbiter import End, Exclusive, FrameRule, Frames, Party
 from softmetal.host.errors import HostError
+from softmetal.host.processes import die_with_parent
 from softmetal.host.sockets import forget, listen
 
 PIECE = 4096
 """Bytes that are moved at once."""
 MOST_HELD = 1 << 16
 """Bytes for one side that does not take them."""
-PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
 RETRY = 0.5
 """Seconds between two looks for a device that is gone."""
 
@@ -75,7 +72,7 @@ def run_device(command: str, folder: str) -> tuple[int, subprocess.Popen[bytes]]
     ours, theirs = os.openpty()
     tty.setraw(theirs)
     try:
-        process = subprocess.Popen(shlex.split(command), cwd=folder, stdin=theirs, stdout=theirs, preexec_fn=_die_with_parent)
+        process = subprocess.Popen(shlex.split(command), cwd=folder, stdin=theirs, stdout=theirs, preexec_fn=die_with_parent)
     except (OSError, ValueError) as error:
         os.close(ours)
         raise StreamError(errno.ENOEXEC, f"device {command!r}: {getattr(error, 'strerror', None) or error}") from None
@@ -85,10 +82,6 @@ def run_device(command: str, folder: str) -> tuple[int, subprocess.Popen[bytes]]
     return ours, process
 
 
-def _die_with_parent() -> None:
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 class Sink:
     """A descriptor to which bytes go as it takes them."""
 
@@ -96,11 +89,6 @@ class Sink:
         self.fd, self.loop, self.failed = fd, loop, failed
         self.held = bytearray()
         os.set_blocking(fd, False)
-
-    @property
-    def full(self) -> bool:
-        """Should no more be given to it?"""
-        return len(self.held) >= MOST_HELD
 
     def put(self, data: bytes) -> None:
         """Send bytes, after those that wait."""

@@ -10,6 +10,7 @@ It runs in processes of its own; `with` starts it, unless it runs already, and e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import subprocess
@@ -73,7 +74,7 @@ class Lab:
 
     def down(self) -> None:
         """End all machines and the host layer."""
-        with self._closing():
+        with contextlib.closing(self):
             self.call("down")
         while places.running(self.folder):
             time.sleep(0.01)
@@ -83,9 +84,6 @@ class Lab:
             if self._life is not None:
                 os.close(self._life)
                 self._life = None
-
-    def _closing(self) -> _Closing:
-        return _Closing(self)
 
     def __enter__(self) -> Lab:
         if not self.running:
@@ -147,17 +145,6 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"Lab({os.fspath(self.file)!r})"
-
-
-class _Closing:
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self.lab.close()
 
 
 class LabMachine:

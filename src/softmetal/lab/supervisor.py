@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from softmetal.host.errors import HostError
+from softmetal.host.processes import die_with_parent
 from softmetal.host.rpc import LARGEST, Client, RpcError, method, serve
 from softmetal.hypervisors import qemu, uml
 from softmetal.hypervisors.guest import Attached, Guest, GuestError, Launch
@@ -38,12 +38,6 @@ HOW = {"softmetal": {"disk": "nbd", "network": "socket", "serial": "socket"},
 """How each engine's guests reach each kind of hardware."""
 PATIENCE = 10.0
 """Seconds that a machine gets to power off before it is killed."""
-_prctl = ctypes.CDLL(None).prctl
-PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Running:
@@ -89,7 +83,7 @@ class Supervisor:
         for each in self.plan.hardware.values():
             path = self._path(each.path)
             if each.kind == "disk":
-                size = _size(each.size) if each.size else 0
+                size = size_of(each.size) if each.size else 0
                 await self.layer.call("add_disk", name=each.name, path=path, size=size)
             else:
                 rule = {k: v.decode("latin-1") if isinstance(v, bytes) else v for k, v in asdict(each.rule).items()}
@@ -108,7 +102,7 @@ class Supervisor:
             how = HOW[machine.engine][use.kind]
             common = {"hardware": use.hardware, "guest": machine.name, "how": how}
             if use.kind == "disk":
-                bandwidth = _size(table.bandwidth) if table.bandwidth else 0
+                bandwidth = size_of(table.bandwidth) if table.bandwidth else 0
                 limits = {"weight": table.weight, "bandwidth": bandwidth, "rate": table.rate}
                 found = await self.layer.call("attach_disk", **common, start=use.start, size=use.size, **limits)
             elif use.kind == "network":
@@ -151,7 +145,7 @@ class Supervisor:
         with log, theirs:
             running.process = subprocess.Popen(
                 running.launch.command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=log, env=environment,
-                start_new_session=True, preexec_fn=_die_with_parent,
+                start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
         running.console.connect(ours.detach())
         running.state, running.code, running.since = "running", None, time.time()
@@ -197,10 +191,6 @@ class Supervisor:
                 process = running.process
                 if process is not None and running.state in ("running", "paused") and process.poll() is not None:
                     self._ended(running)
-            if self.layer is not None and self.layer_process is not None and self.layer_process.poll() is None:
-                with contextlib.suppress(RpcError):
-                    for text in await self.layer.call("take_warnings"):
-                        self.warn(text)
 
     def _ended(self, running: Running) -> None:
         assert running.process is not None
@@ -343,8 +333,12 @@ class Supervisor:
         text = data.decode(errors="replace")
         return {"start": max(start, first), "end": console.total, "text": text, "state": running.state}
 
-    def take_warnings(self) -> list[str]:
-        """Warnings so far."""
+    async def take_warnings(self) -> list[str]:
+        """Warnings so far, the host layer's among them."""
+        if self.layer is not None:
+            with contextlib.suppress(RpcError):  # it has died; `watch_layer` says so
+                for text in await self.layer.call("take_warnings"):
+                    self.warn(text)
         return list(self.warnings)
 
     def down(self) -> None:
@@ -406,13 +400,6 @@ METHODS = (
     "ps", "explain", "stop", "kill", "restart", "pause", "resume", "status", "recent", "release", "leave", "type", "output",
     "take_warnings", "down",
 )  # fmt: skip
-
-
-def _size(text: str) -> int:
-    try:
-        return size_of(text)
-    except ValueError as error:
-        raise LabError(str(error)) from None
 
 
 def _reason(code: int) -> str:

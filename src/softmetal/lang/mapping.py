@@ -136,14 +136,12 @@ class Mapping:
 
     def _lay(self, image: Image | None, flags: int) -> None:
         start, end = self.memories
-        flags |= MAP_FIXED | MAP_NORESERVE | (0 if image else mmap.MAP_ANONYMOUS)
-        both = mmap.PROT_READ | mmap.PROT_WRITE
         if end > start:
             if image:
                 image.grow(end)
-            found = _mmap(self.address + start, end - start, both, flags, image.fd if image else -1, start if image else 0)
-            if found != self.address + start:
-                raise _refused(end - start, OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())))
+                self._fix(start, end - start, flags, image.fd, start)
+            else:
+                self._fix(start, end - start, flags | mmap.MAP_ANONYMOUS, -1, 0)
         self.image, self.watched = image, 0
 
     def attach(self, at: int, size: int, fd: int, offset: int) -> None:
@@ -151,16 +149,17 @@ class Mapping:
         has it. The mapping can no longer be copied or restored. Raises ValueError for a place outside, MemoryError."""
         if at % PAGE or not self.memories[0] <= at <= at + size <= self.memories[1]:
             raise ValueError(f"{size} bytes at {at:#x} are not whole pages of the memories")
-        both = mmap.PROT_READ | mmap.PROT_WRITE
-        found = _mmap(self.address + at, size, both, mmap.MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, offset)
-        if found != self.address + at:
-            raise _refused(size, OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())))
+        self._fix(at, size, mmap.MAP_SHARED, fd, offset)
 
     def detach(self, at: int, size: int) -> None:
         """Put zeros where a file was attached."""
-        both = mmap.PROT_READ | mmap.PROT_WRITE
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE
-        if _mmap(self.address + at, size, both, flags, -1, 0) != self.address + at:
+        self._fix(at, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+
+    def _fix(self, at: int, size: int, flags: int, fd: int, offset: int) -> None:
+        """Map something over a part of the mapping."""
+        flags |= MAP_FIXED | MAP_NORESERVE
+        found = _mmap(self.address + at, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, fd, offset)
+        if found != self.address + at:
             raise _refused(size, OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())))
 
     def revert(self, start: int, end: int) -> None:

@@ -2,8 +2,6 @@
 
 All run for a slice of machine time, then the frames that each has sent are delivered to the others. So the latency is a slice,
 and the run depends only on the machines and their order: it is deterministic. While no frame is under way, slices grow.
-
-Source for how a switch learns and floods: IEEE 802.1D, clauses 7.7 and 7.8 (the learning and the forwarding process).
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from softmetal.host.learning import Learned
 from softmetal.machine.computer import Network
 from softmetal.machine.errors import MachineError
 from softmetal.machine.interrupts import deliver, signals_held
@@ -23,8 +22,6 @@ LONGEST = 1_000_000
 """The same while there are none."""
 NANOSECONDS = 1_000_000_000
 ENDED = (Stop.OFF, Stop.FAILED, Stop.RESET)
-MOST_LEARNED = 4096
-"""Addresses that a switch knows at once: a guest may send from as many as it likes."""
 
 
 class Switch:
@@ -49,7 +46,7 @@ class Switch:
         """The machine for which `run` came back with OFF, FAILED, RESET or HOOK."""
         self.origin = [_now(machine) for machine in machines]
         """Their times when they were connected: they may have been running for different times."""
-        self._learned: dict[bytes, int] = {}
+        self._learned: Learned[int] = Learned()
         for machine in machines:
             machine.cable = self
 
@@ -107,13 +104,8 @@ class Switch:
         others = [to for to in range(len(self.machines)) if to != port]
         if len(others) == 1:  # a cable
             return others
-        destination, source = record[header : header + 6], record[header + 6 : header + 12]
-        if len(source) == 6 and not source[0] & 1:
-            if source not in self._learned and len(self._learned) >= MOST_LEARNED:
-                del self._learned[next(iter(self._learned))]
-            self._learned[source] = port
-        known = self._learned.get(destination)
-        if known is None or destination[0] & 1:
+        known = self._learned.way(record[header : header + 12], port)
+        if known is None:
             return others
         return [known] if known != port else []
 

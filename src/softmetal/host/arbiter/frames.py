@@ -20,7 +20,6 @@ class FrameRule:
     gap: float = 0.0
     answers: int = 1
 
-
     @property
     def of_requests(self) -> FrameRule:
         """The rule for what guests send."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from softmetal.host.disks.base import Base, DiskError
-
-SECTOR = 512
+from softmetal.host.disks.raw import SECTOR
 
 
 class PartBase(Base):

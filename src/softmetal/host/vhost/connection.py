@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from softmetal.chips.virtio.vhost import Guest
 from softmetal.host.vhost.memory import GuestMemory, Region
 from softmetal.host.vhost.messages import (
     ADDRESS,
@@ -286,7 +287,7 @@ class Connection:
                 self.memory.attach(ring.board)
 
     def _get_max_mem_slots(self, message: Received) -> bytes:
-        return U64.pack(8)
+        return U64.pack(Guest.REGIONS)
 
     def _add_mem_reg(self, message: Received) -> None:
         _, guest, size, user, offset = message.unpack(SINGLE)
